@@ -1,0 +1,270 @@
+"""A chip as the mapper sees it: memories, fan-outs and compute, from DRAM inwards to the MACs.
+
+`Chip.levels` runs from the outside in and alternates freely between memory groups (`Group`: one or more peer memories
+that serve the same place) and fan-outs (`FanOut`: what is inside exists several times). Energies are picojoules per
+access of one memory word, or per MAC; `None` is "unknown" and is never treated as zero: `Chip.check_priced` refuses.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from picojoule.errors import SpecError, unknown_name
+from picojoule.workload.layer import ROLES, Layer, Tensor
+
+
+@dataclass(frozen=True)
+class Port:
+    """A way in or out of each instance of a memory. `serves` is "read", "write" or "readwrite" (shared by both)."""
+
+    name: str
+    serves: str
+    bits_per_cycle: float
+
+    def __post_init__(self) -> None:
+        if self.serves not in ("read", "write", "readwrite"):
+            raise unknown_name("port direction", self.serves, ("read", "write", "readwrite"))
+        if not self.bits_per_cycle > 0:
+            raise SpecError(f"port {self.name!r}: {self.bits_per_cycle} bits per cycle", hint="give a positive bandwidth")
+
+
+@dataclass(frozen=True)
+class Memory:
+    """A storage element. Each instance holds `capacity_bits` (None: unbounded), shared by the tensors it keeps.
+
+    `keeps` are the roles it must keep, `may_keep` those it may keep or let pass (bypass); any other role bypasses it.
+    Reads and writes cost pJ per access of a `word_bits` word; floor(word_bits / tensor bits) tensor words share one
+    access, and a tensor word wider than the memory word takes ceil(tensor bits / word_bits) accesses.
+    """
+
+    name: str
+    capacity_bits: int | None
+    word_bits: int
+    read_pj: float | None
+    write_pj: float | None
+    keeps: tuple[str, ...] = ROLES
+    may_keep: tuple[str, ...] = ()
+    ports: tuple[Port, ...] = ()
+    double_buffered: bool = False  # True: a tile may use half of the capacity only
+    leakage_mw: float | None = None  # of one instance
+    area_um2: float | None = None  # of one instance
+    technology: str = "sram"  # "dram", "sram", "register_file", ...
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        for r in self.keeps + self.may_keep:
+            if r not in ROLES:
+                raise unknown_name("tensor role", r, ROLES)
+        if self.capacity_bits is not None and self.capacity_bits < 1:
+            raise SpecError(f"memory {self.name!r}: capacity {self.capacity_bits} b", hint="give a positive size")
+        if self.word_bits < 1:
+            raise SpecError(f"memory {self.name!r}: word of {self.word_bits} b", hint="give at least 1 b")
+        for what, pj in (("read", self.read_pj), ("write", self.write_pj)):
+            if pj is not None and not (pj >= 0 and math.isfinite(pj)):
+                raise SpecError(f"memory {self.name!r}: {what} energy {pj} pJ", hint="energies are finite and not negative")
+
+    def keeps_role(self, role: str) -> str:
+        """"must", "may" or "never"."""
+        return "must" if role in self.keeps else "may" if role in self.may_keep else "never"
+
+    def accesses_per_word(self, bits: int) -> float:
+        """Memory accesses for one tensor word of `bits` (a fraction where several share an access)."""
+        return 1.0 / (self.word_bits // bits) if bits <= self.word_bits else float(-(-bits // self.word_bits))
+
+    def usable_bits(self) -> int | None:
+        """Capacity that tiles may fill, in bits."""
+        if self.capacity_bits is None:
+            return None
+        return self.capacity_bits // 2 if self.double_buffered else self.capacity_bits
+
+
+@dataclass(frozen=True)
+class Group:
+    """Peer memories of one place (the three scratchpads of an Eyeriss PE); a tensor is kept in at most one of them."""
+
+    memories: tuple[Memory, ...]
+
+    def __post_init__(self) -> None:
+        for r in ROLES:
+            if sum(m.keeps_role(r) == "must" for m in self.memories) > 1:
+                raise SpecError(f"two peer memories must keep {r!r}", hint="peers keep different tensors")
+            if sum(m.keeps_role(r) != "never" for m in self.memories) > 1:
+                raise SpecError(f"two peer memories may keep {r!r}", hint="let one peer keep each tensor")
+
+    def memory_for(self, role: str) -> Memory | None:
+        """The peer that may or must keep the role, or None."""
+        return next((m for m in self.memories if m.keeps_role(role) != "never"), None)
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One axis of a fan-out. `dims`: the dimensions that may be unrolled along it (None: any of the layer).
+
+    `reuses`: roles that must not change along the axis, so that only dimensions irrelevant to them are unrolled.
+    """
+
+    name: str
+    size: int
+    dims: tuple[str, ...] | None = None
+    reuses: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise SpecError(f"axis {self.name!r}: fan-out {self.size}", hint="a fan-out is 1 or more")
+        for r in self.reuses:
+            if r not in ROLES:
+                raise unknown_name("tensor role", r, ROLES)
+
+    def allows(self, layer: Layer, dim: str) -> bool:
+        """Whether the dimension may be unrolled along this axis."""
+        if self.dims is not None and dim not in self.dims:
+            return False
+        return not any(dim in t.dims for t in layer.tensors if t.role in self.reuses)
+
+
+@dataclass(frozen=True)
+class FanOut:
+    """What is inside exists product(axes) times.
+
+    `multicast`: one read of the memory above serves all equal tiles; `reduction`: partial sums of one element merge on
+    the way out. Either may be switched off. `links`: dimensions along which neighbours pass on overlapping inputs.
+    `transfer_pj` is the energy of the network per word that reaches or leaves one inner instance, for `transfer_bits`.
+    """
+
+    name: str
+    axes: tuple[Axis, ...]
+    multicast: bool = True
+    reduction: bool = True
+    links: tuple[str, ...] = ()
+    transfer_pj: float | None = 0.0
+    transfer_bits: int = 16
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.axes:
+            raise SpecError(f"fan-out {self.name!r} has no axis", hint="give at least one axis with its size")
+
+    @property
+    def size(self) -> int:
+        return math.prod(a.size for a in self.axes)
+
+
+@dataclass(frozen=True)
+class Compute:
+    """The MAC units. `mac_pj` per MAC of `bits` x `bits`; `scaling` names how energy follows the operand widths."""
+
+    name: str
+    mac_pj: float | None
+    bits: int = 16
+    scaling: str = "none"  # "none" or "quadratic": pj * (weight bits * input bits) / bits^2
+    macs_per_cycle: float = 1.0
+    leakage_mw: float | None = None
+    area_um2: float | None = None
+    vector_pj: float | None = None  # per scalar operation of non-MAC operators; None: unknown
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        if self.mac_pj is not None and not (self.mac_pj >= 0 and math.isfinite(self.mac_pj)):
+            raise SpecError(f"compute {self.name!r}: {self.mac_pj} pJ per MAC", hint="energies are finite and not negative")
+        if self.scaling not in ("none", "quadratic"):
+            raise unknown_name("MAC energy scaling", self.scaling, ("none", "quadratic"))
+
+    def energy_pj(self, layer: Layer) -> float:
+        """pJ of one MAC of this layer; NaN-free: unknown energy raises."""
+        if self.mac_pj is None:
+            raise SpecError(f"compute {self.name!r}: the energy of a MAC is unknown", hint="set mac_pj")
+        if self.scaling == "none":
+            return self.mac_pj
+        operands = [t.bits for t in layer.tensors if t.role != "output"]
+        return self.mac_pj * math.prod(operands) / self.bits ** len(operands)
+
+
+@dataclass(frozen=True)
+class Chip:
+    """`levels` from the outside in; the first is a group with one memory that must keep every tensor (DRAM)."""
+
+    name: str
+    levels: tuple[Group | FanOut, ...]
+    compute: Compute
+    clock_hz: float
+    technology_nm: float | None = None
+    voltage_v: float | None = None
+    description: str = ""
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.levels or not isinstance(self.levels[0], Group):
+            raise SpecError(f"chip {self.name!r} must begin with a memory (DRAM)", hint="put the outermost memory first")
+        outer = self.levels[0]
+        if len(outer.memories) != 1 or set(outer.memories[0].keeps) != set(ROLES):
+            raise SpecError(f"chip {self.name!r}: the outermost memory must keep every tensor", hint="keeps: all")
+        if outer.memories[0].capacity_bits is not None:
+            raise SpecError(f"chip {self.name!r}: the outermost memory must be unbounded", hint="leave out its size")
+        names = [m.name for m in self.memories] + [f.name for f in self.fanouts] + [self.compute.name]
+        for n in names:
+            if names.count(n) > 1:
+                raise SpecError(f"chip {self.name!r} names two components {n!r}", hint="give each its own name")
+        if not self.clock_hz > 0:
+            raise SpecError(f"chip {self.name!r}: clock {self.clock_hz} Hz", hint="give a positive clock")
+
+    @cached_property
+    def memories(self) -> tuple[Memory, ...]:
+        """All memories, from the outside in."""
+        return tuple(m for g in self.levels if isinstance(g, Group) for m in g.memories)
+
+    @cached_property
+    def fanouts(self) -> tuple[FanOut, ...]:
+        return tuple(f for f in self.levels if isinstance(f, FanOut))
+
+    @property
+    def dram(self) -> Memory:
+        return self.memories[0]
+
+    @property
+    def pes(self) -> int:
+        """MAC units: the product of all fan-outs."""
+        return math.prod(f.size for f in self.fanouts)
+
+    def memory(self, name: str) -> Memory:
+        for m in self.memories:
+            if m.name == name:
+                return m
+        raise unknown_name("memory", name, [m.name for m in self.memories])
+
+    def level_of(self, name: str) -> int:
+        """Index into `levels` of the memory or fan-out with this name."""
+        for i, lv in enumerate(self.levels):
+            if isinstance(lv, FanOut) and lv.name == name or isinstance(lv, Group) and any(m.name == name for m in lv.memories):
+                return i
+        raise unknown_name("component", name, [m.name for m in self.memories] + [f.name for f in self.fanouts])
+
+    def instances_above(self, level: int) -> int:
+        """How often the component at `levels[level]` exists."""
+        return math.prod(f.size for f in self.levels[:level] if isinstance(f, FanOut))
+
+    def roles(self) -> Iterator[str]:
+        yield from ROLES
+
+    def check_priced(self) -> None:
+        """Refuse a chip with an energy that is unknown: unknown is not zero."""
+        for m in self.memories:
+            for what, pj in (("read", m.read_pj), ("write", m.write_pj)):
+                if pj is None:
+                    raise SpecError(f"memory {m.name!r} of chip {self.name!r}: the {what} energy is unknown",
+                                    hint=f"set {what}: ... pJ, or name a component class that models it")
+        for f in self.fanouts:
+            if f.transfer_pj is None:
+                raise SpecError(f"fan-out {f.name!r} of chip {self.name!r}: the transfer energy is unknown", hint="set transfer: ... pJ")
+        if self.compute.mac_pj is None:
+            raise SpecError(f"compute {self.compute.name!r} of chip {self.name!r}: the MAC energy is unknown", hint="set mac: ... pJ")
+
+
+def tensor_word_pj(memory: Memory, tensor: Tensor, action: str) -> float:
+    """pJ to read or write one word of the tensor at the memory (several words may share an access)."""
+    pj = memory.read_pj if action == "read" else memory.write_pj
+    if pj is None:
+        raise SpecError(f"memory {memory.name!r}: the {action} energy is unknown", hint=f"set {action}")
+    return pj * memory.accesses_per_word(tensor.bits)

@@ -1,0 +1,244 @@
+"""A mapping: loops and storage nodes, from the outside in, as a value that prints, parses and is checked.
+
+Compact text, one mapping a line or wrapped at will (the same text is accepted everywhere a mapping is read):
+
+    DRAM{A,B,Z}; m4 n4; Buffer{Z}; k8; Buffer{A,B}; Y:n16, X:m16; RF{Z}; k128; RF{A}; n16; RF{B}; m16
+
+`Buffer{A,B}` are storage nodes: from here inwards the memory holds the tile of A and of B that the loops below touch.
+`m4` is a temporal loop of 4 passes over M, `X:m16` unrolls 16 of M along axis X of the fan-out above the next memory.
+The extent of a dimension below its outermost loop is the product of the loops inside; the outermost runs
+ceil(N / that) times, so its last pass may be ragged (bounds of inner loops divide exactly).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from functools import cached_property
+
+from picojoule.errors import MappingError, SpecError, unknown_name
+from picojoule.hardware.chip import Chip, FanOut, Group
+from picojoule.workload.layer import Layer
+
+
+@dataclass(frozen=True)
+class Loop:
+    """`bound` passes over `dim`; `axis` is None for a temporal loop, else "fanout.axis" where it is unrolled."""
+
+    dim: str
+    bound: int
+    fanout: str | None = None
+    axis: str | None = None
+
+    @property
+    def spatial(self) -> bool:
+        return self.fanout is not None
+
+
+@dataclass(frozen=True)
+class Node:
+    """The tensor's tile is held in the memory, from here inwards."""
+
+    memory: str
+    tensor: str
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """`entries` from the outside in. Build with `parse`, check against layer and chip with `check`."""
+
+    entries: tuple[Loop | Node, ...]
+
+    @cached_property
+    def extents_below(self) -> tuple[dict[str, int], ...]:
+        """For each entry, the extent of every dimension below it (loops inside multiplied; 1 if no loop)."""
+        out, now = [], {}
+        for e in reversed(self.entries):
+            out.append(dict(now))
+            if isinstance(e, Loop):
+                now[e.dim] = now.get(e.dim, 1) * e.bound
+        return tuple(reversed(out))
+
+    def tile(self, i: int, layer: Layer) -> dict[str, int]:
+        """Extents below entry i over all the layer's dimensions, clipped to the bounds."""
+        below = self.extents_below[i]
+        return {d: min(n, below.get(d, 1)) for d, n in layer.dims}
+
+    def spatial_extents(self, fanout: str) -> dict[str, int]:
+        """Dimension -> extent unrolled at the fan-out (all axes multiplied)."""
+        out: dict[str, int] = {}
+        for e in self.entries:
+            if isinstance(e, Loop) and e.fanout == fanout:
+                out[e.dim] = out.get(e.dim, 1) * e.bound
+        return out
+
+    def __str__(self) -> str:
+        parts: list[str] = []
+        i, es = 0, self.entries
+        while i < len(es):
+            e = es[i]
+            j = i
+            if isinstance(e, Node):
+                while j < len(es) and isinstance(es[j], Node) and es[j].memory == e.memory:
+                    j += 1
+                parts.append(f"{e.memory}{{{','.join(n.tensor for n in es[i:j])}}}")
+            elif e.spatial:
+                while j < len(es) and isinstance(es[j], Loop) and es[j].spatial and es[j].fanout == e.fanout:
+                    j += 1
+                parts.append(", ".join(f"{x.axis}:{x.dim.lower()}{x.bound}" for x in es[i:j]))
+            else:
+                while j < len(es) and isinstance(es[j], Loop) and not es[j].spatial:
+                    j += 1
+                parts.append(" ".join(f"{x.dim.lower()}{x.bound}" for x in es[i:j]))
+            i = j
+        return "; ".join(parts)
+
+
+_LOOP = re.compile(r"^(?:(?P<axis>\w+):)?(?P<dim>[A-Za-z_]+?)(?P<bound>\d+)$")
+_NODE = re.compile(r"^(?P<memory>[\w.-]+)\s*\{(?P<tensors>[^}]*)\}$")
+
+
+def parse(text: str, layer: Layer, chip: Chip, where: str = "") -> Mapping:
+    """Read the compact text for this layer and chip and check it; errors name the piece that is wrong."""
+    entries: list[Loop | Node] = []
+    level = 0
+    line, column0 = 1, 0
+    position = 0
+    for piece in text.split(";"):
+        start = position + len(piece) - len(piece.lstrip())
+        line = text.count("\n", 0, start) + 1
+        column0 = start - (text.rfind("\n", 0, start) + 1) + 1
+        position += len(piece) + 1
+        piece = piece.strip()
+        if not piece:
+            continue
+        at = f"{where}:{line}:{column0}" if where else f"mapping:{line}:{column0}"
+        node = _NODE.match(piece)
+        if node:
+            try:
+                level = chip.level_of(node["memory"])
+            except SpecError as e:
+                raise e.located(at) from None
+            if isinstance(chip.levels[level], FanOut):
+                raise MappingError(f"{node['memory']!r} is a fan-out and stores nothing", where=at, hint="name a memory")
+            for t in (x.strip() for x in node["tensors"].split(",") if x.strip()):
+                names = [x.name for x in layer.tensors]
+                if t not in names:
+                    raise unknown_name("tensor", t, names, at)
+                entries.append(Node(node["memory"], t))
+            continue
+        for word in piece.replace(",", " ").split():
+            m = _LOOP.match(word)
+            if not m:
+                raise MappingError(f"cannot read {word!r}", where=at, hint="write a loop as m4, unrolled as X:m4, a node as Buffer{A}")
+            dim = next((d for d, _ in layer.dims if d.lower() == m["dim"].lower()), None)
+            if dim is None:
+                raise unknown_name("dimension", m["dim"], [d for d, _ in layer.dims], at)
+            bound = int(m["bound"])
+            if bound < 1:
+                raise MappingError(f"loop {word!r} has no pass", where=at, hint="a loop runs 1 or more times")
+            if m["axis"] is None:
+                entries.append(Loop(dim, bound))
+                continue
+            fan = next((f for f in chip.levels[level + 1:] if isinstance(f, FanOut)
+                        and any(a.name == m["axis"] for a in f.axes)), None)
+            if fan is None:
+                known = [a.name for f in chip.levels[level + 1:] if isinstance(f, FanOut) for a in f.axes]
+                raise unknown_name("fan-out axis (below this memory)", m["axis"], known, at)
+            entries.append(Loop(dim, bound, fan.name, m["axis"]))
+    mapping = Mapping(tuple(e for e in entries if isinstance(e, Node) or e.bound > 1))
+    check(mapping, layer, chip, where or "mapping")
+    return mapping
+
+
+def check(mapping: Mapping, layer: Layer, chip: Chip, where: str = "mapping") -> None:
+    """Raise MappingError unless the mapping is in the mapspace of layer and chip, capacities included."""
+    _check_order(mapping, layer, chip, where)
+    _check_bounds(mapping, layer, where)
+    _check_fanouts(mapping, layer, chip, where)
+    _check_residence(mapping, layer, chip, where)
+    _check_capacity(mapping, layer, chip, where)
+
+
+def _check_order(mapping: Mapping, layer: Layer, chip: Chip, where: str) -> None:
+    level, seen = 0, set()
+    for e in mapping.entries:
+        name = e.memory if isinstance(e, Node) else e.fanout
+        if name is None:
+            continue
+        at = chip.level_of(name)
+        if at < level:
+            raise MappingError(f"{name} comes after {_level_name(chip, level)}, which lies inside it", where=where,
+                               hint="list nodes and unrolled loops from the outside in")
+        level = at
+        if isinstance(e, Node):
+            if (e.memory, e.tensor) in seen:
+                raise MappingError(f"{e.memory} keeps {e.tensor} twice", where=where, hint="one node per tensor and memory")
+            seen.add((e.memory, e.tensor))
+
+
+def _level_name(chip: Chip, level: int) -> str:
+    lv = chip.levels[level]
+    return lv.name if isinstance(lv, FanOut) else lv.memories[0].name
+
+
+def _check_bounds(mapping: Mapping, layer: Layer, where: str) -> None:
+    for d, n in layer.dims:
+        bounds = [e.bound for e in mapping.entries if isinstance(e, Loop) and e.dim == d]
+        inner = math.prod(bounds[1:])
+        need = -(-n // inner) if bounds else 1
+        if (bounds or [1])[0] != need or (not bounds and n > 1):
+            got = "x".join(map(str, bounds)) or "no loop"
+            raise MappingError(f"the loops over {d} ({got}) do not cover its bound {n}", where=where,
+                               hint=f"the outermost loop over {d} must run ceil({n}/{inner}) = {-(-n // inner)} times")
+
+
+def _check_fanouts(mapping: Mapping, layer: Layer, chip: Chip, where: str) -> None:
+    for f in chip.fanouts:
+        for a in f.axes:
+            loops = [e for e in mapping.entries if isinstance(e, Loop) and e.fanout == f.name and e.axis == a.name]
+            used = math.prod(e.bound for e in loops)
+            if used > a.size:
+                raise MappingError(f"axis {a.name} of {f.name} has {a.size} places and {used} are used", where=where,
+                                   hint="unroll less along this axis")
+            for e in loops:
+                if not a.allows(layer, e.dim):
+                    raise MappingError(f"{e.dim} may not be unrolled along axis {a.name} of {f.name}", where=where,
+                                       hint="see the chip: dims and reuses of the axis")
+
+
+def _check_residence(mapping: Mapping, layer: Layer, chip: Chip, where: str) -> None:
+    nodes = {(e.memory, e.tensor) for e in mapping.entries if isinstance(e, Node)}
+    for m in chip.memories:
+        for t in layer.tensors:
+            kept, rule = (m.name, t.name) in nodes, m.keeps_role(t.role)
+            if kept and rule == "never":
+                raise MappingError(f"{m.name} does not keep {t.role} tensors such as {t.name}", where=where, hint="drop the node")
+            if not kept and rule == "must":
+                raise MappingError(f"{m.name} must keep {t.name} and has no node for it", where=where, hint=f"add {m.name}{{{t.name}}}")
+    first = next((i for i, e in enumerate(mapping.entries) if isinstance(e, Loop)), len(mapping.entries))
+    early = {e.tensor for e in mapping.entries[:first] if isinstance(e, Node) and e.memory == chip.dram.name}
+    for t in layer.tensors:
+        if t.name not in early:
+            raise MappingError(f"{t.name} must start in {chip.dram.name}, above every loop", where=where, hint="begin with its node")
+
+
+def _check_capacity(mapping: Mapping, layer: Layer, chip: Chip, where: str) -> None:
+    from picojoule.mapping.footprint import tile_elements
+
+    for group in (g for g in chip.levels if isinstance(g, Group)):
+        for m in group.memories:
+            room = m.usable_bits()
+            if room is None:
+                continue
+            parts = []
+            for i, e in enumerate(mapping.entries):
+                if isinstance(e, Node) and e.memory == m.name:
+                    t = layer.tensor(e.tensor)
+                    parts.append((t.name, tile_elements(layer, t, mapping.tile(i, layer)) * t.bits))
+            need = sum(b for _, b in parts)
+            if need > room:
+                detail = ", ".join(f"{t} {b:,} b" for t, b in parts)
+                raise MappingError(f"{m.name} holds {room:,} b and the tiles need {need:,} b ({detail})", where=where,
+                                   hint="use smaller tiles, or let a tensor bypass the memory")

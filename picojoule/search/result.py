@@ -1,0 +1,81 @@
+"""What a search returns: the mapping, its cost, and the certificate that says in which space it is the best."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from picojoule.cost.cost import Cost
+from picojoule.hardware.chip import Chip
+from picojoule.mapping.mapping import Mapping
+from picojoule.workload.layer import Layer
+
+
+@dataclass(frozen=True)
+class FrontPoint:
+    """One mapping of an energy-latency front."""
+
+    energy_pj: float
+    cycles: float
+    mapping: Mapping
+
+
+@dataclass(frozen=True)
+class LayerResult:
+    """The best mapping found for one layer. `gap`: (value - lower bound) / value of the objective; 0.0 if proved."""
+
+    layer: Layer
+    chip: Chip
+    objective: str
+    mapping: Mapping
+    cost: Cost
+    proved: bool
+    gap: float
+    certificate: dict[str, Any]  # plain JSON values; no timings, so that equal inputs give equal bytes
+    search_cpu_s: float
+    front: tuple[FrontPoint, ...] = ()
+
+
+@dataclass(frozen=True)
+class NetworkLayer:
+    """A layer of a network: all places (`names`, `count` of them) where the equal shape occurs, mapped once."""
+
+    names: tuple[str, ...]
+    count: int
+    result: LayerResult
+
+
+@dataclass(frozen=True)
+class NetworkResult:
+    """A mapped network. Totals multiply each distinct layer by its count."""
+
+    model: str
+    chip: Chip
+    objective: str
+    layers: tuple[NetworkLayer, ...]  # in order of first occurrence
+    proved: bool
+    gap: float
+    search_cpu_s: float
+    compile_cpu_s: float = 0.0
+    certificate: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def energy_pj(self) -> float:
+        return sum(x.count * x.result.cost.energy_pj for x in self.layers)
+
+    @property
+    def cycles(self) -> float:
+        return sum(x.count * x.result.cost.cycles for x in self.layers)
+
+    @property
+    def latency_s(self) -> float:
+        return self.cycles / self.chip.clock_hz
+
+    @property
+    def edp_js(self) -> float:
+        """(sum of energy) x (sum of latency), in joule seconds."""
+        return self.energy_pj * 1e-12 * self.latency_s
+
+    @property
+    def macs(self) -> int:
+        return sum(x.count * x.result.layer.macs for x in self.layers)

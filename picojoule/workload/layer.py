@@ -1,0 +1,184 @@
+"""One layer of multiply-accumulates: an einsum with affine indices, over bounded integer dimensions.
+
+A layer is `dims` (name, bound) and exactly one output and one or two operands; a tensor's ranks are affine in the
+dimensions, `offset + sum(coefficient * dim)`, and an index outside `0 <= index < size` is padding: it is stored and
+moved nowhere. Convolutions, matrix products and attention are instances; see the constructors at the end.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from picojoule.errors import SpecError
+
+ROLES = ("weight", "input", "output")
+
+
+@dataclass(frozen=True)
+class Rank:
+    """One index of a tensor: `offset + sum(coefficient * dim)`, valid where `0 <= index < size`."""
+
+    terms: tuple[tuple[int, str], ...]  # (coefficient, dimension)
+    offset: int = 0
+    size: int | None = None  # None: whatever the dimensions reach (no padding is clipped)
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.terms) <= 2:
+            raise SpecError(f"a rank has one or two terms, not {len(self.terms)}", hint="split the rank")
+        if any(c <= 0 for c, _ in self.terms):
+            raise SpecError("a rank needs positive coefficients", hint="reverse the dimension")
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """An operand or the result of a layer. `bits` per element; `density` is the fraction of non-zeros."""
+
+    name: str
+    role: str  # "weight", "input" or "output"
+    ranks: tuple[Rank, ...]
+    bits: int = 16
+    density: float = 1.0
+    learned: bool = False  # a trained parameter, so that it counts as a weight of the network
+
+    def __post_init__(self) -> None:
+        if self.role not in ROLES:
+            raise SpecError(f"tensor {self.name!r}: unknown role {self.role!r}", hint=f"known: {', '.join(ROLES)}")
+        if self.bits < 1:
+            raise SpecError(f"tensor {self.name!r}: {self.bits} bits per element", hint="give at least 1 b")
+        if not 0.0 <= self.density <= 1.0:
+            raise SpecError(f"tensor {self.name!r}: density {self.density}", hint="give a fraction from 0 to 1")
+        seen = [d for r in self.ranks for _, d in r.terms]
+        if len(seen) != len(set(seen)):
+            raise SpecError(f"tensor {self.name!r} uses a dimension twice", hint="a diagonal is not an affine product")
+
+    @cached_property
+    def dims(self) -> frozenset[str]:
+        """The dimensions that index the tensor (its relevant dimensions)."""
+        return frozenset(d for r in self.ranks for _, d in r.terms)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer of MACs. `dims` are (name, bound), every dimension indexes at least one tensor."""
+
+    name: str
+    op: str  # what it was in the network: "Conv", "Gemm", "MatMul", ...
+    dims: tuple[tuple[str, int], ...]
+    tensors: tuple[Tensor, ...]
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        for d, n in self.dims:
+            if not isinstance(n, int) or n < 1:
+                raise SpecError(f"layer {self.name!r}: dimension {d} has bound {n!r}", hint="bounds are integers, 1 or more")
+        names = [d for d, _ in self.dims]
+        if len(names) != len(set(names)):
+            raise SpecError(f"layer {self.name!r} names a dimension twice: {', '.join(names)}")
+        used = set().union(*(t.dims for t in self.tensors)) if self.tensors else set()
+        for extra in used - set(names):
+            raise SpecError(f"layer {self.name!r}: dimension {extra} has no bound", hint=f"known: {', '.join(names)}")
+        for idle in set(names) - used:
+            raise SpecError(f"layer {self.name!r}: no tensor uses dimension {idle}", hint="drop it, or use it in a rank")
+        if sum(t.role == "output" for t in self.tensors) != 1 or not 2 <= len(self.tensors) <= 3:
+            raise SpecError(f"layer {self.name!r} needs one output and one or two operands")
+
+    @cached_property
+    def bounds(self) -> dict[str, int]:
+        return dict(self.dims)
+
+    @property
+    def output(self) -> Tensor:
+        return next(t for t in self.tensors if t.role == "output")
+
+    def tensor(self, name: str) -> Tensor:
+        for t in self.tensors:
+            if t.name == name:
+                return t
+        from picojoule.errors import unknown_name
+
+        raise unknown_name("tensor", name, [t.name for t in self.tensors])
+
+    @cached_property
+    def macs(self) -> int:
+        """Multiply-accumulates, padding included (a MAC is counted for each point of the loop nest)."""
+        return math.prod(n for _, n in self.dims)
+
+    def elements(self, tensor: Tensor) -> int:
+        """Distinct valid elements of the tensor that the layer touches (padding excluded)."""
+        return math.prod(distinct(r, self.bounds) for r in tensor.ranks)
+
+    def bits_of(self, **bits: int) -> Layer:
+        """The same layer with other bits per element: `layer.bits_of(weight=4, input=8)` by role."""
+        return replace(self, tensors=tuple(replace(t, bits=bits.get(t.role, t.bits)) for t in self.tensors))
+
+    @cached_property
+    def shape_key(self) -> tuple:
+        """Equal for layers that any mapper treats alike: everything but the names of layer and op."""
+        return (self.dims, self.tensors)
+
+
+def distinct(rank: Rank, extents: dict[str, int], start: dict[str, int] | None = None) -> int:
+    """Distinct valid indices of a rank over a box of the given extents that begins at `start` (default: 0)."""
+    values = {rank.offset}
+    for c, d in rank.terms:
+        s = (start or {}).get(d, 0)
+        values = {v + c * (s + i) for v in values for i in range(extents[d])}
+    return sum(1 for v in values if v >= 0 and (rank.size is None or v < rank.size))
+
+
+def _one(dim: str) -> Rank:
+    return Rank(((1, dim),))
+
+
+def conv(
+    name: str = "conv", *, K: int, C: int, P: int, Q: int, R: int, S: int, stride: int | tuple[int, int] = 1,
+    dilation: int | tuple[int, int] = 1, pad: int | tuple[int, int] = 0, size: tuple[int, int] | None = None,
+    batch: int = 1, groups: int = 1, bits: int = 16, op: str = "Conv",
+) -> Layer:
+    """A 2-D convolution. K, C are totals over groups; P, Q the output and R, S the kernel height and width.
+
+    The input is H x W = `size`, default (P-1)*stride + dilation*(R-1) + 1 - 2*pad: padding is clipped, so it is stored and
+    moved nowhere. Dimensions of bound 1 are kept out. A depthwise layer is groups = K = C.
+    """
+    (su, sv), (du, dv), (pu, pv) = (x if isinstance(x, tuple) else (x, x) for x in (stride, dilation, pad))
+    if K % groups or C % groups:
+        raise SpecError(f"layer {name!r}: groups={groups} divides neither K={K} and C={C} evenly", hint="use a common divisor")
+    h = size[0] if size else (P - 1) * su + du * (R - 1) + 1 - 2 * pu
+    w = size[1] if size else (Q - 1) * sv + dv * (S - 1) + 1 - 2 * pv
+    bounds = {"N": batch, "G": groups, "K": K // groups, "C": C // groups, "P": P, "Q": Q, "R": R, "S": S}
+    keep = {d: n for d, n in bounds.items() if n > 1}
+    tidy = lambda r: _without_unit_dims(r, keep)  # noqa: E731
+    ranks_i = (_one("N"), _one("G"), _one("C"), Rank(((su, "P"), (du, "R")), -pu, h), Rank(((sv, "Q"), (dv, "S")), -pv, w))
+    ranks_w = tuple(_one(d) for d in "GKCRS")
+    ranks_o = tuple(_one(d) for d in "NGKPQ")
+    return _einsum(name, op, keep, {"I": ("input", ranks_i), "W": ("weight", ranks_w), "O": ("output", ranks_o)}, bits, tidy)
+
+
+def gemm(
+    name: str = "gemm", *, M: int, N: int, K: int, batch: int = 1, bits: int = 16, op: str = "Gemm", learned: bool = True
+) -> Layer:
+    """A matrix product Z[m,n] = sum over k of A[m,k] * B[k,n], `batch` of them (dimension H) with nothing shared.
+
+    `learned` says whether B is a trained parameter (False for the two products of attention).
+    """
+    keep = {d: n for d, n in {"H": batch, "M": M, "N": N, "K": K}.items() if n > 1}
+    ranks = {"A": ("input", "HMK"), "B": ("weight", "HKN"), "Z": ("output", "HMN")}
+    tensors = {t: (role, tuple(_one(d) for d in ds)) for t, (role, ds) in ranks.items()}
+    return _einsum(name, op, keep, tensors, bits, lambda r: _without_unit_dims(r, keep), learned)
+
+
+def _without_unit_dims(rank: Rank, keep: dict[str, int]) -> Rank | None:
+    """The rank without dimensions of bound 1; a rank of unit dimensions alone is one element and goes."""
+    terms = tuple((c, d) for c, d in rank.terms if d in keep)
+    return replace(rank, terms=terms) if terms else None
+
+
+def _einsum(name, op, keep, tensors, bits, tidy, learned=True) -> Layer:  # noqa: ANN001
+    keep = keep or {next(iter(tensors.values()))[1][-1].terms[0][1]: 1}  # a layer of one MAC keeps one dimension
+    built = []
+    for t, (role, ranks) in tensors.items():
+        kept = tuple(r for r in (tidy(r) for r in ranks) if r is not None)
+        built.append(Tensor(t, role, kept, bits, learned=learned and role == "weight"))
+    return Layer(name, op, tuple(keep.items()), tuple(built))
