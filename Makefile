@@ -1,0 +1,56 @@
+# Needs only Python 3.11 or newer, pip and make. `make demo` and `make test` set everything up by themselves.
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+STAMP := $(VENV)/.stamp
+TORCH_STAMP := $(VENV)/.stamp-torch
+OUT ?= out
+PYTEST_FLAGS ?=
+
+.PHONY: env demo test test-all lint bench clean
+.DEFAULT_GOAL := env
+
+env: $(STAMP)
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "picojoule needs Python 3.11 or newer; set PYTHON=...")'
+	test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+# The main job: ResNet-50 as ONNX (it comes with the onnx package), layer by layer onto Eyeriss.
+demo: env
+	@mkdir -p $(OUT)
+	$(VENV)/bin/pj map "$$($(PY) -c 'import onnx, pathlib; print(pathlib.Path(onnx.__file__).parent / "backend/test/data/light/light_resnet50.onnx")')" \
+		--on eyeriss --html $(OUT)/resnet50-eyeriss.html
+
+# Tests marked `torch` need PyTorch. It is installed only where pip offers a CPU build (a CUDA build takes gigabytes);
+# otherwise those tests skip and say why. The rest of the suite needs none of it.
+$(TORCH_STAMP): $(STAMP)
+	@if ! $(PY) -c 'import torch' 2>/dev/null; then \
+		plan="$$($(PY) -m pip install --disable-pip-version-check --dry-run torch==2.13.0 2>&1)"; \
+		case "$$plan" in \
+			*nvidia-*) echo "no CPU build of PyTorch offered here: tests marked torch will skip (any installed torch is used)";; \
+			*"Would install"*) timeout 300 $(PY) -m pip install --quiet --disable-pip-version-check torch==2.13.0 \
+				|| echo "PyTorch could not be installed: tests marked torch will skip";; \
+			*) echo "PyTorch is not available here: tests marked torch will skip";; \
+		esac; \
+	fi
+	@touch $@
+
+test: env $(TORCH_STAMP)
+	$(PY) -m pytest $(PYTEST_FLAGS)
+
+test-all: env $(TORCH_STAMP)
+	$(PY) -m pytest -m "" $(PYTEST_FLAGS)
+
+lint: env
+	$(VENV)/bin/ruff check picojoule tests bench
+	$(VENV)/bin/mypy
+
+bench: env
+	@if ls bench/*.py >/dev/null 2>&1; then for b in bench/*.py; do echo "== $$b"; $(PY) $$b || exit 1; done; else echo "no benchmark yet"; fi
+
+clean:
+	rm -rf $(OUT) .pytest_cache .hypothesis .mypy_cache .ruff_cache
