@@ -1,0 +1,120 @@
+"""What a mapping costs: traffic priced at every component, cycles by cause, area."""
+
+from __future__ import annotations
+
+import math
+
+from picojoule.cost.cost import Contribution, Cost
+from picojoule.cost.traffic import count
+from picojoule.hardware.chip import Chip, FanOut, Group, Memory, Port, tensor_word_pj
+from picojoule.mapping.mapping import Mapping
+from picojoule.mapping.words import Traffic
+from picojoule.workload.layer import Layer
+
+MILLIWATT_SECOND_PJ = 1e9  # 1 mW for 1 s is 1e-3 J = 1e9 pJ
+
+
+def evaluate(layer: Layer, chip: Chip, mapping: Mapping, accounting: str = "default") -> Cost:
+    """Energy by contribution (pJ), cycles by cause and area (um2) of one layer under one mapping.
+
+    energy = words x pJ per word at each memory + words x transfer energy at each fan-out + MACs x pJ + leakage x latency
+    cycles = the slowest of steps / MACs per cycle and, per memory port, bits / (bits per cycle x instances in use)
+    """
+    chip.check_priced()
+    traffic = count(layer, chip, mapping, accounting)
+    cycles = _cycles(layer, chip, mapping, traffic)
+    contributions = (
+        *_memory_energy(layer, chip, traffic),
+        *_transfer_energy(layer, chip, traffic),
+        Contribution(chip.compute.name, "", "mac", traffic.macs, chip.compute.energy_pj(layer), chip.compute.source),
+        *_leakage(chip, max(c for _, c in cycles)),
+    )
+    return Cost(contributions, cycles, chip.clock_hz, traffic.macs, chip.pes, _area_um2(chip))
+
+
+def _memory_energy(layer: Layer, chip: Chip, traffic: Traffic) -> list[Contribution]:
+    out = []
+    for action, moved in (("read", traffic.reads()), ("write", traffic.writes())):
+        for (name, tensor), n in moved.items():
+            memory = chip.memory(name)
+            out.append(Contribution(name, tensor, action, n, tensor_word_pj(memory, layer.tensor(tensor), action), memory.source))
+    order = [m.name for m in chip.memories]
+    return sorted(out, key=lambda c: order.index(c.component))
+
+
+def _transfer_energy(layer: Layer, chip: Chip, traffic: Traffic) -> list[Contribution]:
+    out = []
+    for (name, tensor), n in traffic.crossings().items():
+        fanout = next(f for f in chip.fanouts if f.name == name)
+        assert fanout.transfer_pj is not None  # check_priced
+        pj = fanout.transfer_pj * layer.tensor(tensor).bits / fanout.transfer_bits
+        if pj:
+            out.append(Contribution(name, tensor, "transfer", n, pj, fanout.source))
+    return out
+
+
+def _leakage(chip: Chip, cycles: float) -> list[Contribution]:
+    """Leakage of every instance, used or not, over the latency: the count is in instance-cycles."""
+    parts = [(m.name, m.leakage_mw, instances(chip, m), m.source) for m in chip.memories]
+    parts.append((chip.compute.name, chip.compute.leakage_mw, chip.pes, chip.compute.source))
+    return [
+        Contribution(name, "", "leak", n * cycles, mw * MILLIWATT_SECOND_PJ / chip.clock_hz, source)
+        for name, mw, n, source in parts
+        if mw
+    ]
+
+
+def instances(chip: Chip, memory: Memory) -> int:
+    """How often a memory exists on the chip."""
+    return chip.instances_above(chip.level_of(memory.name))
+
+
+def instances_in_use(chip: Chip, mapping: Mapping, level: int) -> int:
+    """How many instances of a level the mapping uses: the product of what the fan-outs above unroll."""
+    above = (f.name for f in chip.levels[:level] if isinstance(f, FanOut))
+    return math.prod(n for f in above for n in mapping.spatial_extents(f).values())
+
+
+def _cycles(layer: Layer, chip: Chip, mapping: Mapping, traffic: Traffic) -> tuple[tuple[str, float], ...]:
+    out = [("compute", traffic.steps / chip.compute.macs_per_cycle)]
+    reads, writes = _bits(layer, traffic.reads()), _bits(layer, traffic.writes())
+    for level, group in enumerate(chip.levels):
+        if not isinstance(group, Group):
+            continue
+        used = instances_in_use(chip, mapping, level)
+        for m in group.memories:
+            out += port_cycles(m, reads.get(m.name, 0), writes.get(m.name, 0), used)
+    return tuple(out)
+
+
+def port_cycles(memory: Memory, read_bits: int, write_bits: int, used: int) -> list[tuple[str, float]]:
+    """Cycles that each kind of port alone needs. Ports of one kind share the load; a shared port serves the rest."""
+    out = []
+    for serves in ("read", "write", "readwrite"):
+        ports = [p for p in memory.ports if p.serves == serves]
+        if ports:
+            bits = read_bits * _serves(memory.ports, serves, "read") + write_bits * _serves(memory.ports, serves, "write")
+            name = "+".join(p.name for p in ports)
+            out.append((f"{memory.name}.{name}", bits / (sum(p.bits_per_cycle for p in ports) * used)))
+    return out
+
+
+def _serves(ports: tuple[Port, ...], serves: str, action: str) -> bool:
+    """Whether ports of kind `serves` carry the action: its own ports do where there are any, else the shared ones."""
+    own = any(p.serves == action for p in ports)
+    return serves == (action if own else "readwrite")
+
+
+def _bits(layer: Layer, moved: dict[tuple[str, str], int]) -> dict[str, int]:
+    out: dict[str, int] = {}
+    for (memory, tensor), n in moved.items():
+        out[memory] = out.get(memory, 0) + n * layer.tensor(tensor).bits
+    return out
+
+
+def _area_um2(chip: Chip) -> float | None:
+    """Area of all memories and MACs in um2; None if any is unknown. DRAM is off chip and counts where it declares one."""
+    parts = [(m.area_um2, instances(chip, m)) for m in chip.memories if m.technology != "dram" or m.area_um2 is not None]
+    parts.append((chip.compute.area_um2, chip.pes))
+    known = [a * n for a, n in parts if a is not None]
+    return sum(known) if len(known) == len(parts) else None

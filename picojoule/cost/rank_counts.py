@@ -1,0 +1,259 @@
+"""Counts of one dimension or one rank: pure functions, integers in and integers out. `traffic.py` multiplies them.
+
+Letters: a rank is `offset + a*p + b*r`; T is a tile extent, S an unrolled extent, D the extent right below a fan-out.
+A list of loops is a tuple of (stride, bound), outermost first: index i of a loop moves its dimension by i * stride.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import product
+
+Loops = tuple[tuple[int, int], ...]
+
+
+def distinct_sums(a: int, b: int, p: int, r: int) -> int:
+    """Distinct values of a*i + b*j over 0 <= i < p, 0 <= j < r: f of an affine rank (with tile extents), and u (below).
+
+    Two pairs collide exactly when they differ by multiples of (b/g, -a/g), g = gcd(a, b); each class keeps its pair
+    with the least i or the greatest j, hence p*r - max(0, p - b/g) * max(0, r - a/g).
+
+    >>> distinct_sums(4, 1, 11, 11)  # AlexNet CONV1: 11 outputs at stride 4, 11 taps
+    51
+    """
+    g = math.gcd(a, b)
+    return p * r - max(0, p - b // g) * max(0, r - a // g)
+
+
+def distinct_starts(a: int, b: int, below: tuple[int, int], unrolled: tuple[int, int]) -> int:
+    """u of an affine rank: distinct tiles among unrolled[0] x unrolled[1] copies, each `below` long (D_p, D_r)."""
+    return distinct_sums(a * below[0], b * below[1], *unrolled)
+
+
+def tile_size(a: int, b: int, tile: tuple[int, int], box: bool = False) -> int:
+    """f of an affine rank without padding: distinct elements of a tile, or the length of its bounding box."""
+    return a * (tile[0] - 1) + b * (tile[1] - 1) + 1 if box else distinct_sums(a, b, *tile)
+
+
+def valid_values(c: int, offset: int, size: int | None, n: int) -> int:
+    """How many of the n values of a one-term rank `offset + c*i` are no padding."""
+    first = max(0, -(offset // c))
+    last = n if size is None else min(n, -((offset - size) // c))
+    return max(0, last - first)
+
+
+def active_positions(n: int, loops: Loops) -> int:
+    """Index vectors of the loops whose position, the sum of index * stride, lies below n.
+
+    With the loops of a whole chain this is ceil(n / tile). Loops that are left out count as standing at their index 0.
+    """
+    if n <= 0:
+        return 0
+    if not loops:
+        return 1
+    (stride, bound), rest = loops[0], loops[1:]
+    reach = sum(s * (b - 1) for s, b in rest)
+    whole = min(bound, max(0, -(-(n - reach) // stride)))  # passes whose every inner position is below n
+    last = min(bound, -(-n // stride))  # passes that begin below n
+    return whole * math.prod(b for _, b in rest) + sum(active_positions(n - i * stride, rest) for i in range(whole, last))
+
+
+def positions(loops: Loops) -> Iterator[int]:
+    """Every position of the loops, idle ones included."""
+    for index in product(*(range(bound) for _, bound in loops)):
+        yield sum(i * stride for i, (stride, _) in zip(index, loops, strict=True))
+
+
+@dataclass(frozen=True)
+class Group:
+    """Copies of a tile whose requests are served together: `members` are their offsets along p and r.
+
+    Multicast (`linked` False): the tiles start at the same value, and the read is the union of what each requests.
+    Neighbour links: the read is what the union of the tiles has and the union held just before has not.
+    """
+
+    members: tuple[tuple[int, int], ...]
+    linked: bool = False
+
+
+@dataclass(frozen=True)
+class Sharing:
+    """What one fan-out unrolls of p and r (its loops), and whether copies may share: by start, or along links."""
+
+    loops: tuple[Loops, Loops]
+    multicast: bool = True
+    links: tuple[bool, bool] = (False, False)
+
+
+@lru_cache(maxsize=50_000)
+def sharing_groups(a: int, b: int, fanouts: tuple[Sharing, ...]) -> tuple[Group, ...]:
+    """The copies of a tile, grouped by who shares a read. Each fan-out merges for itself, so groups multiply."""
+    groups = (Group(((0, 0),)),)
+    for f in fanouts:
+        classes = _classes(a, b, f)
+        groups = tuple(
+            Group(tuple((p + dp, r + dr) for p, r in g.members for dp, dr in c), g.linked or any(f.links))
+            for g in groups
+            for c in classes
+        )
+    return groups
+
+
+def _classes(a: int, b: int, fanout: Sharing) -> list[list[tuple[int, int]]]:
+    """Offsets of one fan-out's copies, split into classes that share: same start, or neighbours along a link."""
+    copies = [(p, r) for p in positions(fanout.loops[0]) for r in positions(fanout.loops[1])]
+    keys: list[dict[object, int]] = []
+    if fanout.multicast:
+        keys.append({(p, r): a * p + b * r for p, r in copies})
+    if fanout.links[0] and fanout.links[1]:
+        keys.append(dict.fromkeys(copies, 0))
+    elif fanout.links[0]:
+        keys.append({(p, r): r for p, r in copies})
+    elif fanout.links[1]:
+        keys.append({(p, r): p for p, r in copies})
+    leader = {c: c for c in copies}
+
+    def find(c: tuple[int, int]) -> tuple[int, int]:
+        while leader[c] != c:
+            c = leader[c]
+        return c
+
+    for key in keys:
+        first: dict[int, tuple[int, int]] = {}
+        for c in copies:
+            leader[find(c)] = find(first.setdefault(key[c], c))
+    out: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    for c in copies:
+        out.setdefault(find(c), []).append(c)
+    return list(out.values())
+
+
+@dataclass(frozen=True)
+class Run:
+    """The sliding window: temporal loops of `axis` (0: p, 1: r) that advance `step` a time, `length` times in a row."""
+
+    axis: int
+    step: int
+    length: int
+
+
+@dataclass(frozen=True)
+class AffineRank:
+    """`offset + a*p + b*r`, valid in 0 <= index < size, over 0 <= p < n[0] and 0 <= r < n[1]."""
+
+    a: int
+    b: int
+    n: tuple[int, int]
+    offset: int = 0
+    size: int | None = None
+    box: bool = False  # count the bounding box of a tile, as even-tile tools do
+
+    @property
+    def padded(self) -> bool:
+        """Whether some index is padding."""
+        top = self.offset + self.a * (self.n[0] - 1) + self.b * (self.n[1] - 1)
+        return self.offset < 0 or (self.size is not None and top >= self.size)
+
+
+@lru_cache(maxsize=100_000)
+def affine_words(
+    rank: AffineRank, tile: tuple[int, int], apart: tuple[Loops, Loops], groups: tuple[Group, ...], run: Run | None = None
+) -> int:
+    """Elements of the rank requested over all tile positions: `apart` counts each position, a group counts once.
+
+    The loops of p and r above the tile are all in one of `apart` (time, and copies that share nothing), the offsets of
+    `groups`, and `run`. Ragged tiles are clipped to n, padding is left out.
+    """
+    x = run.length if run else 1
+    ends = tuple(_end(k, tile[k], apart[k], groups, run) for k in (0, 1))
+    window = _Window(rank, tile, groups, run)
+    if ends == rank.n and not rank.padded:
+        visits = math.prod(bound for loops in apart for _, bound in loops)
+        return visits * (window.words(0, 0, False) + (x - 1) * (window.words(0, 0, True) if x > 1 else 0))
+    total = 0
+    step = (0, 0) if run is None else (run.step, 0) if run.axis == 0 else (0, run.step)
+    starts = [[s for s in positions(loops) if s < n] for loops, n in zip(apart, rank.n, strict=True)]
+    for i in range(x):
+        for p in starts[0]:
+            for r in starts[1]:
+                total += window.clipped_words(p + i * step[0], r + i * step[1], i > 0)
+    return total
+
+
+def _end(k: int, tile: int, loops: Loops, groups: Iterable[Group], run: Run | None) -> int:
+    """Where the last tile ends if none is clipped."""
+    moved = sum(s * (b - 1) for s, b in loops) + max(m[k] for g in groups for m in g.members)
+    return moved + tile + (run.step * (run.length - 1) if run and run.axis == k else 0)
+
+
+class _Window:
+    """Requests of the groups at one position. Sets of elements are bits of an integer, bit 0 = the oldest start."""
+
+    def __init__(self, rank: AffineRank, tile: tuple[int, int], groups: tuple[Group, ...], run: Run | None) -> None:
+        self.rank, self.tile, self.groups = rank, tile, groups
+        self.back = (0, 0) if run is None else (run.step, 0) if run.axis == 0 else (0, run.step)
+        self.lead = rank.a * self.back[0] + rank.b * self.back[1]
+        far = tuple(max(m[k] for g in groups for m in g.members) + tile[k] for k in (0, 1))
+        self.far = tuple(far[k] + self.back[k] for k in (0, 1))
+        self.reach = rank.a * (far[0] - 1) + rank.b * (far[1] - 1) + 1 + self.lead
+        self.known: dict[tuple[int, int, int, int, bool], int] = {}
+
+    def words(self, p: int, r: int, later: bool) -> int:
+        """Words of an interior position, where nothing is clipped."""
+        return self._count((self.far[0], self.far[1], 0, self.reach, later))
+
+    def clipped_words(self, p: int, r: int, later: bool) -> int:
+        """Words at position (p, r); `later`: a loop of the run has just advanced."""
+        k = self.rank
+        if p >= k.n[0] or r >= k.n[1]:
+            return 0
+        base = k.offset + k.a * p + k.b * r - self.lead
+        high = self.reach if k.size is None else min(self.reach, k.size - base)
+        key = (min(self.far[0], k.n[0] - p), min(self.far[1], k.n[1] - r), max(0, -base), high, later)
+        if key not in self.known:
+            self.known[key] = self._count(key)
+        return self.known[key]
+
+    def _count(self, key: tuple[int, int, int, int, bool]) -> int:
+        left_p, left_r, low, high, later = key
+        valid = max(0, (1 << max(0, high)) - (1 << low)) if high > low else 0
+        total = 0
+        for g in self.groups:
+            asked = held = now_all = 0
+            for dp, dr in g.members:
+                now = self._mask(left_p - dp, left_r - dr, dp, dr, 0)
+                before = self._mask(left_p - dp + self.back[0], left_r - dr + self.back[1], dp, dr, self.lead) if later else 0
+                asked |= now & ~before
+                now_all |= now
+                held |= before
+            total += ((now_all & ~held if g.linked else asked) & valid).bit_count()
+        return total
+
+    def _mask(self, left_p: int, left_r: int, dp: int, dr: int, earlier: int) -> int:
+        """The tile of one copy, with `left` values of p and r before the bounds end."""
+        tp, tr = min(self.tile[0], left_p), min(self.tile[1], left_r)
+        if tp <= 0 or tr <= 0:
+            return 0
+        start = self.rank.a * dp + self.rank.b * dr + self.lead - earlier
+        return _tile_mask(self.rank.a, self.rank.b, tp, tr, self.rank.box) << start
+
+
+@lru_cache(maxsize=50_000)
+def _tile_mask(a: int, b: int, tp: int, tr: int, box: bool) -> int:
+    if box:
+        return (1 << (a * (tp - 1) + b * (tr - 1) + 1)) - 1
+    row = _repeat(1, a, tp)
+    return _repeat(row, b, tr)
+
+
+def _repeat(mask: int, step: int, times: int) -> int:
+    """The union of `times` copies of the mask, each `step` bits further."""
+    out, have = mask, 1
+    while have < times:
+        more = min(have, times - have)
+        out |= out << (step * more)
+        have += more
+    return out

@@ -1,0 +1,233 @@
+"""The words a mapping moves, in closed form: the only place that counts them.
+
+A tensor's words at a node are a product: for each dimension that does not index it, how often the tile comes back; for
+each one-term rank its valid indices; for each affine rank `a*p + b*r` a sum over pairs of tile positions. Words at the
+holder, and on the inner side of each fan-out between, are the same product with the copies of that fan-out merged.
+
+`accounting="default"` is the product's own; `"timeloop"` counts bounding boxes as footprints, no inner read on a drain,
+and a reload of partial sums for every copy of a spatially reduced tile, as even-tile tools do (even tiles only).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+from picojoule.cost.rank_counts import AffineRank, Loops, Run, Sharing, active_positions, affine_words, sharing_groups, valid_values
+from picojoule.errors import MappingError, SpecError, unknown_name
+from picojoule.hardware.chip import Chip, FanOut
+from picojoule.mapping.mapping import Loop, Mapping, Node
+from picojoule.mapping.words import Flow, Traffic
+from picojoule.workload.layer import Layer, Rank, Tensor
+
+ACCOUNTINGS = ("default", "timeloop")
+MAC = "MAC"
+
+
+@dataclass(frozen=True)
+class LoopAbove:
+    """A loop above a place: each pass moves its dimension by `stride` (the extent below the loop)."""
+
+    dim: str
+    bound: int
+    stride: int
+    fanout: str | None
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a tensor's tile is held, or the MACs; `level` is its index into the chip's levels (MACs: one past the last)."""
+
+    layer: Layer
+    tensor: Tensor
+    name: str
+    level: int
+    loops: tuple[LoopAbove, ...]
+    tile: tuple[tuple[str, int], ...]  # extents below, not clipped to the bounds
+    keeps: bool  # a node, which keeps its tile while the index stays; False at the MACs
+
+    @cached_property
+    def extents(self) -> dict[str, int]:
+        return dict(self.tile)
+
+    @cached_property
+    def staying(self) -> frozenset[int]:
+        """Positions in `loops` of the temporal loops that leave the tile in place; their bounds multiply to x_t."""
+        stay: list[int] = []
+        for i in reversed(range(len(self.loops))):
+            loop = self.loops[i]
+            if not self.keeps or loop.fanout is None and loop.dim in self.tensor.dims:
+                break
+            if loop.fanout is None:
+                stay.append(i)
+        return frozenset(stay)
+
+    @cached_property
+    def stays(self) -> int:
+        """x_t: for how many visits in a row the tile stays."""
+        return math.prod(self.loops[i].bound for i in self.staying)
+
+    @cached_property
+    def sliding(self) -> tuple[frozenset[int], str, Run] | None:
+        """The run of the sliding window: positions in `loops`, dimension and Run; None where no element is kept."""
+        if not self.keeps or self.tensor.role == "output":
+            return None
+        run: list[int] = []
+        dim, rank = "", None
+        for i in reversed(range(len(self.loops))):
+            loop = self.loops[i]
+            if not run:
+                if loop.fanout is not None or loop.dim not in self.tensor.dims:
+                    continue
+                rank = next((r for r in self.tensor.ranks if len(r.terms) == 2 and loop.dim in [d for _, d in r.terms]), None)
+                if rank is None:
+                    return None
+                run, dim = [i], loop.dim
+            elif loop.fanout is None and loop.dim == dim:
+                run.append(i)
+            elif loop.fanout is None or loop.dim == dim:
+                break
+        if rank is None:
+            return None
+        axis = [d for _, d in rank.terms].index(dim)
+        return frozenset(run), dim, Run(axis, self.loops[run[0]].stride, math.prod(self.loops[i].bound for i in run))
+
+    def loops_of(self, dim: str, without: frozenset[int], fanouts: frozenset[str]) -> Loops:
+        """(stride, bound) of the loops over a dimension, but for those at positions `without` or in `fanouts`."""
+        return tuple(
+            (x.stride, x.bound) for i, x in enumerate(self.loops) if x.dim == dim and i not in without and x.fanout not in fanouts
+        )
+
+    def unrolled(self, dim: str, fanout: str) -> Loops:
+        """(stride, bound) of the loops that unroll a dimension at a fan-out."""
+        return tuple((x.stride, x.bound) for x in self.loops if x.dim == dim and x.fanout == fanout)
+
+
+def count(layer: Layer, chip: Chip, mapping: Mapping, accounting: str = "default") -> Traffic:
+    """All words that a mapping moves, in exact integers, over the whole layer and every instance.
+
+    The mapping must be in the mapspace (`mapping.check`). Rules: the module's own text and `docs` (counting rules).
+    """
+    if accounting not in ACCOUNTINGS:
+        raise unknown_name("accounting", accounting, ACCOUNTINGS)
+    flows: list[Flow] = []
+    for tensor in layer.tensors:
+        line = places(layer, chip, mapping, tensor)
+        flows += _output_flows(chip, line, accounting) if tensor.role == "output" else _operand_flows(chip, line, accounting)
+    steps = math.prod(e.bound for e in mapping.entries if isinstance(e, Loop) and not e.spatial)
+    return Traffic(tuple(flows), layer.macs, steps)
+
+
+def places(layer: Layer, chip: Chip, mapping: Mapping, tensor: Tensor) -> tuple[Place, ...]:
+    """The tensor's nodes from DRAM inwards, then the MACs."""
+    out = []
+    above: list[LoopAbove] = []
+    for i, e in enumerate(mapping.entries):
+        below = mapping.extents_below[i]
+        if isinstance(e, Loop):
+            above.append(LoopAbove(e.dim, e.bound, below.get(e.dim, 1), e.fanout))
+        elif e.tensor == tensor.name:
+            tile = tuple((d, below.get(d, 1)) for d, _ in layer.dims)
+            out.append(Place(layer, tensor, e.memory, chip.level_of(e.memory), tuple(above), tile, True))
+    ones = tuple((d, 1) for d, _ in layer.dims)
+    return (*out, Place(layer, tensor, MAC, len(chip.levels), tuple(above), ones, False))
+
+
+def fanouts_between(chip: Chip, outer: Place, inner: Place) -> tuple[FanOut, ...]:
+    """The fan-outs a word passes from the holder to a place, from the outside in."""
+    return tuple(f for f in chip.levels[outer.level : inner.level] if isinstance(f, FanOut))
+
+
+def words(place: Place, merging: tuple[FanOut, ...] = (), box: bool = False, links: bool = True) -> int:
+    """Words requested at a place over the layer, the copies unrolled at the `merging` fan-outs served together.
+
+    Without `merging`: words written into all copies. With all fan-outs up to the holder: words read there.
+    `links` False: as if no neighbour passed anything on.
+    """
+    out = place.tensor.role == "output"
+    alike = frozenset(f.name for f in merging if (f.reduction if out else f.multicast))
+    total = 1
+    for dim, n in place.layer.dims:
+        if dim not in place.tensor.dims:
+            total *= active_positions(n, place.loops_of(dim, place.staying, alike))
+    for rank in place.tensor.ranks:
+        if len(rank.terms) == 1:
+            coefficient, dim = rank.terms[0]
+            total *= valid_values(coefficient, rank.offset, rank.size, place.layer.bounds[dim])
+        else:
+            total *= _affine(place, rank, merging, alike, box, links and not out)
+    return total
+
+
+def _affine(place: Place, rank: Rank, merging: tuple[FanOut, ...], alike: frozenset[str], box: bool, links: bool) -> int:
+    """Words of one affine rank: sum over the positions of both its dimensions."""
+    (a, p), (b, r) = rank.terms
+    fanouts = []
+    for f in merging:
+        linked = (links and p in f.links, links and r in f.links)
+        if f.name in alike or any(linked):
+            fanouts.append((f.name, Sharing((place.unrolled(p, f.name), place.unrolled(r, f.name)), f.name in alike, linked)))
+    run, moved = None, place.staying
+    if place.sliding and place.sliding[1] in (p, r):
+        moved, run = place.staying | place.sliding[0], place.sliding[2]
+    merged = frozenset(name for name, _ in fanouts)
+    apart = (place.loops_of(p, moved, merged), place.loops_of(r, moved, merged))
+    bounds = (place.layer.bounds[p], place.layer.bounds[r])
+    groups = sharing_groups(a, b, tuple(s for _, s in fanouts))
+    tile = (place.extents[p], place.extents[r])
+    return affine_words(AffineRank(a, b, bounds, rank.offset, rank.size, box), tile, apart, groups, run)
+
+
+def _crossings(place: Place, between: tuple[FanOut, ...], box: bool) -> tuple[tuple[str, int], ...]:
+    """Words on the inner side of each fan-out: merged by the fan-outs further in only."""
+    return tuple((f.name, words(place, between[i + 1 :], box)) for i, f in enumerate(between))
+
+
+def _operand_flows(chip: Chip, line: tuple[Place, ...], accounting: str) -> list[Flow]:
+    """Fills of an operand's nodes and the reads of the MACs; words that neighbours pass on are read out of their node."""
+    flows, box = [], accounting == "timeloop"
+    for holder, place in zip(line, line[1:], strict=False):
+        between = fanouts_between(chip, holder, place)
+        read, written = words(place, between, box), words(place, (), box)
+        kind = "fill" if place.keeps else "operand"
+        flows.append(Flow(place.tensor.name, kind, holder.name, place.name, read, written, _crossings(place, between, box)))
+        if place.keeps and any(f.links for f in between):
+            passed = words(place, between, box, links=False) - read
+            flows.append(Flow(place.tensor.name, "forward", place.name, place.name, passed, passed))
+    return flows
+
+
+def _output_flows(chip: Chip, line: tuple[Place, ...], accounting: str) -> list[Flow]:
+    """Drains, reloads, MAC updates and the partial sums they add to, from DRAM inwards.
+
+    `fresh` is z: how often an element starts from zero in the holder, so that its first arrival there reads nothing.
+    """
+    tensor, plain = line[0].tensor, accounting != "timeloop"
+    if any(len(r.terms) == 2 for r in tensor.ranks):
+        raise SpecError(f"output {tensor.name!r} has a rank of two dimensions, so that its tiles overlap",
+                        hint="lower a transposed convolution to sub-pixel convolutions")
+    flows, fresh = [], words(line[0])
+    for holder, place in zip(line, line[1:], strict=False):
+        between = fanouts_between(chip, holder, place)
+        visits, merged = words(place), words(place, between)
+        back = merged - fresh
+        crossed = _crossings(place, between, False)
+        if place.keeps:
+            loaded = back if plain else _every_copy(back, visits, merged)
+            flows.append(Flow(tensor.name, "drain", holder.name, place.name, merged, visits if plain else 0, crossed))
+            crossed = tuple((f, loaded) for f, _ in crossed)
+            flows.append(Flow(tensor.name, "reload", holder.name, place.name, back, loaded, crossed))
+            fresh = visits - loaded
+        else:
+            flows.append(Flow(tensor.name, "update", holder.name, MAC, merged, visits, crossed))
+            flows.append(Flow(tensor.name, "accumulate", holder.name, MAC, back, back, tuple((f, back) for f, _ in crossed)))
+    return flows
+
+
+def _every_copy(reloads: int, visits: int, merged: int) -> int:
+    """Words written if each reload reaches every copy of a spatially reduced tile."""
+    if reloads * visits % merged:
+        raise MappingError("this mapping has ragged passes, which the timeloop accounting does not define",
+                           hint='use even tiles, or accounting="default"')
+    return reloads * visits // merged
