@@ -269,7 +269,7 @@ def test_neighbour_links_subtract_the_previous_union_when_the_window_slides():
 
 
 def test_links_matter_only_to_operands_that_overlap_along_them():
-    for layer, on, mapping in cases(60, 5, links=False):
+    for layer, on, mapping in cases(60, 5, links=0.0):
         for d, _ in layer.dims:
             if any(len(r.terms) > 1 and d in (x for _, x in r.terms) for t in layer.tensors for r in t.ranks):
                 continue

@@ -27,7 +27,7 @@ class Features:
     peers: bool = True
     fanouts: int = 2  # at most
     switches: bool = True  # multicast and reduction may be off
-    links: bool = True
+    links: float = 0.15  # share of fan-outs with neighbour links
     capacities: bool = True  # half of the memories hold exactly what the mapping needs
     points: int = 500
 
@@ -110,7 +110,7 @@ def _memory(rng: random.Random, f: Features, name: str, roles: tuple[str, ...]) 
 def _random_fanout(rng: random.Random, f: Features, name: str, axes: str) -> FanOut:
     sizes = [Axis(f"{a}{axes[2]}", 64) for a in axes[: rng.choice((1, 2))]]
     switches = {s: not (f.switches and rng.random() < 0.12) for s in ("multicast", "reduction")}
-    links = tuple(rng.sample("NKCPQRSM", rng.randint(1, 3))) if f.links and rng.random() < 0.15 else ()
+    links = tuple(rng.sample("NKCPQRSM", rng.randint(1, 3))) if rng.random() < f.links else ()
     return FanOut(name, tuple(sizes), links=links, **switches)
 
 

@@ -1,0 +1,43 @@
+"""The closed-form word count equals the loop walker on random layers, chips and mappings."""
+
+from __future__ import annotations
+
+import pytest
+
+from picojoule.cost.traffic import count
+from picojoule.mapping.simulate import simulate
+from picojoule.mapping.words import Traffic
+from tests.oracle.random_cases import KINDS, cases
+
+
+def counts(t: Traffic) -> dict[tuple[str, str, str], int]:
+    """All that must agree, without zeros."""
+    tables = {"read": t.reads(), "write": t.writes(), "cross": t.crossings()}
+    flat = {(what, *key): n for what, table in tables.items() for key, n in table.items() if n}
+    return flat | {("macs", "", ""): t.macs, ("steps", "", ""): t.steps}
+
+
+def compare(n: int, seed: int, **features: object) -> None:
+    for i, (layer, chip, mapping) in enumerate(cases(n, seed, **features)):
+        expected, got = counts(simulate(layer, chip, mapping)), counts(count(layer, chip, mapping))
+        if expected != got:
+            wrong = {k: (expected.get(k, 0), got.get(k, 0)) for k in expected | got if expected.get(k, 0) != got.get(k, 0)}
+            pytest.fail(f"case {i} of seed {seed}: walked, counted = {wrong}\n{mapping}\n{layer}\n{chip.levels}")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_count_equals_the_walk_on_every_kind_of_layer(kind: str) -> None:
+    compare(250, seed=KINDS.index(kind), kinds=(kind,), points=250)
+
+
+def test_the_count_equals_the_walk_on_perfect_tiles() -> None:
+    compare(250, seed=11, ragged=False, padding=False, links=0.0)
+
+
+def test_the_count_equals_the_walk_on_ragged_sizes_unrolled_on_two_fanouts() -> None:
+    compare(250, seed=12, fanouts=2, links=0.0)
+
+
+@pytest.mark.slow
+def test_the_count_equals_the_walk_on_many_cases() -> None:
+    compare(20_000, seed=13)
