@@ -67,42 +67,49 @@ def positions(loops: Loops) -> Iterator[int]:
         yield sum(i * stride for i, (stride, _) in zip(index, loops, strict=True))
 
 
-@dataclass(frozen=True)
-class Group:
-    """Copies of a tile whose requests are served together: `members` are their offsets along p and r.
-
-    Multicast (`linked` False): the tiles start at the same value, and the read is the union of what each requests.
-    Neighbour links: the read is what the union of the tiles has and the union held just before has not.
-    """
-
-    members: tuple[tuple[int, int], ...]
-    linked: bool = False
+Class = tuple[tuple[int, int], ...]  # copies that share a read, by their offsets along p and r
 
 
 @dataclass(frozen=True)
 class Sharing:
-    """What one fan-out unrolls of p and r (its loops), and whether copies may share: by start, or along links."""
+    """What one fan-out unrolls of p and r (its loops), and whether copies may share: by start, or along links.
+
+    Multicast: the tiles of a class start at the same value, and the read is the union of what each asks for.
+    `passes_on` (the fan-out has neighbour links): less the union of what the class held just before.
+    """
 
     loops: tuple[Loops, Loops]
     multicast: bool = True
     links: tuple[bool, bool] = (False, False)
+    passes_on: bool = False
+
+
+@dataclass(frozen=True)
+class Group:
+    """Copies that share one read at the holder: a class of each fan-out, from the outside in, and its `passes_on`.
+
+    Each fan-out merges for itself: a group's copies are all sums of one member of each class.
+    """
+
+    classes: tuple[Class, ...] = ()
+    passes_on: tuple[bool, ...] = ()
+
+    def furthest(self, axis: int) -> int:
+        """The greatest offset of a copy along p (0) or r (1)."""
+        return sum(max(m[axis] for m in c) for c in self.classes)
+
+
+ALONE = (Group(),)
 
 
 @lru_cache(maxsize=50_000)
 def sharing_groups(a: int, b: int, fanouts: tuple[Sharing, ...]) -> tuple[Group, ...]:
     """The copies of a tile, grouped by who shares a read. Each fan-out merges for itself, so groups multiply."""
-    groups = (Group(((0, 0),)),)
-    for f in fanouts:
-        classes = _classes(a, b, f)
-        groups = tuple(
-            Group(tuple((p + dp, r + dr) for p, r in g.members for dp, dr in c), g.linked or any(f.links))
-            for g in groups
-            for c in classes
-        )
-    return groups
+    passes_on = tuple(f.passes_on for f in fanouts)
+    return tuple(Group(classes, passes_on) for classes in product(*(_classes(a, b, f) for f in fanouts)))
 
 
-def _classes(a: int, b: int, fanout: Sharing) -> list[list[tuple[int, int]]]:
+def _classes(a: int, b: int, fanout: Sharing) -> list[Class]:
     """Offsets of one fan-out's copies, split into classes that share: same start, or neighbours along a link."""
     copies = [(p, r) for p in positions(fanout.loops[0]) for r in positions(fanout.loops[1])]
     keys: list[dict[object, int]] = []
@@ -128,7 +135,7 @@ def _classes(a: int, b: int, fanout: Sharing) -> list[list[tuple[int, int]]]:
     out: dict[tuple[int, int], list[tuple[int, int]]] = {}
     for c in copies:
         out.setdefault(find(c), []).append(c)
-    return list(out.values())
+    return [tuple(c) for c in out.values()]
 
 
 @dataclass(frozen=True)
@@ -164,7 +171,7 @@ def affine_words(
 ) -> int:
     """Elements of the rank requested over all tile positions: `apart` counts each position, a group counts once.
 
-    The loops of p and r above the tile are all in one of `apart` (time, and copies that share nothing), the offsets of
+    The loops of p and r above the tile are all in one of `apart` (time, and copies that share nothing), the classes of
     `groups`, and `run`. Ragged tiles are clipped to n, padding is left out.
     """
     x = run.length if run else 1
@@ -185,7 +192,7 @@ def affine_words(
 
 def _end(k: int, tile: int, loops: Loops, groups: Iterable[Group], run: Run | None) -> int:
     """Where the last tile ends if none is clipped."""
-    moved = sum(s * (b - 1) for s, b in loops) + max(m[k] for g in groups for m in g.members)
+    moved = sum(s * (b - 1) for s, b in loops) + max(g.furthest(k) for g in groups)
     return moved + tile + (run.step * (run.length - 1) if run and run.axis == k else 0)
 
 
@@ -196,7 +203,7 @@ class _Window:
         self.rank, self.tile, self.groups = rank, tile, groups
         self.back = (0, 0) if run is None else (run.step, 0) if run.axis == 0 else (0, run.step)
         self.lead = rank.a * self.back[0] + rank.b * self.back[1]
-        far = tuple(max(m[k] for g in groups for m in g.members) + tile[k] for k in (0, 1))
+        far = tuple(max(g.furthest(k) for g in groups) + tile[k] for k in (0, 1))
         self.far = tuple(far[k] + self.back[k] for k in (0, 1))
         self.reach = rank.a * (far[0] - 1) + rank.b * (far[1] - 1) + 1 + self.lead
         self.known: dict[tuple[int, int, int, int, bool], int] = {}
@@ -222,22 +229,30 @@ class _Window:
         valid = max(0, (1 << max(0, high)) - (1 << low)) if high > low else 0
         total = 0
         for g in self.groups:
-            asked = held = now_all = 0
-            for dp, dr in g.members:
-                now = self._mask(left_p - dp, left_r - dr, dp, dr, 0)
-                before = self._mask(left_p - dp + self.back[0], left_r - dr + self.back[1], dp, dr, self.lead) if later else 0
-                asked |= now & ~before
-                now_all |= now
-                held |= before
-            total += ((now_all & ~held if g.linked else asked) & valid).bit_count()
+            asked, _ = self._ask(g, 0, (0, 0), (left_p, left_r), later)
+            total += (asked & valid).bit_count()
         return total
 
-    def _mask(self, left_p: int, left_r: int, dp: int, dr: int, earlier: int) -> int:
+    def _ask(self, g: Group, i: int, offset: tuple[int, int], left: tuple[int, int], later: bool) -> tuple[int, int]:
+        """What the copies inside fan-out i of the group ask for, and what they held just before."""
+        if i == len(g.classes):
+            now = self._mask(left[0] - offset[0], left[1] - offset[1], offset, 0)
+            if not later:
+                return now, 0
+            before = self._mask(left[0] - offset[0] + self.back[0], left[1] - offset[1] + self.back[1], offset, self.lead)
+            return now & ~before, before
+        asked = held = 0
+        for p, r in g.classes[i]:
+            more, old = self._ask(g, i + 1, (offset[0] + p, offset[1] + r), left, later)
+            asked, held = asked | more, held | old
+        return (asked & ~held if g.passes_on[i] else asked), held
+
+    def _mask(self, left_p: int, left_r: int, offset: tuple[int, int], earlier: int) -> int:
         """The tile of one copy, with `left` values of p and r before the bounds end."""
         tp, tr = min(self.tile[0], left_p), min(self.tile[1], left_r)
         if tp <= 0 or tr <= 0:
             return 0
-        start = self.rank.a * dp + self.rank.b * dr + self.lead - earlier
+        start = self.rank.a * offset[0] + self.rank.b * offset[1] + self.lead - earlier
         return _tile_mask(self.rank.a, self.rank.b, tp, tr, self.rank.box) << start
 
 

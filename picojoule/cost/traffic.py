@@ -147,27 +147,32 @@ def words(place: Place, merging: tuple[FanOut, ...] = (), box: bool = False, lin
     """
     out = place.tensor.role == "output"
     alike = frozenset(f.name for f in merging if (f.reduction if out else f.multicast))
+    linked = {f.name: f.links for f in merging if links and f.links and not out}
     total = 1
     for dim, n in place.layer.dims:
         if dim not in place.tensor.dims:
-            total *= active_positions(n, place.loops_of(dim, place.staying, alike))
+            served = alike | {name for name, dims in linked.items() if dim in dims}
+            total *= active_positions(n, place.loops_of(dim, place.staying, served))
     for rank in place.tensor.ranks:
         if len(rank.terms) == 1:
             coefficient, dim = rank.terms[0]
             total *= valid_values(coefficient, rank.offset, rank.size, place.layer.bounds[dim])
         else:
-            total *= _affine(place, rank, merging, alike, box, links and not out)
+            total *= _affine(place, rank, merging, alike, linked, box)
     return total
 
 
-def _affine(place: Place, rank: Rank, merging: tuple[FanOut, ...], alike: frozenset[str], box: bool, links: bool) -> int:
+def _affine(
+    place: Place, rank: Rank, merging: tuple[FanOut, ...], alike: frozenset[str], linked: dict[str, tuple[str, ...]], box: bool
+) -> int:
     """Words of one affine rank: sum over the positions of both its dimensions."""
     (a, p), (b, r) = rank.terms
     fanouts = []
     for f in merging:
-        linked = (links and p in f.links, links and r in f.links)
-        if f.name in alike or any(linked):
-            fanouts.append((f.name, Sharing((place.unrolled(p, f.name), place.unrolled(r, f.name)), f.name in alike, linked)))
+        dims = linked.get(f.name, ())
+        if f.name in alike or p in dims or r in dims:
+            loops = (place.unrolled(p, f.name), place.unrolled(r, f.name))
+            fanouts.append((f.name, Sharing(loops, f.name in alike, (p in dims, r in dims), bool(dims))))
     run, moved = None, place.staying
     if place.sliding and place.sliding[1] in (p, r):
         moved, run = place.staying | place.sliding[0], place.sliding[2]
