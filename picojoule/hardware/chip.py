@@ -53,6 +53,7 @@ class Memory:
     area_um2: float | None = None  # of one instance
     technology: str = "sram"  # "dram", "sram", "register_file", ...
     source: str = ""
+    sources: tuple[tuple[str, str], ...] = ()  # (number, where it comes from), such as ("read", "CACTI 7, ...")
 
     def __post_init__(self) -> None:
         for r in self.keeps + self.may_keep:
@@ -142,6 +143,7 @@ class FanOut:
     transfer_pj: float | None = 0.0
     transfer_bits: int = 16
     source: str = ""
+    sources: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         if not self.axes:
@@ -165,6 +167,7 @@ class Compute:
     area_um2: float | None = None
     vector_pj: float | None = None  # per scalar operation of non-MAC operators; None: unknown
     source: str = ""
+    sources: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         if self.mac_pj is not None and not (self.mac_pj >= 0 and math.isfinite(self.mac_pj)):
@@ -194,6 +197,7 @@ class Chip:
     voltage_v: float | None = None
     description: str = ""
     source: str = ""
+    static_mw: float | None = None  # power that flows whatever happens (clock tree, control), beyond the leakage above
 
     def __post_init__(self) -> None:
         if not self.levels or not isinstance(self.levels[0], Group):

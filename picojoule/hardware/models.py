@@ -1,0 +1,287 @@
+"""What a chip file may say: the keys, their kinds and their meaning. Used at the YAML border only.
+
+Unknown keys, numbers without unit and units of the wrong kind are errors. The descriptions become the hover texts of
+editors through `chip_schema`. What leaves this module goes on as plain frozen values (`chip.py`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+
+from picojoule.errors import SpecError, unknown_name
+from picojoule.hardware.located_yaml import describe
+from picojoule.hardware.units import KINDS, Quantity, parse, size_bits
+from picojoule.workload.layer import ROLES
+
+ALIASES = {"I": "input", "W": "weight", "O": "output", "inputs": "input", "weights": "weight", "outputs": "output"}
+
+
+def _scalar(value: object, kinds: tuple[str, ...]) -> object:
+    """Refuses lists and blocks where a quantity belongs."""
+    if isinstance(value, list | dict):
+        needed = " or ".join(KINDS[k].noun for k in kinds)
+        raise SpecError(f"{needed} is needed here, not {describe(value)}", hint=f"such as {KINDS[kinds[0]].example!r}")
+    return value
+
+
+def _plain(kind: str, *, positive: bool = False) -> Callable[[object], float]:
+    def read(value: object) -> float:
+        number = parse(_scalar(value, (kind,)), kind).value
+        if positive and not number:
+            raise SpecError(f"{str(value)!r} is zero", hint=f"{KINDS[kind].noun} above zero, such as {KINDS[kind].example!r}")
+        return number
+
+    return read
+
+
+def _known(*kinds: str) -> Callable[[object], Quantity | None]:
+    """Reads a quantity that may be `unknown`, which is None and never zero."""
+    def read(value: object) -> Quantity | None:
+        return None if value == "unknown" else parse(_scalar(value, kinds), *kinds)
+
+    return read
+
+
+def _rate(value: object) -> Quantity | None:
+    if value == "unlimited":
+        return None
+    quantity = parse(_scalar(value, ("bandwidth", "rate")), "bandwidth", "rate")
+    if not quantity.value:
+        raise SpecError(f"{str(value)!r} is zero", hint="give a positive bandwidth, or `unlimited`")
+    return quantity
+
+
+def _size(value: object) -> int:
+    bits = size_bits(_scalar(value, ("size",)))
+    if bits < 1:
+        raise SpecError(f"{str(value)!r} is zero", hint="a size above zero, such as '108 KiB'; leave it out for a bypass")
+    return bits
+
+
+def _roles(value: object) -> tuple[str, ...]:
+    if value == "all":
+        return ROLES
+    if value == "none":
+        return ()
+    if not isinstance(value, str | list) or isinstance(value, list) and not all(isinstance(v, str) for v in value):
+        raise SpecError(f"tensors are needed here, not {describe(value)}", hint="all, none, or a list such as [input, weight]")
+    given = [ALIASES.get(v, v) for v in ([value] if isinstance(value, str) else value)]
+    for role, written in zip(given, [value] if isinstance(value, str) else value, strict=True):
+        if role not in ROLES:
+            raise unknown_name("tensor", str(written), (*ROLES, "all", "none"))
+        if given.count(role) > 1:
+            raise SpecError(f"{role!r} is listed twice", hint="list each tensor once")
+    return tuple(given)
+
+
+def _name(value: object) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z_][\w.-]*", value):
+        raise SpecError(f"a name is needed here, not {describe(value)}", hint="letters, digits, '_', '.' and '-', such as global_buffer")
+    return value
+
+
+def _dims(value: object) -> tuple[str, ...]:
+    items = value if isinstance(value, list) else [value]
+    for item in items:
+        if not isinstance(item, str) or not re.fullmatch(r"[A-Za-z_]+", item):
+            raise SpecError(f"dimensions are needed here, not {describe(item)}", hint="letters, such as [K, C]")
+    return tuple(items)
+
+
+def _fanout(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise SpecError(f"a whole number of instances is needed here, not {describe(value)}", hint="such as 16")
+    if value < 1:
+        raise SpecError(f"a fan-out of {value}", hint="a fan-out is 1 or more")
+    return value
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise SpecError(f"text is needed here, not {describe(value)}", hint="put it in quotes")
+    return " ".join(value.split())
+
+
+def _positive(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise SpecError(f"a number is needed here, not {describe(value)}", hint="such as 1")
+    if not 0 < value < float("inf"):
+        raise SpecError(f"{value} is not a positive, finite number", hint="such as 1")
+    return float(value)
+
+
+def _schema(*kinds: str, also: str = "") -> WithJsonSchema:
+    examples = [KINDS[k].example for k in kinds] + ([also] if also else [])
+    return WithJsonSchema({"type": "string", "examples": examples})
+
+
+_ROLE_NAMES = [*ROLES, *ALIASES]
+_ROLES_SCHEMA = WithJsonSchema({"anyOf": [{"enum": ["all", "none", *_ROLE_NAMES]},
+                                          {"type": "array", "items": {"enum": _ROLE_NAMES}, "uniqueItems": True}]})
+_DIMS_SCHEMA = WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]})
+
+Name = Annotated[str, BeforeValidator(_name), WithJsonSchema({"type": "string", "pattern": r"^[A-Za-z_][\w.-]*$"})]
+Text = Annotated[str, BeforeValidator(_text)]
+Size = Annotated[int, BeforeValidator(_size), _schema("size")]
+AccessEnergy = Annotated[Quantity | None, BeforeValidator(_known("energy", "energy_per_bit")),
+                         _schema("energy", "energy_per_bit", also="unknown")]
+Power = Annotated[Quantity | None, BeforeValidator(_known("power")), _schema("power", also="unknown")]
+Area = Annotated[Quantity | None, BeforeValidator(_known("area")), _schema("area", also="unknown")]
+Rate = Annotated[Quantity | None, BeforeValidator(_rate), _schema("bandwidth", "rate", also="unlimited")]
+Roles = Annotated[tuple[str, ...], BeforeValidator(_roles), _ROLES_SCHEMA]
+Dims = Annotated[tuple[str, ...], BeforeValidator(_dims), _DIMS_SCHEMA]
+Places = Annotated[int, BeforeValidator(_fanout), WithJsonSchema({"type": "integer", "minimum": 1})]
+PerCycle = Annotated[float, BeforeValidator(_positive), WithJsonSchema({"type": "number", "exclusiveMinimum": 0})]
+
+
+def _or_short(short: dict[str, Any]) -> Callable[[dict[str, Any]], None]:
+    """Tells the JSON schema that the block may be written short, as one value."""
+    def change(schema: dict[str, Any]) -> None:
+        long = dict(schema)
+        schema.clear()
+        schema["anyOf"] = [short, long]
+
+    return change
+
+
+class _Block(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class ComponentSpec(BaseModel):
+    """A component of the library, by name, with its parameters: `{name: sram, device: itrs-lstp}`, or just its name."""
+
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True, json_schema_extra=_or_short({"type": "string"}))
+    name: Name = Field(description="Component of the library, such as sram, register_file, dram, mac, wire.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
+
+
+class BandwidthSpec(_Block):
+    """Bandwidths of each instance: `64 b/cycle` for one port that reads and writes share, or one for each direction."""
+
+    model_config = ConfigDict(json_schema_extra=_or_short({"type": "string", "examples": ["64 b/cycle", "25.6 GB/s", "unlimited"]}))
+    read: Rate = Field(None, description="Read bandwidth, such as `64 b/cycle` or `25.6 GB/s`; unlimited if left out.")
+    write: Rate = Field(None, description="Write bandwidth; unlimited if left out.")
+    shared: Rate = Field(None, description="Bandwidth that reads and writes share.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, value: Any) -> Any:
+        return value if isinstance(value, dict) else {"shared": value}
+
+
+class PortSpec(_Block):
+    """A port with a name of its own, where `bandwidth` does not suffice."""
+
+    name: Name = Field(description="Name of the port.")
+    serves: str = Field(description="read, write or readwrite.", json_schema_extra={"enum": ["read", "write", "readwrite"]})
+    rate: Rate = Field(description="Bandwidth, such as `64 b/cycle`.")
+
+
+class MemorySpec(_Block):
+    """A storage element; everything is per instance, energies per access of one word."""
+
+    name: Name = Field(description="Name, unique in the chip.")
+    type: Text | None = Field(None, description="What it is made of, for reports: dram, sram, register_file, ...")
+    size: Size | None = Field(None, description="Capacity shared by the tensors it keeps; left out for the outermost memory only.")
+    word: Size = Field(description="Bits that one access reads or writes; several narrower tensor words share an access.")
+    read: AccessEnergy = Field(None, description="Energy of reading one word, `2 pJ`, or per bit, `8 pJ/b`. Left out: unknown.")
+    write: AccessEnergy = Field(None, description="Energy of writing one word, or per bit. Left out: unknown, never zero.")
+    keeps: Roles | None = Field(None, description="Tensors it must keep: all, none, or a list of input, weight, output. "
+                                                  "Default: all, or none where may_keep is given.")
+    may_keep: Roles = Field((), description="Tensors it may keep or let pass, as the mapper finds best.")
+    bandwidth: BandwidthSpec | None = Field(None, description="Bandwidths of each instance; unlimited if left out.")
+    ports: list[PortSpec] = Field([], description="Named ports, instead of bandwidth.")
+    double_buffered: bool = Field(False, description="true: tiles fill half of the size, and the next ones arrive meanwhile.")
+    leakage: Power = Field(None, description="Leakage power of one instance, such as `3 mW`. Left out: unknown.")
+    area: Area = Field(None, description="Area of one instance, such as `0.4 mm2`. Left out: unknown.")
+    class_: ComponentSpec | None = Field(None, alias="class", description="Component of the library that supplies the numbers "
+                                                                          "which this block leaves out.")
+    source: Text = Field("", description="Where the numbers come from.")
+    sources: dict[str, Text] = Field({}, description="Where single numbers come from, by key.")
+
+
+class AxisSpec(_Block):
+    """One axis of a fan-out: `16`, or a block with restrictions."""
+
+    model_config = ConfigDict(json_schema_extra=_or_short({"type": "integer", "minimum": 1}))
+    size: Places = Field(description="Instances along the axis.")
+    dims: Dims | None = Field(None, description="Dimensions that may be unrolled along the axis; any if left out.")
+    reuses: Roles = Field((), description="Tensors that must not change along the axis.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, value: Any) -> Any:
+        return value if isinstance(value, dict) else {"size": value}
+
+
+class FanOutSpec(_Block):
+    """What follows exists several times: once for each place of the axes."""
+
+    name: Name = Field(description="Name, unique in the chip.")
+    axes: dict[Name, AxisSpec] = Field(description="Axes with their sizes: `{X: 14, Y: 12}`.", min_length=1)
+    multicast: bool = Field(True, description="One read above serves all places that need the same tile.")
+    reduction: bool = Field(True, description="Partial sums of one output merge on the way out.")
+    links: Dims = Field((), description="Dimensions along which neighbours pass on overlapping inputs.")
+    transfer: AccessEnergy = Field(None, description="Energy of the network for each word that reaches or leaves one place. "
+                                                     "Left out: unknown; write `0 pJ` for a free network.")
+    word: Size = Field(16, description="Bits of the word that `transfer` is for.")
+    class_: ComponentSpec | None = Field(None, alias="class", description="Component of the library, such as wire.")
+    source: Text = Field("", description="Where the numbers come from.")
+    sources: dict[str, Text] = Field({}, description="Where single numbers come from, by key.")
+
+
+class ComputeSpec(_Block):
+    """The MAC units: one in each innermost place."""
+
+    name: Name = Field("MAC", description="Name, unique in the chip.")
+    mac: AccessEnergy = Field(None, description="Energy of one multiply-accumulate. Left out: unknown.")
+    operands: Size = Field(16, description="Operand width that the energy is for.")
+    scaling: str = Field("none", description="none, or quadratic: energy follows the product of the operand widths.",
+                         json_schema_extra={"enum": ["none", "quadratic"]})
+    per_cycle: PerCycle = Field(1.0, description="MACs per cycle of each unit.")
+    vector: AccessEnergy = Field(None, description="Energy of one scalar operation of non-MAC operators. Left out: unknown.")
+    leakage: Power = Field(None, description="Leakage power of one unit.")
+    area: Area = Field(None, description="Area of one unit.")
+    class_: ComponentSpec | None = Field(None, alias="class", description="Component of the library, such as mac.")
+    source: Text = Field("", description="Where the numbers come from.")
+    sources: dict[str, Text] = Field({}, description="Where single numbers come from, by key.")
+
+
+class LevelSpec(_Block):
+    """One step inwards: a memory, several peers side by side, or a fan-out."""
+
+    memory: MemorySpec | None = Field(None, description="A memory that may keep any tensor.")
+    peers: list[MemorySpec] | None = Field(None, description="Memories side by side that keep different tensors.", min_length=1)
+    fanout: FanOutSpec | None = Field(None, description="What follows exists several times.")
+
+    @model_validator(mode="after")
+    def _one(self) -> LevelSpec:
+        if sum(x is not None for x in (self.memory, self.peers, self.fanout)) != 1:
+            raise SpecError("a level is one of memory, peers and fanout", hint="begin each with its own dash")
+        return self
+
+
+class ChipSpec(_Block):
+    """A chip, from DRAM inwards to the MAC units."""
+
+    chip: Name = Field(description="Name of the chip.")
+    description: Text = Field("", description="One line that says what it is.")
+    source: Text = Field("", description="Where the structure and the numbers come from.")
+    technology: Annotated[float | None, BeforeValidator(_plain("length", positive=True)), _schema("length")] = Field(
+        None, description="Technology node, such as `65 nm`.")
+    voltage: Annotated[float | None, BeforeValidator(_plain("voltage", positive=True)), _schema("voltage")] = Field(
+        None, description="Supply voltage, such as `0.9 V`.")
+    clock: Annotated[float, BeforeValidator(_plain("frequency", positive=True)), _schema("frequency")] = Field(
+        description="Clock of the MAC units, such as `200 MHz`.")
+    static: Power = Field(None, description="Power that flows whatever happens, beyond the leakage of the parts.")
+    levels: list[LevelSpec] = Field(description="From the outside in; the first is the DRAM.", min_length=1)
+    compute: ComputeSpec = Field(description="The MAC units in the innermost places.")
