@@ -1,3 +1,64 @@
-"""picojoule: what an inference costs in joules and seconds, what the best mapping is, with a proof."""
+"""picojoule: what an inference costs in joules and seconds, what the best mapping is, with a proof.
+
+    >>> import picojoule as pj
+    >>> pj.load_model("gemm:M=64,N=64,K=64").macs
+    262144
+
+Names are imported where they are first used, so that `import picojoule` takes no time.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+_HOME = {
+    "load_model": "picojoule.workload.load",
+    "profile": "picojoule.workload.profile",
+    "models": "picojoule.workload.zoo",
+    "load_chip": "picojoule.hardware.spec",
+    "chips": "picojoule.hardware.spec",
+    "chip_schema": "picojoule.hardware.schema",
+    "parse_mapping": "picojoule.mapping.mapping:parse",
+    "evaluate": "picojoule.cost.model",
+    "explain": "picojoule.cost.explain",
+    "best_mapping": "picojoule.search.optimal",
+    "map_network": "picojoule.search.network",
+    "verify": "picojoule.search.verify",
+    "to_json": "picojoule.report.to_json:network_json",
+    "to_html": "picojoule.report.page:network_page",
+    "PicojouleError": "picojoule.errors",
+}
+
+__all__ = ["__version__", *sorted(_HOME)]
+
+if TYPE_CHECKING:
+    from picojoule.cost.explain import explain
+    from picojoule.cost.model import evaluate
+    from picojoule.errors import PicojouleError
+    from picojoule.hardware.schema import chip_schema
+    from picojoule.hardware.spec import chips, load_chip
+    from picojoule.mapping.mapping import parse as parse_mapping
+    from picojoule.report.page import network_page as to_html
+    from picojoule.report.to_json import network_json as to_json
+    from picojoule.search.network import map_network
+    from picojoule.search.optimal import best_mapping
+    from picojoule.search.verify import verify
+    from picojoule.workload.load import load_model
+    from picojoule.workload.profile import profile
+    from picojoule.workload.zoo import models
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'picojoule' has no attribute {name!r}")
+    module, _, attribute = _HOME[name].partition(":")
+    value = getattr(import_module(module), attribute or name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,4 +1,192 @@
-"""The command line: one function a command, no logic."""
+"""The command line: one function a command, no logic. Answers go to stdout, progress and errors to stderr."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+import picojoule
+from picojoule import options
+from picojoule.errors import PicojouleError
+from picojoule.report import show
+
+app = typer.Typer(
+    name="pj",
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+_ParserError: type[Exception] = typer.BadParameter.__mro__[2]  # base of all that the parser raises; typer does not export it
+
+Model = Annotated[
+    str,
+    typer.Argument(metavar="MODEL", help="zoo name (`pj models`), ONNX file, config.json, gemm:M=..,N=..,K=.. or conv:K=..,C=.."),
+]
+LayerText = Annotated[
+    str, typer.Argument(metavar="LAYER", help="one layer, such as gemm:M=64,N=64,K=64, or a model with --layer")
+]
+MappingText = Annotated[str, typer.Argument(metavar="MAPPING", help="compact text, or a file that holds it")]
+On = Annotated[str, typer.Option("--on", metavar="CHIP", help="preset (`pj chips`) or a chip's YAML file")]
+Json = Annotated[bool, typer.Option("--json", help="print JSON only")]
+Batch = Annotated[int | None, typer.Option("--batch", metavar="N", help="inputs processed together")]
+Dims = Annotated[
+    list[str] | None, typer.Option("--dim", metavar="NAME=VALUE", help="value of a symbolic dimension; may be repeated")
+]
+Bits = Annotated[str | None, typer.Option("--bits", metavar="BITS", help="8, or weight=4,input=8,output=16")]
+Strict = Annotated[bool, typer.Option("--strict", help="refuse a model with operators that are not understood")]
+Accounting = Annotated[
+    str, typer.Option("--accounting", metavar="RULES", help="default, or timeloop (bounding boxes, even tiles)")
+]
+OneLayer = Annotated[str | None, typer.Option("--layer", metavar="NAME", help="only this layer")]
+Space = Annotated[str, typer.Option("--space", metavar="SPACE", help="default or prototype: the mappings that are searched")]
+TimeLimit = Annotated[
+    str | None, typer.Option("--time-limit", metavar="TIME", help="stop the search of a layer after this, such as 60s")
+]
+Objective = Annotated[str, typer.Option("--objective", metavar="GOAL", help="energy, latency, edp or front")]
+Latency = Annotated[str | None, typer.Option("--latency", metavar="TIME", help="least energy within this latency, such as 33ms")]
+Html = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="write a self-contained HTML report")]
+Jobs = Annotated[int | None, typer.Option("--jobs", metavar="N", help="processes; default: one a core")]
+NoCache = Annotated[bool, typer.Option("--no-cache", help="search again, even what is stored")]
+
+
+@app.callback(invoke_without_command=True)
+def root(context: typer.Context, version: Annotated[bool, typer.Option("--version", help="print the version")] = False) -> None:
+    """What a neural network inference costs in joules and seconds on a chip, with the provably best mapping."""
+    if version:
+        print(f"picojoule {picojoule.__version__}")
+    elif context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+@app.command()
+def profile(
+    model: Model, batch: Batch = None, dim: Dims = None, bits: Bits = None, strict: Strict = False, as_json: Json = False
+) -> None:
+    """What MODEL computes: MACs, weights, activations and operators, layer by layer."""
+    show.profile(picojoule.profile(_network(model, batch, dim, bits, strict)), as_json)
+
+
+@app.command("map")
+def map_(
+    model: Model,
+    on: On,
+    objective: Objective = "edp",
+    latency: Latency = None,
+    html: Html = None,
+    as_json: Json = False,
+    space: Space = "default",
+    time_limit: TimeLimit = None,
+    jobs: Jobs = None,
+    batch: Batch = None,
+    dim: Dims = None,
+    bits: Bits = None,
+    strict: Strict = False,
+    no_cache: NoCache = False,
+) -> None:
+    """The best mapping of every layer of MODEL on a chip, its cost, and the proof that it is the best."""
+    limit_s, layer_s = options.seconds(latency, "--latency"), options.seconds(time_limit, "--time-limit")
+    goal = options.choice(objective, options.OBJECTIVES, "--objective")
+    chip = picojoule.load_chip(on)
+    network = _network(model, batch, dim, bits, strict)
+    with show.progress("mapping layers") as progress:
+        result = picojoule.map_network(
+            network,
+            chip,
+            goal,
+            latency_s=limit_s,
+            jobs=options.positive(jobs, "--jobs"),
+            cache=not no_cache,
+            time_limit=layer_s,
+            space=options.choice(space, options.SPACES, "--space"),
+            progress=progress,
+        )
+    show.mapped(result, network, as_json, html)
+
+
+@app.command()
+def evaluate(
+    layer: LayerText,
+    mapping: MappingText,
+    on: On,
+    one: OneLayer = None,
+    accounting: Accounting = "default",
+    bits: Bits = None,
+    as_json: Json = False,
+) -> None:
+    """What one layer costs under a mapping written by hand."""
+    chip, chosen = picojoule.load_chip(on), show.one_layer(_network(layer, None, None, bits, False), one)
+    text, where = options.text_or_file(mapping, "MAPPING")
+    written = picojoule.parse_mapping(text, chosen, chip, where)
+    cost = picojoule.evaluate(chosen, chip, written, options.choice(accounting, options.ACCOUNTINGS, "--accounting"))
+    show.evaluated(chosen, chip, written, cost, as_json)
+
+
+@app.command()
+def explain(
+    model: Model, on: On, layer: OneLayer = None, batch: Batch = None, dim: Dims = None, bits: Bits = None, as_json: Json = False
+) -> None:
+    """Where each number of a mapped layer comes from: formula, counts, price and source."""
+    chip, chosen = picojoule.load_chip(on), show.one_layer(_network(model, batch, dim, bits, False), layer)
+    best = picojoule.best_mapping(chosen, chip)
+    show.explained(chosen, chip, best, picojoule.explain(chosen, chip, best.mapping), as_json)
+
+
+@app.command()
+def verify(
+    result: Annotated[str, typer.Argument(metavar="RESULT.json", help="what `pj map --json` printed")], as_json: Json = False
+) -> None:
+    """Check a stored result again with an independent program: costs, mappings and certificates."""
+    show.verified(picojoule.verify(options.read_json(Path(result))), as_json)
+
+
+@app.command()
+def chips(name: Annotated[str | None, typer.Argument(metavar="[NAME]")] = None, as_json: Json = False) -> None:
+    """The chips that come along, or one of them drawn as a tree."""
+    show.chips(name, as_json)
+
+
+@app.command()
+def models(name: Annotated[str | None, typer.Argument(metavar="[NAME]")] = None, as_json: Json = False) -> None:
+    """The models that come along, or what one of them consists of."""
+    show.models(name, as_json)
+
+
+@app.command()
+def schema(as_json: Json = False) -> None:
+    """The JSON schema of a chip's YAML file, for editors."""
+    show.json_only(picojoule.chip_schema())
+
+
+def _network(model: str, batch: int | None, dim: list[str] | None, bits: str | None, strict: bool) -> Any:
+    return picojoule.load_model(
+        model, batch=options.positive(batch, "--batch"), dims=options.dims(dim or []), bits=options.bits(bits), strict=strict
+    )
+
 
 def main() -> None:
-    raise SystemExit("not yet")
+    """Run the command; bad input ends with code 2 and one message, an interrupt with 130."""
+    try:
+        code = app(standalone_mode=False)
+    except PicojouleError as e:
+        code = _fail(str(e))
+    except typer.Abort:
+        code = 130
+    except BrokenPipeError:  # `pj ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        code = 130
+    except _ParserError as e:
+        code = _fail(getattr(e, "format_message", e.__str__)() + "\nhint: see `pj --help` and `pj COMMAND --help`")
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(message: str) -> int:
+    print(f"error: {message}", file=sys.stderr)
+    return 2

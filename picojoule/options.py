@@ -1,0 +1,139 @@
+"""Values of command line options, read from the text a user types; every mistake names the option and what to write."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from picojoule.errors import SpecError, unknown_name
+
+OBJECTIVES = ("energy", "latency", "edp", "front")
+SPACES = ("default", "prototype")
+ACCOUNTINGS = ("default", "timeloop")
+ROLES = ("weight", "input", "output")
+_SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ns": 1e-9, "min": 60.0, "h": 3600.0}
+_QUANTITY = re.compile(r"\s*([-+]?[\d.]+(?:[eE][-+]?\d+)?|[-+]?(?:inf|nan))\s*([A-Za-zµμ]*)\s*$")
+
+
+def seconds(text: str | None, option: str) -> float | None:
+    """`33ms` -> 0.033. The unit is written: s, ms, us, ns, min or h."""
+    if text is None:
+        return None
+    match = _QUANTITY.match(text)
+    try:
+        value = float(match[1]) if match else math.nan
+    except ValueError:
+        value = math.nan
+    if match is None or not math.isfinite(value) or value <= 0:
+        raise SpecError(f"{text!r} is no time", where=option, hint="write a positive number with its unit, such as 33ms or 1.5s")
+    if not match[2]:
+        raise SpecError(f"{text!r} has no unit", where=option, hint=f"write {text.strip()}s or {text.strip()}ms")
+    if match[2] not in _SECONDS:
+        raise unknown_name("unit of time", match[2], _SECONDS, option)
+    return value * _SECONDS[match[2]]
+
+
+def choice(text: str, known: Sequence[str], option: str) -> str:
+    """The text itself if it is one of `known`."""
+    if text not in known:
+        raise unknown_name("value", text, known, option)
+    return text
+
+
+def bits(text: str | None) -> int | dict[str, int] | None:
+    """`8` -> 8; `weight=4,input=8,output=16` -> one width a role."""
+    if text is None:
+        return None
+    if "=" not in text:
+        return _positive(text, "--bits")
+    out: dict[str, int] = {}
+    for part in text.split(","):
+        role, _, number = (x.strip() for x in part.partition("="))
+        if role not in ROLES:
+            raise unknown_name("tensor role", role, ROLES, "--bits")
+        if role in out:
+            raise SpecError(f"{role!r} is given twice", where="--bits", hint="give each role once")
+        out[role] = _positive(number, "--bits")
+    return out
+
+
+def dims(pairs: Iterable[str]) -> dict[str, int]:
+    """`seq=128`, any number of times -> {"seq": 128}."""
+    out: dict[str, int] = {}
+    for pair in pairs:
+        name, sign, number = (x.strip() for x in pair.partition("="))
+        if not sign or not name:
+            raise SpecError(f"{pair!r} is no dimension", where="--dim", hint="write name=value, such as --dim seq=128")
+        if name in out:
+            raise SpecError(f"{name!r} is given twice", where="--dim", hint="give each dimension once")
+        out[name] = _positive(number, "--dim")
+    return out
+
+
+def positive(number: int | None, option: str) -> int | None:
+    """The number itself if it is 1 or more."""
+    if number is not None and number < 1:
+        raise SpecError(f"{number} is too small", where=option, hint="give 1 or more")
+    return number
+
+
+def text_or_file(text: str, what: str) -> tuple[str, str]:
+    """(content, where): the argument itself, or what the file of that name holds."""
+    path = Path(text)
+    try:
+        is_file, is_folder = path.is_file(), path.is_dir()
+    except OSError:  # a long text is no path
+        is_file = is_folder = False
+    if is_folder:
+        raise SpecError(f"{text} is a folder", where=what, hint="name a file, or write the text itself")
+    if is_file:
+        return read_text(path), str(path)
+    if "{" not in text:
+        hint = "name an existing file, or write it out, such as 'DRAM{A,B,Z}; m4; Buffer{A}; ...'"
+        raise SpecError(f"{text!r} is neither a file nor a mapping", where=what, hint=hint)
+    return text, what
+
+
+def read_text(path: Path) -> str:
+    """The text of a file; a missing file, a folder and binary data are errors of the input."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise SpecError("this is binary data, not text", where=str(path), hint="name a text file") from None
+    except OSError as e:
+        raise SpecError(f"cannot read it: {e.strerror}", where=str(path), hint="check the path") from None
+
+
+def read_json(path: Path) -> Any:
+    """The JSON value of a file; a mistake names its line and column."""
+    text = read_text(path)
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as e:
+        at = f"{path}:{e.lineno}:{e.colno}"
+        raise SpecError(
+            f"this is no JSON: {e.msg}", where=at, hint="write results with `pj map ... --json > result.json`"
+        ) from None
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file, making its folder; a place that cannot be written is an error of the input."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as e:
+        raise SpecError(f"cannot write it: {e.strerror}", where=str(path), hint="choose another place") from None
+
+
+def _positive(text: str, option: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise SpecError(f"{text!r} is no positive integer", where=option, hint="write a whole number, 1 or more")
+    return number

@@ -1,0 +1,47 @@
+"""A mapping printed as the loop nest it stands for."""
+
+from __future__ import annotations
+
+from picojoule.hardware.chip import Chip
+from picojoule.mapping.footprint import tile_elements
+from picojoule.mapping.mapping import Loop, Mapping, Node
+from picojoule.report import units
+from picojoule.workload.layer import Layer
+
+
+def loop_nest(mapping: Mapping, layer: Layer, chip: Chip) -> str:
+    """The nest from the outside in; unrolled loops stand in one `in parallel` line, storage nodes say what they hold."""
+    lines: list[str] = []
+    depth = i = 0
+    entries = mapping.entries
+    while i < len(entries):
+        e, j = entries[i], i + 1
+        if isinstance(e, Node):
+            while j < len(entries) and isinstance(entries[j], Node) and entries[j].memory == e.memory:  # type: ignore[union-attr]
+                j += 1
+            held = ", ".join(_held(mapping, k, layer) for k in range(i, j))
+            lines.append("  " * depth + f"{e.memory} holds {held}")
+        elif e.spatial:
+            while j < len(entries) and _unrolled_at(entries[j], e.fanout):
+                j += 1
+            loops = ", ".join(f"{x.dim.lower()} in 0..{x.bound - 1} along {x.axis}" for x in entries[i:j])  # type: ignore[union-attr]
+            lines.append("  " * depth + f"in parallel on {e.fanout}: {loops}")
+            depth += 1
+        else:
+            lines.append("  " * depth + f"for {e.dim.lower()} in 0..{e.bound - 1}")
+            depth += 1
+        i = j
+    operands = " * ".join(t.name for t in layer.tensors if t.role != "output")
+    lines.append("  " * depth + f"{chip.compute.name}: {layer.output.name} += {operands}")
+    return "\n".join(lines)
+
+
+def _unrolled_at(entry: Loop | Node, fanout: str | None) -> bool:
+    return isinstance(entry, Loop) and entry.spatial and entry.fanout == fanout
+
+
+def _held(mapping: Mapping, i: int, layer: Layer) -> str:
+    node = mapping.entries[i]
+    assert isinstance(node, Node)
+    tensor = layer.tensor(node.tensor)
+    return f"{tensor.name} ({units.bits(tile_elements(layer, tensor, mapping.tile(i, layer)) * tensor.bits)})"

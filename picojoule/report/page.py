@@ -1,0 +1,90 @@
+"""One HTML page about a mapped network: self-contained, without scripts and without network access.
+
+`network_page` gives a whole document, `*_fragment` the part that a notebook shows.
+"""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+import picojoule
+from picojoule.hardware.chip import Chip
+from picojoule.hardware.tree import tree_svg
+from picojoule.report import html, sections, units
+from picojoule.search.result import LayerResult, NetworkResult
+from picojoule.workload.network import Network
+
+
+def network_page(result: NetworkResult, network: Network | None = None) -> str:
+    """The report of `pj map --html`."""
+    body = html.section(
+        "page",
+        [
+            html.tag("h1", f"{result.model} on {result.chip.name}"),
+            _lead(result),
+            sections.tiles(result),
+            sections.layer_table(result),
+            sections.energy_charts(result),
+            sections.latency(result),
+            sections.roofline(result),
+            sections.layers(result),
+            sections.vector_ops(network, result.chip),
+            _chip(result.chip),
+            sections.provenance(result),
+            sections.reading(result, network),
+        ],
+    )
+    title = html.text(f"{result.model} on {result.chip.name} - picojoule")
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f'<title>{title}</title><style>body{{margin:0}}{_css()}</style></head><body class="pj">{body}</body></html>\n'
+    )
+
+
+def network_fragment(result: NetworkResult) -> str:
+    """A mapped network in a notebook: totals, table and energy stacks."""
+    return _fragment(
+        [
+            html.tag("h3", f"{result.model} on {result.chip.name}"),
+            sections.tiles(result),
+            sections.layer_table(result),
+            sections.energy_charts(result),
+        ]
+    )
+
+
+def layer_fragment(result: LayerResult) -> str:
+    """A mapped layer in a notebook: cost, nest and certificate."""
+    return _fragment([html.tag("h3", f"{result.layer.name} on {result.chip.name}"), sections.layer_body(result)])
+
+
+def chip_fragment(chip: Chip) -> str:
+    """A chip in a notebook: drawn as a tree."""
+    return _fragment([f'<div class="tree">{tree_svg(chip)}</div>'])
+
+
+def _fragment(parts: list[str]) -> str:
+    return f'<style>{_css()}</style><div class="pj">{"".join(parts)}</div>'
+
+
+def _css() -> str:
+    return files("picojoule.report").joinpath("style.css").read_text(encoding="utf-8")
+
+
+def _lead(result: NetworkResult) -> str:
+    chip = result.chip
+    about = [f"{chip.pes} PEs at {chip.clock_hz / 1e6:g} MHz"]
+    if chip.technology_nm:
+        about.append(f"{chip.technology_nm:g} nm")
+    about.append(f"objective: {result.objective}")
+    about.append("every number is modelled; none is measured")
+    return html.tag("p", "; ".join(about) + f". picojoule {picojoule.__version__}.")
+
+
+def _chip(chip: Chip) -> str:
+    lead = html.tag("p", chip.description) if chip.description else ""
+    source = html.tag("p", f"Source: {chip.source}") if chip.source else ""
+    peak = chip.pes * chip.compute.macs_per_cycle * chip.clock_hz
+    size = f"{chip.pes:,} MAC unit{'s' if chip.pes != 1 else ''}, {units.count(peak)}MAC/s at most."
+    return html.tag("h2", "The chip") + lead + html.tag("p", size) + f'<div class="tree scroll">{tree_svg(chip)}</div>' + source

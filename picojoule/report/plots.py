@@ -1,0 +1,171 @@
+"""Charts as inline SVG: no script, no network, small enough to keep beside a result."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+from picojoule.report import units
+
+# Okabe and Ito's colours, told apart with any common colour blindness, then lighter kin for more series.
+COLOURS = (
+    "#0072b2",
+    "#e69f00",
+    "#009e73",
+    "#cc79a7",
+    "#56b4e9",
+    "#d55e00",
+    "#8a7f00",
+    "#7f7f7f",
+    "#6a51a3",
+    "#a6761d",
+    "#1b9e77",
+    "#444444",
+)
+
+WIDTH = 1160
+_LABEL, _VALUE, _ROW = 250, 110, 20
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One row of a stacked bar chart: a label, its tooltip, and (series, value) parts."""
+
+    label: str
+    title: str
+    parts: tuple[tuple[str, float], ...]
+
+    @property
+    def total(self) -> float:
+        return sum(v for _, v in self.parts)
+
+
+def colours_of(series: Sequence[str]) -> dict[str, str]:
+    """One colour a series, in order."""
+    return {s: COLOURS[i % len(COLOURS)] for i, s in enumerate(series)}
+
+
+def stacked_bars(bars: Sequence[Bar], series: Sequence[str], kind: str, title: str) -> str:
+    """Horizontal stacked bars, one a row; `kind` is "energy" or "time", in pJ or s; the unit stands in the heading."""
+    largest = max((b.total for b in bars), default=0.0)
+    divisor, unit = units.unit_for(largest, kind)
+    colour = colours_of(series)
+    legend, top = _legend(series, colour)
+    plot = WIDTH - _LABEL - _VALUE
+    out = [legend, _text(WIDTH, top - 8, f"[{unit}]", "end", "axis")]
+    for k, bar in enumerate(bars):
+        y = top + k * _ROW
+        x = float(_LABEL)
+        out.append(f"<g><title>{escape(bar.title)}</title>" + _text(_LABEL - 8, y + 13, _cut(bar.label, 36), "end"))
+        for name, value in bar.parts:
+            width = plot * value / largest if largest else 0.0
+            if width > 0:
+                out.append(
+                    f'<rect x="{x:.2f}" y="{y + 2}" width="{width:.2f}" height="{_ROW - 4}" fill="{colour[name]}">'
+                    f"<title>{escape(bar.label)}: {escape(name)} {value / divisor:.4g} {unit}</title></rect>"
+                )
+            x += width
+        out.append(_text(WIDTH, y + 13, units.figures(bar.total / divisor), "end") + "</g>")
+    return _svg(top + len(bars) * _ROW + 6, out, title)
+
+
+def _legend(series: Sequence[str], colour: dict[str, str]) -> tuple[str, int]:
+    """The legend, wrapped to the width, and the y where the plot may begin."""
+    out, x, y = [], 0.0, 14
+    for name in series:
+        width = 26 + 7.6 * len(name)
+        if x + width > WIDTH - 60:
+            x, y = 0.0, y + 20
+        out.append(f'<rect x="{x:.0f}" y="{y - 10}" width="12" height="12" fill="{colour[name]}"/>' + _text(x + 17, y, name))
+        x += width
+    return "".join(out), y + 26
+
+
+@dataclass(frozen=True)
+class Point:
+    """A layer in the roofline: MACs per byte of DRAM traffic, MACs per second, and its number in the table."""
+
+    number: int
+    name: str
+    macs_per_byte: float
+    macs_per_s: float
+
+
+def roofline(points: Sequence[Point], peak_macs_per_s: float, dram_bytes_per_s: float | None, title: str) -> str:
+    """Attained MAC/s over MACs per DRAM byte, both logarithmic, under the compute roof and (if modelled) the DRAM slope."""
+    if not points:
+        return ""
+    height, left, right, top, bottom = 420, 80, 30, 20, 50
+    xs = [p.macs_per_byte for p in points]
+    knee = [peak_macs_per_s / dram_bytes_per_s] if dram_bytes_per_s else []
+    x0, x1 = _decades(xs + knee)
+    y0, y1 = _decades([p.macs_per_s for p in points] + [peak_macs_per_s])
+
+    def px(x: float) -> float:
+        return left + (math.log10(x) - x0) / (x1 - x0) * (WIDTH - left - right)
+
+    def py(y: float) -> float:
+        return height - bottom - (math.log10(y) - y0) / (y1 - y0) * (height - top - bottom)
+
+    out = []
+    for e in range(x0, x1 + 1):
+        out.append(
+            _line(px(10.0**e), py(10.0**y0), px(10.0**e), py(10.0**y1), "grid")
+            + _text(px(10.0**e), height - 32, _tick(e), "middle")
+        )
+    for e in range(y0, y1 + 1):
+        out.append(
+            _line(px(10.0**x0), py(10.0**e), px(10.0**x1), py(10.0**e), "grid")
+            + _text(left - 8, py(10.0**e) + 4, _tick(e), "end")
+        )
+    out.append(_text((left + WIDTH - right) / 2, height - 10, "MACs per byte of DRAM traffic", "middle", "axis"))
+    out.append(f'<text class="axis" text-anchor="middle" transform="translate(16 {height / 2:.0f}) rotate(-90)">MAC/s</text>')
+    begin = 10.0**x0
+    if dram_bytes_per_s:
+        begin = max(begin, peak_macs_per_s / dram_bytes_per_s)
+        low = max(10.0**x0, 10.0**y0 / dram_bytes_per_s)
+        out.append(_line(px(low), py(low * dram_bytes_per_s), px(begin), py(begin * dram_bytes_per_s), "roof"))
+    out.append(_line(px(begin), py(peak_macs_per_s), px(10.0**x1), py(peak_macs_per_s), "roof"))
+    out.append(_text(WIDTH - right - 4, py(peak_macs_per_s) - 6, f"peak {units.count(peak_macs_per_s)}MAC/s", "end", "axis"))
+    placed: list[tuple[float, float]] = []
+    for p in points:
+        x, y = px(p.macs_per_byte), py(p.macs_per_s)
+        out.append(
+            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="#d55e00" fill-opacity="0.75"><title>{p.number}: {escape(p.name)}: '
+            f"{p.macs_per_byte:.4g} MAC/B, {units.count(p.macs_per_s)}MAC/s</title></circle>"
+        )
+        if all(abs(x - a) > 18 or abs(y - b) > 11 for a, b in placed):
+            out.append(_text(x + 6, y + 14, str(p.number), "start", "small"))
+            placed.append((x, y))
+    return _svg(height, out, title)
+
+
+def _decades(values: Sequence[float]) -> tuple[int, int]:
+    """Whole powers of ten that enclose the values, at least one decade."""
+    low, high = math.floor(math.log10(min(values)) + 1e-9), math.ceil(math.log10(max(values)) - 1e-9)
+    return low, max(high, low + 1)
+
+
+def _tick(exponent: int) -> str:
+    return units.count(10.0**exponent) if exponent >= 0 else f"{10.0**exponent:g}"
+
+
+def _svg(height: float, parts: Sequence[str], title: str) -> str:
+    return (
+        f'<svg viewBox="0 0 {WIDTH} {height:.0f}" role="img" aria-label="{escape(title, quote=True)}" '
+        f'xmlns="http://www.w3.org/2000/svg">{"".join(parts)}</svg>'
+    )
+
+
+def _text(x: float, y: float, text: str, anchor: str = "start", css: str = "") -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{f" class={css!r}" if css else ""}>{escape(text)}</text>'
+
+
+def _line(x0: float, y0: float, x1: float, y1: float, css: str) -> str:
+    return f'<line x1="{x0:.1f}" y1="{y0:.1f}" x2="{x1:.1f}" y2="{y1:.1f}" class="{css}"/>'
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[: longest - 1] + "…"

@@ -1,0 +1,291 @@
+"""The parts of the page: totals, tables and charts of a mapped network."""
+
+from __future__ import annotations
+
+import json
+import math
+
+from picojoule.cost.cost import Cost
+from picojoule.hardware.chip import Chip
+from picojoule.report import html, plots, units
+from picojoule.report.nest import loop_nest
+from picojoule.report.prices import prices
+from picojoule.report.to_json import totals_json, vector_op_json
+from picojoule.search.result import LayerResult, NetworkLayer, NetworkResult
+from picojoule.workload.network import Network
+
+COMPUTE = "compute"  # stands for "no tensor": MACs and leakage
+
+
+def proof(proved: bool, gap: float) -> str:
+    """How far the result is from the best possible, in words."""
+    return "proved best" if proved else f"within {100 * gap:.2g} %"
+
+
+def tiles(result: NetworkResult) -> str:
+    utilization = totals_json(result)["utilization"]
+    per_mac = result.energy_pj / result.macs if result.macs else 0.0
+    shown = [
+        (units.energy(result.energy_pj), "energy of one inference"),
+        (units.seconds(result.latency_s), f"latency ({result.cycles:,.0f} cycles)"),
+        (units.edp(result.edp_js), "energy x delay"),
+        (units.count(result.macs), "MACs"),
+        (f"{per_mac:.3g} pJ", "per MAC, all levels"),
+        (units.percent(utilization), "of the MACs busy"),
+        (
+            proof(result.proved, result.gap),
+            "of the best for " + result.objective if not result.proved else f"for {result.objective}",
+        ),
+        (units.seconds(result.search_cpu_s), "CPU time of the search"),
+    ]
+    return html.section("tiles", [f'<div class="tile"><b>{html.text(v)}</b><span>{html.text(k)}</span></div>' for v, k in shown])
+
+
+def layer_table(result: NetworkResult) -> str:
+    e_div, e_unit = units.unit_for(max((x.count * x.result.cost.energy_pj for x in result.layers), default=0.0), "energy")
+    t_div, t_unit = units.unit_for(max((x.count * x.result.cost.latency_s for x in result.layers), default=0.0), "time")
+    head = [
+        "#",
+        "layer",
+        "op",
+        "count",
+        "MACs [M]",
+        f"energy [{e_unit}]",
+        "pJ/MAC",
+        f"latency [{t_unit}]",
+        "utilization [%]",
+        "bound by",
+        "proof",
+    ]
+    rows = []
+    for i, x in enumerate(result.layers, 1):
+        c = x.result.cost
+        name = html.Raw(f'<a href="#layer-{i}" title="{html.text(", ".join(x.names))}">{html.text(_short(x.names[0]))}</a>')
+        rows.append(
+            [
+                i,
+                name,
+                x.result.layer.op,
+                x.count,
+                units.figures(x.count * c.macs / 1e6),
+                units.figures(x.count * c.energy_pj / e_div),
+                units.figures(c.energy_pj / c.macs, 3),
+                units.figures(x.count * c.latency_s / t_div),
+                f"{100 * c.utilization:.1f}",
+                c.bound_by,
+                _badge(x.result),
+            ]
+        )
+    note = "MACs, energy and latency are of all occurrences (count) of a layer together; equal layers are mapped once."
+    return html.tag("h2", "Layers") + html.tag("p", note) + html.table(head, rows, left=(1, 2, 9, 10))
+
+
+def energy_charts(result: NetworkResult) -> str:
+    levels = [m.name for m in result.chip.memories] + [f.name for f in result.chip.fanouts] + [result.chip.compute.name]
+    return (
+        html.tag("h2", "Energy by level")
+        + _stack(result, "component", levels)
+        + html.tag("h2", "Energy by tensor")
+        + _stack(result, "tensor", [])
+    )
+
+
+def _stack(result: NetworkResult, key: str, first: list[str]) -> str:
+    rows, seen = [], dict.fromkeys(first)
+    for x in result.layers:
+        parts = _parts(x, key)
+        seen.update(dict.fromkeys(parts))
+        rows.append((x, parts))
+    series = [s for s in seen if any(parts.get(s, 0.0) > 0 for _, parts in rows)]
+    bars = [plots.Bar(_label(x), ", ".join(x.names), tuple((s, parts.get(s, 0.0)) for s in series)) for x, parts in rows]
+    total = sum(b.total for b in bars) or 1.0
+    share = {s: sum(dict(b.parts)[s] for b in bars) / total for s in series}
+    lead = html.tag("p", "Share of all layers: " + ", ".join(f"{s} {units.percent(v)}" for s, v in share.items()) + ".")
+    return lead + plots.stacked_bars(bars, series, "energy", f"energy of each layer by {key}")
+
+
+def _parts(x: NetworkLayer, key: str) -> dict[str, float]:
+    """Energy of all occurrences by component, or by role of the tensor."""
+    out: dict[str, float] = {}
+    roles = {t.name: t.role for t in x.result.layer.tensors}
+    for (name,), pj in x.result.cost.by(key).items():
+        series = roles.get(name, name or COMPUTE) if key == "tensor" else name
+        out[series] = out.get(series, 0.0) + x.count * pj
+    return out
+
+
+def latency(result: NetworkResult) -> str:
+    causes = list(dict.fromkeys(cause for x in result.layers for cause, _ in x.result.cost.cycles_by_cause))
+    by_cause: dict[str, float] = {}
+    for x in result.layers:
+        by_cause[x.result.cost.bound_by] = by_cause.get(x.result.cost.bound_by, 0.0) + x.count * x.result.cost.latency_s
+    series = [c for c in causes if c in by_cause]
+    bars = [
+        plots.Bar(_label(x), ", ".join(x.names), ((x.result.cost.bound_by, x.count * x.result.cost.latency_s),))
+        for x in result.layers
+    ]
+    rows = [
+        [i, _short(x.names[0]), f"{x.result.cost.cycles:,.0f}", *(_heat(x.result.cost, c) for c in causes)]
+        for i, x in enumerate(result.layers, 1)
+    ]
+    lead = (
+        "Compute and every port work at the same time (ideal double buffering): the slowest cause sets the latency of a layer. "
+        "Bars are coloured by that cause."
+    )
+    note = "How many per cent of a layer's cycles each cause alone would need; the binding one is 100 %."
+    return (
+        html.tag("h2", "Latency by cause")
+        + html.tag("p", lead)
+        + plots.stacked_bars(bars, series, "time", "latency of each layer by its binding cause")
+        + html.tag("p", note)
+        + html.table(["#", "layer", "cycles", *(f"{c} [%]" for c in causes)], rows, left=(1,))
+    )
+
+
+def _heat(cost: Cost, cause: str) -> object:
+    cycles = dict(cost.cycles_by_cause).get(cause)
+    if cycles is None:
+        return "-"
+    share = cycles / cost.cycles if cost.cycles else 0.0
+    weight = "; font-weight: 700" if cause == cost.bound_by else ""
+    return html.Raw.styled(f"{100 * share:.1f}", f"background: rgba(230, 159, 0, {0.55 * share:.2f}){weight}")
+
+
+def roofline(result: NetworkResult) -> str:
+    chip = result.chip
+    per_cycle = sum(p.bits_per_cycle for p in chip.dram.ports)
+    bandwidth = per_cycle * chip.clock_hz / 8 if per_cycle and math.isfinite(per_cycle) else None
+    peak = chip.pes * chip.compute.macs_per_cycle * chip.clock_hz
+    points = []
+    for i, x in enumerate(result.layers, 1):
+        moved = dram_bytes(x.result)
+        if moved and x.result.cost.latency_s:
+            points.append(plots.Point(i, x.names[0], x.result.cost.macs / moved, x.result.cost.macs / x.result.cost.latency_s))
+    slope = (
+        f"The slope is the bandwidth of {chip.dram.name}, {units.count(bandwidth)}B/s over all its ports."
+        if bandwidth
+        else f"This chip declares no bandwidth for {chip.dram.name}, so that there is no slope."
+    )
+    lead = f"Each point is a layer under its best mapping, numbered as in the table above. {slope}"
+    return html.tag("h2", "Roofline") + html.tag("p", lead) + plots.roofline(points, peak, bandwidth, "roofline")
+
+
+def dram_bytes(result: LayerResult) -> float:
+    """Bytes that the layer moves to and from the outermost memory."""
+    bits = {t.name: t.bits for t in result.layer.tensors}
+    moved = (c for c in result.cost.contributions if c.component == result.chip.dram.name and c.action in ("read", "write"))
+    return sum(c.count * bits.get(c.tensor, 0) for c in moved) / 8
+
+
+def layers(result: NetworkResult) -> str:
+    out = [html.tag("h2", "Mapping and certificate of each layer"), html.tag("p", "Numbers are of one occurrence.")]
+    for i, x in enumerate(result.layers, 1):
+        c = x.result.cost
+        claim = proof(x.result.proved, x.result.gap) + ("" if x.result.proved else " of the best")
+        times = f" x{x.count}" if x.count > 1 else ""
+        head = (
+            f"{i}: {html.text(_short(x.names[0]))}{times} <span>{html.text(_shape(x.result))} - {units.energy(c.energy_pj)}, "
+            f"{c.cycles:,.0f} cycles, {html.text(claim)}</span>"
+        )
+        also = html.tag("p", "Occurs as " + ", ".join(x.names) + ".") if len(x.names) > 1 else ""
+        out.append(
+            f'<details id="layer-{i}"{" open" if i == 1 else ""}><summary>{head}</summary>{also}{layer_body(x.result)}</details>'
+        )
+    return "".join(out)
+
+
+def layer_body(result: LayerResult) -> str:
+    """Loop nest, compact text, certificate and cost of one layer."""
+    cost = result.cost
+    keys = [("claim", proof(result.proved, result.gap)), ("objective", result.objective), *result.certificate.items()]
+    left = [
+        html.tag("h3", "Loop nest"),
+        html.tag("pre", loop_nest(result.mapping, result.layer, result.chip)),
+        html.tag("h3", "The same as compact text, for `pj evaluate`"),
+        html.tag("pre", result.mapping, "flow"),
+        html.tag("h3", "Certificate"),
+        html.table([], [(k, v if isinstance(v, str) else json.dumps(v)) for k, v in keys], wrap=(1,)),
+    ]
+    divisor, unit = units.unit_for(max((c.energy_pj for c in cost.contributions), default=0.0), "energy")
+    rows = [
+        (c.component, c.tensor or "-", c.action, f"{c.count:,.0f}", f"{c.pj_each:.4g}", units.figures(c.energy_pj / divisor))
+        for c in cost.contributions
+    ]
+    right = [
+        html.tag("h3", "Energy"),
+        html.table(["component", "tensor", "action", "count", "pJ each", f"energy [{unit}]"], rows, left=(0, 1, 2)),
+        html.tag("h3", "Cycles that each cause alone needs"),
+        html.table(["cause", "cycles"], [(cause, f"{n:,.0f}") for cause, n in cost.cycles_by_cause]),
+    ]
+    return html.section("two", [html.section("", left), html.section("", right)])
+
+
+def vector_ops(network: Network | None, chip: Chip) -> str:
+    head = html.tag("h2", "Operators without MACs")
+    if network is None:
+        return ""
+    if not network.vector_ops:
+        return head + html.tag("p", "The network has none.")
+    rows = []
+    for step in network.vector_ops:
+        op = vector_op_json(step)
+        ops = units.count(op["count"] * op["ops"]) if op["ops"] is not None else "unknown"
+        moved = op["count"] * 8
+        rows.append(
+            (
+                _short(op["name"]),
+                op["op"],
+                op["count"],
+                ops,
+                units.bits(moved * op["read_bytes"]),
+                units.bits(moved * op["written_bytes"]),
+                op["why"] or "-",
+            )
+        )
+    lead = (
+        "Pooling, softmax, normalisation, element-wise and data movement: what they do and move, of all occurrences. "
+        "Their energy and time are not part of the totals above."
+    )
+    return (
+        head
+        + html.tag("p", lead)
+        + html.table(["operator", "op", "count", "scalar ops", "reads", "writes", "note"], rows, left=(0, 1), wrap=(6,))
+    )
+
+
+def provenance(result: NetworkResult) -> str:
+    rows = [(p.component, p.what, p.value, p.per, p.source or "none given") for p in prices(result.chip)]
+    lead = "Where each price comes from. Energies are counts x prices; counts come from the mapping (`pj explain` shows how)."
+    return (
+        html.tag("h2", "Provenance")
+        + html.tag("p", lead)
+        + html.table(["component", "number", "value", "per", "source"], rows, left=(0, 1, 3), wrap=(4,))
+    )
+
+
+def reading(result: NetworkResult, network: Network | None) -> str:
+    notes = list(network.notes) if network else []
+    lines = [
+        "Energies add up: the sum over components, or over tensors, is the total of the layer.",
+        "Weights and activations start and end in the outermost memory for each layer; nothing is fused across layers.",
+        "Proved best means: no mapping in the stated space (see each certificate) has a lower objective under this cost model.",
+        *notes,
+    ]
+    return html.tag("h2", "How to read this") + "<ul>" + "".join(f"<li>{html.text(x)}</li>" for x in lines) + "</ul>"
+
+
+def _badge(result: LayerResult) -> html.Raw:
+    css = "ok" if result.proved else "open"
+    return html.Raw(f'<span class="{css}">{html.text("proved" if result.proved else f"gap {100 * result.gap:.2g} %")}</span>')
+
+
+def _label(x: NetworkLayer) -> str:
+    return _short(x.names[0], 30) + (f" x{x.count}" if x.count > 1 else "")
+
+
+def _short(name: str, longest: int = 44) -> str:
+    return name if len(name) <= longest else "…" + name[-(longest - 1) :]
+
+
+def _shape(result: LayerResult) -> str:
+    return " ".join(f"{d}{n}" for d, n in result.layer.dims)

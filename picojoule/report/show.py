@@ -1,0 +1,138 @@
+"""Answers of the commands on the terminal: JSON only, or tables. Each function takes a ready value and prints it."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console, RenderableType
+
+from picojoule import options
+from picojoule.cost.cost import Cost
+from picojoule.errors import SpecError, unknown_name
+from picojoule.hardware.chip import Chip
+from picojoule.mapping.mapping import Mapping
+from picojoule.report import tables, to_json
+from picojoule.report.nest import loop_nest
+from picojoule.search.result import NetworkResult
+from picojoule.workload.layer import Layer
+from picojoule.workload.network import Network
+from picojoule.workload.profile import Profile
+
+
+def json_only(value: Any) -> None:
+    """The value as JSON on stdout; what is not finite becomes null, so that every reader accepts it."""
+    print(json.dumps(_finite(value), indent=1, ensure_ascii=False, allow_nan=False))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(k): _finite(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _print(*parts: RenderableType) -> None:
+    """Tables at their full width where the output is no terminal, so that nothing is cut in a pipe or a file."""
+    console = Console(width=None if sys.stdout.isatty() else 200, highlight=False, soft_wrap=False)
+    for part in parts:
+        console.print(part)
+
+
+@contextmanager
+def progress(title: str) -> Iterator[Callable[..., None]]:
+    """A bar on stderr; call what it yields with (done, total)."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(title, total=None)
+
+        def step(done: int, total: int, name: str = "") -> None:
+            bar.update(task, completed=done, total=total, description=f"{title} {name}".rstrip())
+
+        yield step
+
+
+def one_layer(network: Network, name: str | None) -> Layer:
+    """The layer with this name, or the only one there is."""
+    layers = {s.layer.name: s.layer for s in network.layers}
+    if name is not None and name not in layers:
+        raise unknown_name("layer", name, layers, "--layer")
+    if name is None and len(layers) != 1:
+        raise SpecError(
+            f"{network.name} has {len(layers)} layers",
+            hint=f"choose one with --layer, such as --layer {next(iter(layers), 'NAME')}",
+        )
+    chosen = layers[name] if name is not None else next(iter(layers.values()))
+    assert isinstance(chosen, Layer)
+    return chosen
+
+
+def profile(answer: Profile, as_json: bool) -> None:
+    """What a network asks of any hardware."""
+    if as_json:
+        json_only(answer.to_json())
+    else:
+        _print(tables.profile_table(answer))
+
+
+def mapped(result: NetworkResult, network: Network, as_json: bool, html: Path | None) -> None:
+    """A mapped network; the report goes to `html` and its place to stderr, so that stdout stays the answer alone."""
+    if html is not None:
+        from picojoule.report.page import network_page
+
+        options.write_text(html, network_page(result, network))
+    if as_json:
+        json_only(to_json.network_json(result, network))
+    else:
+        _print(tables.network_table(result), *tables.vector_ops(network))
+    if html is not None:
+        print(f"report: {html.resolve()}", file=sys.stderr if as_json else sys.stdout)
+
+
+def evaluated(layer: Layer, chip: Chip, mapping: Mapping, cost: Cost, as_json: bool) -> None:
+    if as_json:
+        json_only(to_json.evaluation_json(layer, chip, mapping, cost))
+    else:
+        _print(loop_nest(mapping, layer, chip), "", tables.cost_table(layer.name, chip.name, cost))
+
+
+def explained(layer: Layer, chip: Chip, mapping: Mapping, rows: list[dict[str, Any]], as_json: bool) -> None:
+    """Where the numbers of one mapped layer come from; `rows` are what `picojoule.explain` gives."""
+    if as_json:
+        json_only({"layer": layer.name, "chip": chip.name, "mapping": str(mapping), "rows": rows})
+    else:
+        _print(loop_nest(mapping, layer, chip), "", tables.explanation(rows))
+
+
+def chips(name: str | None, as_json: bool) -> None:
+    from picojoule.hardware import spec, tree
+
+    if name is None:
+        known = [{"name": n, "description": about} for n, about in spec.chips().items()]
+        json_only({"chips": known}) if as_json else _print(tables.rows_table(known))
+        return
+    chip = spec.load_chip(name)
+    if as_json:
+        json_only(to_json.chip_json(chip))
+    else:
+        _print(tree.tree_text(chip))
+
+
+def models(name: str | None, as_json: bool) -> None:
+    from picojoule.workload import zoo
+
+    if name is None:
+        known = [{"name": n, "description": about} for n, about in zoo.models().items()]
+        json_only({"models": known}) if as_json else _print(tables.rows_table(known))
+        return
+    import picojoule
+
+    profile(picojoule.profile(zoo.model(name)), as_json)

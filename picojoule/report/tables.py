@@ -1,0 +1,193 @@
+"""Results as rich tables for the terminal; the unit of each column stands in its heading."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from picojoule.cost.cost import Cost
+from picojoule.report import units
+from picojoule.report.to_json import vector_op_json
+from picojoule.search.result import NetworkResult
+from picojoule.workload.network import Network
+from picojoule.workload.profile import Profile, VectorProfile
+
+
+def _table(title: str, columns: list[tuple[str, str]]) -> Table:
+    """Columns are (heading, "left" or "right")."""
+    table = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for heading, side in columns:
+        table.add_column(Text(heading), justify="right" if side == "right" else "left", no_wrap=True, overflow="ellipsis")
+    return table
+
+
+def network_table(result: NetworkResult) -> Group:
+    """One row a distinct layer (all its occurrences together), then the totals in words."""
+    e_div, e_unit = units.unit_for(max((x.count * x.result.cost.energy_pj for x in result.layers), default=0.0), "energy")
+    t_div, t_unit = units.unit_for(max((x.count * x.result.cost.latency_s for x in result.layers), default=0.0), "time")
+    table = _table(
+        "",
+        [
+            ("layer", "left"),
+            ("count", "right"),
+            ("MACs [M]", "right"),
+            (f"energy [{e_unit}]", "right"),
+            ("[pJ/MAC]", "right"),
+            (f"latency [{t_unit}]", "right"),
+            ("util [%]", "right"),
+            ("bound by", "left"),
+            ("proof", "left"),
+        ],
+    )
+    for x in result.layers:
+        c = x.result.cost
+        table.add_row(
+            Text(_tail(x.names[0])),
+            str(x.count),
+            units.figures(x.count * c.macs / 1e6),
+            units.figures(x.count * c.energy_pj / e_div),
+            units.figures(c.energy_pj / c.macs, 3),
+            units.figures(x.count * c.latency_s / t_div),
+            f"{100 * c.utilization:.1f}",
+            Text(c.bound_by),
+            proof(x.result.proved, x.result.gap),
+        )
+    return Group(table, Text(), totals(result))
+
+
+def totals(result: NetworkResult) -> Text:
+    """The totals of a mapped network in one paragraph."""
+    per_mac = f", {result.energy_pj / result.macs:.3g} pJ/MAC" if result.macs else ""
+    proved = "proved best" if result.proved else f"within {100 * result.gap:.2g} % of the best"
+    return Text(
+        f"{result.model} on {result.chip.name}: {units.energy(result.energy_pj)}, {units.seconds(result.latency_s)} "
+        f"({result.cycles:,.0f} cycles), EDP {units.edp(result.edp_js)}, {units.count(result.macs)} MACs{per_mac}\n"
+        f"objective {result.objective}: {proved}; search {result.search_cpu_s:.1f} s CPU, "
+        f"compilation {result.compile_cpu_s:.1f} s CPU"
+    )
+
+
+def vector_ops(network: Network) -> list[RenderableType]:
+    """The operators without MACs by kind: what they do and move. Nothing at all if there are none."""
+    kinds: dict[str, list[dict[str, Any]]] = {}
+    for step in network.vector_ops:
+        op = vector_op_json(step)
+        kinds.setdefault(op["op"], []).append(op)
+    if not kinds:
+        return []
+    table = _table(
+        "Operators without MACs (not part of the totals above)",
+        [("op", "left"), ("count", "right"), ("scalar ops [M]", "right"), ("reads [MB]", "right"), ("writes [MB]", "right")],
+    )
+    for kind, ops in kinds.items():
+        known = all(o["ops"] is not None for o in ops)
+        scalar = units.figures(sum(o["count"] * o["ops"] for o in ops) / 1e6) if known else "unknown"
+        table.add_row(
+            Text(kind),
+            str(sum(o["count"] for o in ops)),
+            scalar,
+            units.figures(sum(o["count"] * o["read_bytes"] for o in ops) / 1e6),
+            units.figures(sum(o["count"] * o["written_bytes"] for o in ops) / 1e6),
+        )
+    return [Text(), table]
+
+
+def cost_table(name: str, chip: str, cost: Cost) -> Group:
+    """The cost of one layer: every contribution, then cycles by cause, then the totals."""
+    divisor, unit = units.unit_for(max((c.energy_pj for c in cost.contributions), default=0.0), "energy")
+    energy = _table(
+        "",
+        [
+            ("component", "left"),
+            ("tensor", "left"),
+            ("action", "left"),
+            ("count", "right"),
+            ("each [pJ]", "right"),
+            (f"energy [{unit}]", "right"),
+            ("share [%]", "right"),
+        ],
+    )
+    total = cost.energy_pj or 1.0
+    for c in cost.contributions:
+        energy.add_row(
+            Text(c.component),
+            Text(c.tensor or "-"),
+            c.action,
+            f"{c.count:,.0f}",
+            f"{c.pj_each:.4g}",
+            units.figures(c.energy_pj / divisor),
+            f"{100 * c.energy_pj / total:.1f}",
+        )
+    cycles = _table("", [("cause", "left"), ("alone needs [cycles]", "right")])
+    for cause, n in cost.cycles_by_cause:
+        cycles.add_row(Text(cause), f"{n:,.0f}")
+    line = Text(
+        f"{name} on {chip}: {units.energy(cost.energy_pj)}, {cost.cycles:,.0f} cycles, {units.seconds(cost.latency_s)}, "
+        f"EDP {units.edp(cost.edp_js)}, utilization {units.percent(cost.utilization)}, bound by {cost.bound_by}"
+    )
+    return Group(energy, Text(), cycles, Text(), line)
+
+
+def rows_table(rows: Sequence[Mapping[str, object]], right: tuple[str, ...] = ()) -> Table:
+    """Plain rows under their own keys; the keys in `right` are flush right. Long text wraps in the last column."""
+    keys = list(rows[0]) if rows else []
+    table = _table("", [(k, "right" if k in right else "left") for k in keys])
+    for column in table.columns[-1:]:
+        column.no_wrap = False
+    for row in rows:
+        table.add_row(*(Text(_plain(row[k])) for k in keys))
+    return table
+
+
+def proof(proved: bool, gap: float) -> str:
+    return "proved" if proved else f"gap {100 * gap:.2g} %"
+
+
+def _plain(value: object) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return units.figures(value)
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+def _tail(name: str, longest: int = 40) -> str:
+    return name if len(name) <= longest else "…" + name[-(longest - 1) :]
+
+
+def profile_table(p: Profile) -> Group:
+    """MAC layers, then the other operators by kind, then the totals and notes in words."""
+    columns = [("layer", "left"), ("op", "left"), ("count", "right"), ("MACs [M]", "right"), ("weights [k]", "right")]
+    columns += [("inputs [kB]", "right"), ("outputs [kB]", "right"), ("[MAC/B]", "right")]
+    layers = _table("", columns)
+    for x in p.layers:
+        numbers = (x.macs / 1e6, x.weights / 1e3, x.input_bytes / 1e3, x.output_bytes / 1e3)
+        layers.add_row(Text(_tail(x.name)), x.op, str(x.count), *map(units.figures, numbers), units.figures(x.macs_per_byte, 3))
+    t = p.totals
+    lines = [
+        f"{p.model}: {units.count(t.macs)} MACs, {units.count(t.weights)} weights ({units.bits(8 * t.weight_bytes)}), "
+        f"peak activations {units.bits(8 * t.peak_activation_bytes)} at {t.peak_at}",
+        f"DRAM words: {units.count(t.dram_best_accesses)} at best (everything between layers stays on chip), "
+        f"{units.count(t.dram_best_by_layer_accesses)} at best layer by layer, {units.count(t.dram_worst_accesses)} at worst",
+        *p.notes,
+    ]
+    return Group(layers, *_vector_profiles(p), Text(), Text("\n".join(lines)))
+
+
+def _vector_profiles(p: Profile) -> list[RenderableType]:
+    kinds: dict[str, list[VectorProfile]] = {}
+    for v in p.vector_ops:
+        kinds.setdefault(v.op, []).append(v)
+    if not kinds:
+        return []
+    columns = [("op without MACs", "left"), ("count", "right"), ("scalar ops [M]", "right"), ("moves [MB]", "right")]
+    table = _table("", [*columns, ("share of bytes [%]", "right")])
+    for kind, ops in kinds.items():
+        scalar = units.figures(sum(v.ops for v in ops) / 1e6) if all(v.known for v in ops) else "unknown"
+        moved, share = sum(v.bytes for v in ops), sum(v.share_of_bytes for v in ops)
+        table.add_row(Text(kind), str(sum(v.count for v in ops)), scalar, units.figures(moved / 1e6), f"{100 * share:.1f}")
+    return [Text(), table]
