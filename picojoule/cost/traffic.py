@@ -4,25 +4,46 @@ A tensor's words at a node are a product: for each dimension that does not index
 each one-term rank its valid indices; for each affine rank `a*p + b*r` a sum over pairs of tile positions. Words at the
 holder, and on the inner side of each fan-out between, are the same product with the copies of that fan-out merged.
 
-`accounting="default"` is the product's own; `"timeloop"` counts bounding boxes as footprints, no inner read on a drain,
-and a reload of partial sums for every copy of a spatially reduced tile, as even-tile tools do (even tiles only).
+`accounting="default"` is the product's own; `"timeloop"` counts as even-tile tools do. `Rules` says where they differ.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from itertools import pairwise
 
-from picojoule.cost.rank_counts import AffineRank, Loops, Run, Sharing, active_positions, affine_words, sharing_groups, valid_values
+from picojoule.cost.rank_counts import (
+    AffineRank,
+    Loops,
+    Run,
+    Sharing,
+    active_positions,
+    affine_words,
+    sharing_groups,
+    valid_values,
+)
 from picojoule.errors import MappingError, SpecError, unknown_name
 from picojoule.hardware.chip import Chip, FanOut
-from picojoule.mapping.mapping import Loop, Mapping, Node
+from picojoule.mapping.mapping import Loop, Mapping
 from picojoule.mapping.words import Flow, Traffic
 from picojoule.workload.layer import Layer, Rank, Tensor
 
-ACCOUNTINGS = ("default", "timeloop")
 MAC = "MAC"
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Where accountings differ. The defaults are the product's own rules."""
+
+    bounding_box: bool = False  # a footprint is the bounding box of its indices, not their number
+    drain_reads: bool = True  # a drain reads the inner node
+    reload_every_copy: bool = False  # a reload writes every copy of a spatially reduced tile, not one
+    forward_reads: bool = False  # a word passed on to a neighbour is read out of the memory that passes it on
+
+
+ACCOUNTINGS = {"default": Rules(), "timeloop": Rules(True, False, True, True)}
 
 
 @dataclass(frozen=True)
@@ -57,7 +78,7 @@ class Place:
         stay: list[int] = []
         for i in reversed(range(len(self.loops))):
             loop = self.loops[i]
-            if not self.keeps or loop.fanout is None and loop.dim in self.tensor.dims:
+            if not self.keeps or (loop.fanout is None and loop.dim in self.tensor.dims):
                 break
             if loop.fanout is None:
                 stay.append(i)
@@ -111,12 +132,33 @@ def count(layer: Layer, chip: Chip, mapping: Mapping, accounting: str = "default
     """
     if accounting not in ACCOUNTINGS:
         raise unknown_name("accounting", accounting, ACCOUNTINGS)
+    return count_by(layer, chip, mapping, ACCOUNTINGS[accounting])
+
+
+def count_by(layer: Layer, chip: Chip, mapping: Mapping, rules: Rules) -> Traffic:
+    """`count` under any combination of rules."""
     flows: list[Flow] = []
     for tensor in layer.tensors:
         line = places(layer, chip, mapping, tensor)
-        flows += _output_flows(chip, line, accounting) if tensor.role == "output" else _operand_flows(chip, line, accounting)
+        flows += _output_flows(chip, line, rules) if tensor.role == "output" else _operand_flows(chip, line, rules)
     steps = math.prod(e.bound for e in mapping.entries if isinstance(e, Loop) and not e.spatial)
     return Traffic(tuple(flows), layer.macs, steps)
+
+
+def differences(layer: Layer, chip: Chip, mapping: Mapping) -> dict[str, dict[tuple[str, str, str], int]]:
+    """What each rule of the timeloop accounting changes alone: rule -> (memory, tensor, "read" or "write") -> words."""
+    out = {}
+    base, other = ACCOUNTINGS["default"], ACCOUNTINGS["timeloop"]
+    before = _by_action(count_by(layer, chip, mapping, base))
+    for rule in fields(Rules):
+        after = _by_action(count_by(layer, chip, mapping, replace(base, **{rule.name: getattr(other, rule.name)})))
+        out[rule.name] = {k: after.get(k, 0) - before.get(k, 0) for k in before | after if after.get(k, 0) != before.get(k, 0)}
+    return out
+
+
+def _by_action(traffic: Traffic) -> dict[tuple[str, str, str], int]:
+    tables = (("read", traffic.reads()), ("write", traffic.writes()))
+    return {(memory, tensor, action): n for action, table in tables for (memory, tensor), n in table.items()}
 
 
 def places(layer: Layer, chip: Chip, mapping: Mapping, tensor: Tensor) -> tuple[Place, ...]:
@@ -189,50 +231,49 @@ def _crossings(place: Place, between: tuple[FanOut, ...], box: bool) -> tuple[tu
     return tuple((f.name, words(place, between[i + 1 :], box)) for i, f in enumerate(between))
 
 
-def _operand_flows(chip: Chip, line: tuple[Place, ...], accounting: str) -> list[Flow]:
-    """Fills of an operand's nodes and the reads of the MACs; words that neighbours pass on are read out of their node."""
-    flows, box = [], accounting == "timeloop"
-    for holder, place in zip(line, line[1:], strict=False):
+def _operand_flows(chip: Chip, line: tuple[Place, ...], rules: Rules) -> list[Flow]:
+    """Fills of an operand's nodes, what neighbours pass on in place of the holder, and the reads of the MACs."""
+    flows, box = [], rules.bounding_box
+    for holder, place in pairwise(line):
         between = fanouts_between(chip, holder, place)
         read, written = words(place, between, box), words(place, (), box)
         kind = "fill" if place.keeps else "operand"
         flows.append(Flow(place.tensor.name, kind, holder.name, place.name, read, written, _crossings(place, between, box)))
         if place.keeps and any(f.links for f in between):
             passed = words(place, between, box, links=False) - read
-            flows.append(Flow(place.tensor.name, "forward", place.name, place.name, passed, passed))
+            flows.append(Flow(place.tensor.name, "forward", place.name, place.name, passed, passed if rules.forward_reads else 0))
     return flows
 
 
-def _output_flows(chip: Chip, line: tuple[Place, ...], accounting: str) -> list[Flow]:
+def _output_flows(chip: Chip, line: tuple[Place, ...], rules: Rules) -> list[Flow]:
     """Drains, reloads, MAC updates and the partial sums they add to, from DRAM inwards.
 
     `fresh` is z: how often an element starts from zero in the holder, so that its first arrival there reads nothing.
     """
-    tensor, plain = line[0].tensor, accounting != "timeloop"
+    tensor = line[0].tensor
     if any(len(r.terms) == 2 for r in tensor.ranks):
         raise SpecError(f"output {tensor.name!r} has a rank of two dimensions, so that its tiles overlap",
                         hint="lower a transposed convolution to sub-pixel convolutions")
     flows, fresh = [], words(line[0])
-    for holder, place in zip(line, line[1:], strict=False):
+    for holder, place in pairwise(line):
         between = fanouts_between(chip, holder, place)
         visits, merged = words(place), words(place, between)
-        back = merged - fresh
+        back = merged - fresh  # all but the first arrival of an element bring its partial sum back
         crossed = _crossings(place, between, False)
-        if place.keeps:
-            loaded = back if plain else _every_copy(back, visits, merged)
-            flows.append(Flow(tensor.name, "drain", holder.name, place.name, merged, visits if plain else 0, crossed))
-            crossed = tuple((f, loaded) for f, _ in crossed)
-            flows.append(Flow(tensor.name, "reload", holder.name, place.name, back, loaded, crossed))
-            fresh = visits - loaded
-        else:
+        if not place.keeps:
             flows.append(Flow(tensor.name, "update", holder.name, MAC, merged, visits, crossed))
             flows.append(Flow(tensor.name, "accumulate", holder.name, MAC, back, back, tuple((f, back) for f, _ in crossed)))
+            continue
+        loaded = _every_copy(back, visits, merged) if rules.reload_every_copy else back
+        flows.append(Flow(tensor.name, "drain", holder.name, place.name, merged, visits if rules.drain_reads else 0, crossed))
+        flows.append(Flow(tensor.name, "reload", holder.name, place.name, back, loaded, tuple((f, loaded) for f, _ in crossed)))
+        fresh = visits - loaded
     return flows
 
 
 def _every_copy(reloads: int, visits: int, merged: int) -> int:
     """Words written if each reload reaches every copy of a spatially reduced tile."""
-    if reloads * visits % merged:
+    if reloads and reloads * visits % merged:
         raise MappingError("this mapping has ragged passes, which the timeloop accounting does not define",
                            hint='use even tiles, or accounting="default"')
-    return reloads * visits // merged
+    return reloads * visits // merged if reloads else 0

@@ -16,6 +16,7 @@ class Flow:
     reload     reads `outer_words`   writes `inner_words`      partial sums come back
     update     writes `outer_words`  "MAC"                     MAC results into the innermost holder
     accumulate reads `outer_words`   "MAC"                     partial sums read to be added to
+    forward    (the node itself)     reads `inner_words`       `outer_words` of a fill come from neighbours over links
     """
 
     tensor: str
@@ -27,7 +28,7 @@ class Flow:
     crossings: tuple[tuple[str, int], ...] = ()  # (fan-out, words on its inner side)
 
 
-READS = {"fill": "outer", "operand": "outer", "drain": "inner", "reload": "outer", "accumulate": "outer"}
+READS = {"fill": "outer", "operand": "outer", "drain": "inner", "reload": "outer", "accumulate": "outer", "forward": "inner"}
 WRITES = {"fill": "inner", "drain": "outer", "reload": "inner", "update": "outer"}
 
 
