@@ -8,6 +8,7 @@ moved nowhere. Convolutions, matrix products and attention are instances; see th
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -119,16 +120,24 @@ class Layer:
         return (self.dims, self.tensors)
 
 
-def distinct(rank: Rank, extents: dict[str, int], start: dict[str, int] | None = None) -> int:
+def distinct(rank: Rank, extents: Mapping[str, int], start: Mapping[str, int] | None = None) -> int:
     """Distinct valid indices of a rank over a box of the given extents that begins at `start` (default: 0)."""
+    at = start or {}
+    if len(rank.terms) == 1:  # an arithmetic progression: its valid part is counted without walking it
+        (c, d), n = rank.terms[0], extents[rank.terms[0][1]]
+        low = rank.offset + c * at.get(d, 0)
+        before = max(0, -(low // c)) if low < 0 else 0
+        valid = n if rank.size is None else (rank.size - 1 - low) // c + 1
+        return max(0, min(n, valid) - before)
     values = {rank.offset}
     for c, d in rank.terms:
-        s = (start or {}).get(d, 0)
+        s = at.get(d, 0)
         values = {v + c * (s + i) for v in values for i in range(extents[d])}
     return sum(1 for v in values if v >= 0 and (rank.size is None or v < rank.size))
 
 
-def _one(dim: str) -> Rank:
+def one(dim: str) -> Rank:
+    """The plain index `dim`."""
     return Rank(((1, dim),))
 
 
@@ -148,12 +157,10 @@ def conv(
     h = size[0] if size else (P - 1) * su + du * (R - 1) + 1 - 2 * pu
     w = size[1] if size else (Q - 1) * sv + dv * (S - 1) + 1 - 2 * pv
     bounds = {"N": batch, "G": groups, "K": K // groups, "C": C // groups, "P": P, "Q": Q, "R": R, "S": S}
-    keep = {d: n for d, n in bounds.items() if n > 1}
-    tidy = lambda r: _without_unit_dims(r, keep)  # noqa: E731
-    ranks_i = (_one("N"), _one("G"), _one("C"), Rank(((su, "P"), (du, "R")), -pu, h), Rank(((sv, "Q"), (dv, "S")), -pv, w))
-    ranks_w = tuple(_one(d) for d in "GKCRS")
-    ranks_o = tuple(_one(d) for d in "NGKPQ")
-    return _einsum(name, op, keep, {"I": ("input", ranks_i), "W": ("weight", ranks_w), "O": ("output", ranks_o)}, bits, tidy)
+    rows, columns = Rank(((su, "P"), (du, "R")), -pu, h), Rank(((sv, "Q"), (dv, "S")), -pv, w)
+    ranks_w, ranks_o = tuple(one(d) for d in "GKCRS"), tuple(one(d) for d in "NGKPQ")
+    tensors = {"I": ("input", (one("N"), one("G"), one("C"), rows, columns)), "W": ("weight", ranks_w), "O": ("output", ranks_o)}
+    return from_ranks(name, op, bounds, tensors, bits)
 
 
 def gemm(
@@ -163,22 +170,30 @@ def gemm(
 
     `learned` says whether B is a trained parameter (False for the two products of attention).
     """
-    keep = {d: n for d, n in {"H": batch, "M": M, "N": N, "K": K}.items() if n > 1}
     ranks = {"A": ("input", "HMK"), "B": ("weight", "HKN"), "Z": ("output", "HMN")}
-    tensors = {t: (role, tuple(_one(d) for d in ds)) for t, (role, ds) in ranks.items()}
-    return _einsum(name, op, keep, tensors, bits, lambda r: _without_unit_dims(r, keep), learned)
+    tensors = {t: (role, tuple(one(d) for d in ds)) for t, (role, ds) in ranks.items()}
+    return from_ranks(name, op, {"H": batch, "M": M, "N": N, "K": K}, tensors, bits, learned)
 
 
-def _without_unit_dims(rank: Rank, keep: dict[str, int]) -> Rank | None:
-    """The rank without dimensions of bound 1; a rank of unit dimensions alone is one element and goes."""
-    terms = tuple((c, d) for c, d in rank.terms if d in keep)
-    return replace(rank, terms=terms) if terms else None
+def from_ranks(
+    name: str, op: str, bounds: Mapping[str, int], tensors: Mapping[str, tuple[str, tuple[Rank, ...]]],
+    bits: int | Mapping[str, int] = 16, learned: bool = True,
+) -> Layer:
+    """The layer of these bounds and {tensor: (role, ranks)}, without its dimensions of bound 1; `bits` may be given by role.
 
-
-def _einsum(name, op, keep, tensors, bits, tidy, learned=True) -> Layer:  # noqa: ANN001
+    A rank of unit dimensions alone is one element and goes. `learned` marks the operand of role "weight".
+    """
+    keep = {d: n for d, n in bounds.items() if n != 1}
     keep = keep or {next(iter(tensors.values()))[1][-1].terms[0][1]: 1}  # a layer of one MAC keeps one dimension
     built = []
     for t, (role, ranks) in tensors.items():
-        kept = tuple(r for r in (tidy(r) for r in ranks) if r is not None)
-        built.append(Tensor(t, role, kept, bits, learned=learned and role == "weight"))
+        kept = tuple(r for r in (_without_unit_dims(r, keep) for r in ranks) if r is not None)
+        width = bits if isinstance(bits, int) else bits[role]
+        built.append(Tensor(t, role, kept, width, learned=learned and role == "weight"))
     return Layer(name, op, tuple(keep.items()), tuple(built))
+
+
+def _without_unit_dims(rank: Rank, keep: Mapping[str, int]) -> Rank | None:
+    """The rank without dimensions of bound 1; a rank of unit dimensions alone is one element and goes."""
+    terms = tuple((c, d) for c, d in rank.terms if d in keep)
+    return replace(rank, terms=terms) if terms else None

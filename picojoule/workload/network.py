@@ -38,13 +38,17 @@ class Step:
 
 @dataclass(frozen=True)
 class Network:
-    """Steps in execution order. `activations` maps each activation name to (elements, bits)."""
+    """Steps in execution order. `activations` maps each activation name to (elements, bits).
+
+    `outputs` are the activations that must outlive the run (results, a cache); when empty, those that nothing consumes.
+    """
 
     name: str
     steps: tuple[Step, ...]
     activations: tuple[tuple[str, int, int], ...] = ()  # (name, elements, bits)
     source: str = ""
     notes: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
 
     @property
     def layers(self) -> tuple[Step, ...]:

@@ -1,0 +1,62 @@
+"""One layer written on the command line: `gemm:M=1024,N=1024,K=1024,bits=8` or `conv:K=128,C=128,P=28,Q=28,R=3,S=3`."""
+
+from __future__ import annotations
+
+from picojoule.errors import SpecError, unknown_name
+from picojoule.workload.layer import Layer, conv, gemm
+from picojoule.workload.network import Network, Step
+
+REQUIRED = {"gemm": ("M", "N", "K"), "conv": ("K", "C", "P", "Q", "R", "S")}
+OPTIONAL = {"gemm": ("batch", "bits"), "conv": ("batch", "bits", "stride", "dilation", "pad", "groups")}
+PAIRS = ("stride", "dilation", "pad")  # may differ for rows and columns: stride=2x1
+EXAMPLE = {"gemm": "gemm:M=1024,N=1024,K=1024,bits=8", "conv": "conv:K=128,C=128,P=28,Q=28,R=3,S=3,stride=1,batch=1"}
+
+
+def is_inline(text: str) -> bool:
+    """Whether the text is meant as an inline layer."""
+    return text.partition(":")[0] in REQUIRED and ":" in text
+
+
+def parse_layer(text: str) -> Layer:
+    """The layer of an inline text; every key is checked, and a misspelt one gets the nearest known key."""
+    kind, _, rest = text.partition(":")
+    if kind not in REQUIRED:
+        raise unknown_name("inline layer", kind, REQUIRED, where=text)
+    values: dict[str, int | tuple[int, int]] = {}
+    for part in filter(None, (p.strip() for p in rest.split(","))):
+        key, equals, value = (x.strip() for x in part.partition("="))
+        if key not in REQUIRED[kind] + OPTIONAL[kind]:
+            raise unknown_name("key", key, REQUIRED[kind] + OPTIONAL[kind], where=text)
+        if not equals or not value:
+            raise SpecError(f"key {key!r} has no value", where=text, hint=f"write it like {EXAMPLE[kind]}")
+        if key in values:
+            raise SpecError(f"key {key!r} is given twice", where=text, hint="give it once")
+        values[key] = _number(key, value, text)
+    missing = [k for k in REQUIRED[kind] if k not in values]
+    if missing:
+        raise SpecError(f"{kind} lacks {', '.join(missing)}", where=text, hint=f"write it like {EXAMPLE[kind]}")
+    try:
+        return gemm(**values) if kind == "gemm" else conv(**values)  # type: ignore[arg-type]
+    except SpecError as error:
+        raise error.located(text) from None
+
+
+def read_inline(text: str) -> Network:
+    """A network of the one layer."""
+    layer = parse_layer(text)
+    a, b = (next(t for t in layer.tensors if t.role == role) for role in ("input", "output"))
+    activations = (("input", layer.elements(a), a.bits), ("output", layer.elements(b), b.bits))
+    return Network(text, (Step(layer, ("input",), ("output",)),), activations, source="inline layer", outputs=("output",))
+
+
+def _number(key: str, value: str, text: str) -> int | tuple[int, int]:
+    parts = value.split("x") if key in PAIRS else [value]
+    least = 0 if key == "pad" else 1
+    try:
+        numbers = [int(p) for p in parts]
+    except ValueError:
+        numbers = []
+    if not 1 <= len(numbers) <= 2 or min(numbers) < least:
+        pair = ", or two like 2x1" if key in PAIRS else ""
+        raise SpecError(f"{key}={value} is no size", where=text, hint=f"give a whole number, {least} or more{pair}")
+    return numbers[0] if len(numbers) == 1 else (numbers[0], numbers[1])

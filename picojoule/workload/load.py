@@ -1,0 +1,135 @@
+"""From what a user types to a network: zoo name, ONNX file, torch callable, Hugging Face config, or one layer inline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from picojoule.errors import SpecError, unknown_name
+from picojoule.workload import zoo
+from picojoule.workload.inline import is_inline, read_inline
+from picojoule.workload.layer import ROLES, Layer
+from picojoule.workload.network import Network, Step
+
+FORMS = "a zoo name, an .onnx file, a Hugging Face config.json, module:callable for torch, or gemm:... and conv:..."
+SEQUENCE = ("phase", "seq", "context")  # options of transformers
+
+
+def load_model(
+    text: str, *, batch: int | None = None, dims: Mapping[str, int] | None = None, bits: int | Mapping[str, int] | None = None,
+    strict: bool = False, **options: Any,
+) -> Network:
+    """The network that `text` names.
+
+    `batch` sets the batch size, `dims` symbolic sizes by name. Every tensor has 16 b elements, unless the file is
+    quantised (then its integer widths); `bits` overrides, with one number or by role: {"weight": 4, "input": 8}.
+    `strict` refuses a network with operators that are not understood, which otherwise are reported with their bytes.
+    Options of transformers, which `dims` may also hold: `seq` new tokens, `context` tokens already in the cache, and
+    `phase` "prefill" (the default) or "decode".
+
+    >>> load_model("gemm:M=64,N=64,K=64").macs
+    262144
+    """
+    _check(batch, dims, bits, options, text)
+    network = _read(text, batch, dict(dims or {}), options)
+    if strict:
+        _refuse_unknown(network)
+    return network if bits is None else with_bits(network, bits)
+
+
+def _read(text: str, batch: int | None, dims: dict[str, int], options: dict[str, Any]) -> Network:
+    path, suffix = Path(text), Path(text).suffix.lower()
+    kind = text.partition(":")[0]
+    if is_inline(text) or ("=" in text and kind.isalpha()):
+        _nothing_else("an inline layer", {"batch": batch} if batch else {}, dims, options, text)
+        return read_inline(text)
+    if text in zoo.MODELS:
+        return zoo.model(text, **_settings(text, {"batch": batch} if batch else {}, dims, options, zoo.options(text)))
+    if suffix == ".onnx":
+        from picojoule.workload.read_onnx import read_onnx
+
+        _nothing_else("an ONNX file", {}, {}, options, text)
+        return read_onnx(path, batch=batch, dims=dims)
+    if suffix == ".json" or (path.is_dir() and (path / "config.json").is_file()):
+        from picojoule.workload.read_hf import read_hf
+
+        config = path / "config.json" if path.is_dir() else path
+        return read_hf(config, **_settings(text, {"batch": batch} if batch else {}, dims, options, ("batch", *SEQUENCE)))
+    if ":" in text and not path.exists():
+        from picojoule.workload.read_torch import read_torch
+
+        _nothing_else("a torch module", {}, {}, options, text)
+        return read_torch(text, batch=batch, dims=dims)
+    if path.exists() or "/" in text or suffix in (".pt", ".pth", ".tflite", ".h5", ".safetensors", ".pb", ".yaml"):
+        raise SpecError("this is no kind of model that can be read", where=text, hint=f"MODEL is {FORMS}")
+    error = unknown_name("model", text, zoo.MODELS)
+    raise SpecError(error.problem, hint=f"{error.hint}; MODEL is {FORMS}")
+
+
+def with_bits(network: Network, bits: int | Mapping[str, int]) -> Network:
+    """The same network with other widths: one for everything, or by role ("input" is that of activations between layers)."""
+    roles = dict.fromkeys(ROLES, bits) if isinstance(bits, int) else dict(bits)
+    between = roles.get("input", roles.get("output"))
+
+    def changed(step: Step) -> Step:
+        if isinstance(step.layer, Layer):
+            return replace(step, layer=_operand_bits(step.layer, roles))
+        return step if between is None else replace(step, layer=replace(step.layer, bits=between))
+
+    activations = tuple((name, n, width if between is None else between) for name, n, width in network.activations)
+    return replace(network, steps=tuple(changed(s) for s in network.steps), activations=activations)
+
+
+def _operand_bits(layer: Layer, roles: Mapping[str, int]) -> Layer:
+    """A second operand that is no trained weight, as in attention, is an activation and has the width of inputs."""
+    trained = any(t.learned for t in layer.tensors)
+    second = roles.get("weight") if trained else roles.get("input", roles.get("weight"))
+    widths = {"weight": second, "input": roles.get("input"), "output": roles.get("output")}
+    return layer.bits_of(**{role: n for role, n in widths.items() if n is not None})
+
+
+def _check(
+    batch: int | None, dims: Mapping[str, int] | None, bits: int | Mapping[str, int] | None, options: Mapping[str, Any], text: str
+) -> None:
+    for name, n in {"batch": batch, **(dims or {})}.items():
+        if n is not None and (not isinstance(n, int) or isinstance(n, bool) or n < 1):
+            raise SpecError(f"{name}={n!r} is no size", where=text, hint="give a whole number, 1 or more")
+    widths = bits if isinstance(bits, Mapping) else {} if bits is None else {"weight": bits}
+    for role, n in widths.items():
+        if role not in ROLES:
+            raise unknown_name("tensor role", role, ROLES, where=text)
+        if not isinstance(n, int) or isinstance(n, bool) or n < 1:
+            raise SpecError(f"{n!r} is no number of bits", where=text, hint="give a whole number, 1 or more")
+    for name in options:
+        if name not in SEQUENCE:
+            raise unknown_name("option", name, ("batch", "dims", "bits", "strict", *SEQUENCE), where=text)
+
+
+def _settings(
+    text: str, batch: Mapping[str, int], dims: Mapping[str, int], options: Mapping[str, Any], known: tuple[str, ...]
+) -> dict[str, Any]:
+    """Options and dims together, where both name the same things; None means not given."""
+    merged = {k: v for k, v in (*batch.items(), *dims.items(), *options.items()) if v is not None}
+    for name in merged:
+        if name not in known:
+            raise unknown_name("dimension", name, known, where=text)
+    return merged
+
+
+def _nothing_else(what: str, *given: Any) -> None:
+    *groups, text = given
+    extra = [k for g in groups for k, v in g.items() if v is not None]
+    if extra:
+        hint = "write every size inside it, such as conv:...,batch=8" if "inline" in what else "leave it out"
+        raise SpecError(f"{what} takes no {', '.join(extra)}", where=text, hint=hint)
+
+
+def _refuse_unknown(network: Network) -> None:
+    strange = [s.layer for s in network.vector_ops if not getattr(s.layer, "known", True)]
+    if strange:
+        named = ", ".join(f"{v.name} ({v.op})" for v in strange[:8])
+        named += f" and {len(strange) - 8} more" if len(strange) > 8 else ""
+        hint = "without --strict they are reported with the bytes they move"
+        raise SpecError(f"{len(strange)} operators are not understood: {named}", where=network.name, hint=hint)
