@@ -67,7 +67,7 @@ def root(context: typer.Context, version: Annotated[bool, typer.Option("--versio
 def profile(
     model: Model, batch: Batch = None, dim: Dims = None, bits: Bits = None, strict: Strict = False, as_json: Json = False
 ) -> None:
-    """What MODEL computes: MACs, weights, activations and operators, layer by layer."""
+    """MACs, weights, activations and operators of MODEL."""
     show.profile(picojoule.profile(_network(model, batch, dim, bits, strict)), as_json)
 
 
@@ -88,7 +88,7 @@ def map_(
     strict: Strict = False,
     no_cache: NoCache = False,
 ) -> None:
-    """The best mapping of every layer of MODEL on a chip, its cost, and the proof that it is the best."""
+    """The best mapping of every layer, its cost and its proof."""
     limit_s, layer_s = options.seconds(latency, "--latency"), options.seconds(time_limit, "--time-limit")
     goal = options.choice(objective, options.OBJECTIVES, "--objective")
     chip = picojoule.load_chip(on)
@@ -118,7 +118,7 @@ def evaluate(
     bits: Bits = None,
     as_json: Json = False,
 ) -> None:
-    """What one layer costs under a mapping written by hand."""
+    """The cost of one layer under a hand-written mapping."""
     chip, chosen = picojoule.load_chip(on), show.one_layer(_network(layer, None, None, bits, False), one)
     text, where = options.text_or_file(mapping, "MAPPING")
     written = picojoule.parse_mapping(text, chosen, chip, where)
@@ -130,7 +130,7 @@ def evaluate(
 def explain(
     model: Model, on: On, layer: OneLayer = None, batch: Batch = None, dim: Dims = None, bits: Bits = None, as_json: Json = False
 ) -> None:
-    """Where each number of a mapped layer comes from: formula, counts, price and source."""
+    """Where each number of a mapped layer comes from."""
     chip, chosen = picojoule.load_chip(on), show.one_layer(_network(model, batch, dim, bits, False), layer)
     best = picojoule.best_mapping(chosen, chip)
     show.explained(chosen, chip, best, picojoule.explain(chosen, chip, best.mapping), as_json)
@@ -140,19 +140,19 @@ def explain(
 def verify(
     result: Annotated[str, typer.Argument(metavar="RESULT.json", help="what `pj map --json` printed")], as_json: Json = False
 ) -> None:
-    """Check a stored result again with an independent program: costs, mappings and certificates."""
+    """Check a stored result with an independent program."""
     show.verified(picojoule.verify(options.read_json(Path(result))), as_json)
 
 
 @app.command()
 def chips(name: Annotated[str | None, typer.Argument(metavar="[NAME]")] = None, as_json: Json = False) -> None:
-    """The chips that come along, or one of them drawn as a tree."""
+    """The chips that come along, or one drawn as a tree."""
     show.chips(name, as_json)
 
 
 @app.command()
 def models(name: Annotated[str | None, typer.Argument(metavar="[NAME]")] = None, as_json: Json = False) -> None:
-    """The models that come along, or what one of them consists of."""
+    """The models that come along, or one of them profiled."""
     show.models(name, as_json)
 
 
