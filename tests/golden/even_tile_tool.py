@@ -1,6 +1,6 @@
 """Reads the golden files in data/: problem, architecture, mapping and counts written down from an even-tile tool.
 
-Source of the files: Timeloop (NVlabs/timeloop, snapshot 4cf6d4c, model application with a fixed energy table), data only.
+Source of the files: Timeloop (NVlabs/timeloop, snapshot 4cf6d4c, model and mapper with a fixed energy table), data only.
 Per instance they give reads, fills (writes from outside) and updates (writes from inside) of each level and tensor.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,11 @@ from picojoule.mapping.words import Traffic
 from picojoule.workload.layer import Layer, Rank, Tensor
 
 DATA = Path(__file__).parent / "data"
-CNN = {"Weights": [["C"], ["K"], ["R"], ["S"]], "Inputs": [["N"], ["C"], ["P", "R"], ["Q", "S"]], "Outputs": [["N"], ["K"], ["P"], ["Q"]]}
+CNN = {
+    "Weights": [["C"], ["K"], ["R"], ["S"]],
+    "Inputs": [["N"], ["C"], ["P", "R"], ["Q", "S"]],
+    "Outputs": [["N"], ["K"], ["P"], ["Q"]],
+}
 ROLE = {"A": "input", "Inputs": "input", "B": "weight", "Weights": "weight", "Z": "output", "Outputs": "output"}
 
 
@@ -52,13 +57,12 @@ def chip_of(golden: dict[str, Any], links: tuple[str, ...] = ()) -> Chip:
             levels.append(FanOut("array", axes, links=links, transfer_pj=0.0))
             before = s["instances"]
         if "entries" in s or s.get("technology") == "DRAM":
-            ports = tuple(
-                Port(kind, kind, s[f"{kind}_bandwidth"] * s["word_bits"]) for kind in ("read", "write") if f"{kind}_bandwidth" in s
-            )
+            widths = {kind: s.get(f"{kind}_bandwidth", 0) * s["word_bits"] for kind in ("read", "write")}
+            ports = tuple(Port(kind, kind, bits) for kind, bits in widths.items() if bits)
             size = s["entries"] * s["word_bits"] if "entries" in s else None
-            energy = pj[s["name"]]
+            energy = pj[s["name"]]["read"], pj[s["name"]]["write"]
             keeps = tuple(ROLE[t] for t in _kept(golden, s["name"]))
-            levels.append(Group((Memory(s["name"], size, s["word_bits"], energy["read"], energy["write"], keeps=keeps, ports=ports),)))
+            levels.append(Group((Memory(s["name"], size, s["word_bits"], *energy, keeps=keeps, ports=ports),)))
     return Chip(golden["id"], tuple(levels), Compute("MAC", pj["MAC"]["compute"]), clock_hz=1e9)
 
 
@@ -81,9 +85,8 @@ def mapping_of(golden: dict[str, Any], layer: Layer, chip: Chip) -> Mapping:
 
 
 def _kept(golden: dict[str, Any], memory: str) -> list[str]:
-    tensors = list(golden["expected"]["levels"][-1]["dataspaces"])
     kept = [m["keep"] for m in golden["mapping"] if m["type"] == "datatype" and m["target"] == memory]
-    return kept[0] if kept else tensors
+    return kept[0] if kept else list(golden["expected"]["levels"][-1]["dataspaces"])
 
 
 def expected(golden: dict[str, Any]) -> dict[tuple[str, str, str], tuple[float, int]]:
@@ -111,4 +114,24 @@ def counted(traffic: Traffic) -> dict[tuple[str, str, str], int]:
 
 def instances(golden: dict[str, Any]) -> int:
     """MACs that the mapping uses."""
-    return math.prod(int(n) for m in golden["mapping"] if m["type"] == "spatial" for n in [f.split("=")[1] for f in m["factors"].split()])
+    factors = [f for m in golden["mapping"] if m["type"] == "spatial" for f in m["factors"].split()]
+    return math.prod(int(f.split("=")[1]) for f in factors)
+
+
+def found_mapping(case: dict[str, Any], architecture: dict[str, Any]) -> tuple[Layer, Chip, Mapping]:
+    """Layer, chip and the mapping that the tool's search found and printed as a loop nest."""
+    entries: list[Loop | Node] = []
+    for line in case.get("best_mapping_text") or case["mapping_text"]:
+        if level := re.match(r"(\w+) \[ (.*)\]", line):
+            entries += [Node(level[1], t.split(":")[0]) for t in level[2].split() if ":" in t]
+        elif loop := re.match(r"\|\s*for (\w) in \[0:(\d+)\)(?: \(Spatial-(\w)\))?", line):
+            entries.append(Loop(loop[1], int(loop[2]), "array" if loop[3] else None, loop[3]))
+    memories = dict.fromkeys(e.memory for e in entries if isinstance(e, Node))
+    kept = {m: [e.tensor for e in entries if isinstance(e, Node) and e.memory == m] for m in memories}
+    golden = {
+        "id": case.get("layer") or case["id"], "workload": case["problem"], **architecture,
+        "mapping": [{"type": "datatype", "target": m, "keep": tensors} for m, tensors in kept.items()],
+    }
+    layer, chip, mapping = layer_of(golden), chip_of(golden), Mapping(tuple(entries))
+    check(mapping, layer, chip)
+    return layer, chip, mapping
