@@ -39,6 +39,7 @@ Dims = Annotated[
 ]
 Bits = Annotated[str | None, typer.Option("--bits", metavar="BITS", help="8, or weight=4,input=8,output=16")]
 Strict = Annotated[bool, typer.Option("--strict", help="refuse a model with operators that are not understood")]
+Phase = Annotated[str | None, typer.Option("--phase", metavar="PHASE", help="prefill or decode, for transformers")]
 Accounting = Annotated[
     str, typer.Option("--accounting", metavar="RULES", help="default, or timeloop (bounding boxes, even tiles)")
 ]
@@ -65,10 +66,16 @@ def root(context: typer.Context, version: Annotated[bool, typer.Option("--versio
 
 @app.command()
 def profile(
-    model: Model, batch: Batch = None, dim: Dims = None, bits: Bits = None, strict: Strict = False, as_json: Json = False
+    model: Model,
+    batch: Batch = None,
+    dim: Dims = None,
+    bits: Bits = None,
+    strict: Strict = False,
+    phase: Phase = None,
+    as_json: Json = False,
 ) -> None:
     """MACs, weights, activations and operators of MODEL."""
-    show.profile(picojoule.profile(_network(model, batch, dim, bits, strict)), as_json)
+    show.profile(picojoule.profile(_network(model, batch, dim, bits, strict, phase)), as_json)
 
 
 @app.command("map")
@@ -86,13 +93,14 @@ def map_(
     dim: Dims = None,
     bits: Bits = None,
     strict: Strict = False,
+    phase: Phase = None,
     no_cache: NoCache = False,
 ) -> None:
     """The best mapping of every layer, its cost and its proof."""
     limit_s, layer_s = options.seconds(latency, "--latency"), options.seconds(time_limit, "--time-limit")
     goal = options.choice(objective, options.OBJECTIVES, "--objective")
     chip = picojoule.load_chip(on)
-    network = _network(model, batch, dim, bits, strict)
+    network = _network(model, batch, dim, bits, strict, phase)
     with show.progress("mapping layers") as progress:
         result = picojoule.map_network(
             network,
@@ -128,10 +136,17 @@ def evaluate(
 
 @app.command()
 def explain(
-    model: Model, on: On, layer: OneLayer = None, batch: Batch = None, dim: Dims = None, bits: Bits = None, as_json: Json = False
+    model: Model,
+    on: On,
+    layer: OneLayer = None,
+    batch: Batch = None,
+    dim: Dims = None,
+    bits: Bits = None,
+    as_json: Json = False,
+    phase: Phase = None,
 ) -> None:
     """Where each number of a mapped layer comes from."""
-    chip, chosen = picojoule.load_chip(on), show.one_layer(_network(model, batch, dim, bits, False), layer)
+    chip, chosen = picojoule.load_chip(on), show.one_layer(_network(model, batch, dim, bits, False, phase), layer)
     best = picojoule.best_mapping(chosen, chip)
     show.explained(chosen, chip, best, picojoule.explain(chosen, chip, best.mapping), as_json)
 
@@ -162,10 +177,13 @@ def schema(as_json: Json = False) -> None:
     show.json_only(picojoule.chip_schema())
 
 
-def _network(model: str, batch: int | None, dim: list[str] | None, bits: str | None, strict: bool) -> Any:
-    return picojoule.load_model(
-        model, batch=options.positive(batch, "--batch"), dims=options.dims(dim or []), bits=options.bits(bits), strict=strict
-    )
+def _network(
+    model: str, batch: int | None, dim: list[str] | None, bits: str | None, strict: bool, phase: str | None = None
+) -> Any:
+    """The network; only what was given is passed on, so that each reader judges what it can use."""
+    given = {"phase": phase} if phase is not None else {}
+    size = options.positive(batch, "--batch")
+    return picojoule.load_model(model, batch=size, dims=options.dims(dim or []), bits=options.bits(bits), strict=strict, **given)
 
 
 def main() -> None:

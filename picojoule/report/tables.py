@@ -161,11 +161,20 @@ def _tail(name: str, longest: int = 40) -> str:
 
 def profile_table(p: Profile) -> Group:
     """MAC layers, then the other operators by kind, then the totals and notes in words."""
-    columns = [("layer", "left"), ("op", "left"), ("count", "right"), ("MACs [M]", "right"), ("weights [k]", "right")]
-    columns += [("inputs [kB]", "right"), ("outputs [kB]", "right"), ("[MAC/B]", "right")]
+    macs, m_unit = units.unit_for(max((x.macs for x in p.layers), default=0), "count")
+    weights, w_unit = units.unit_for(max((x.weights for x in p.layers), default=0), "count")
+    size, s_unit = units.unit_for(max((max(x.input_bytes, x.output_bytes) for x in p.layers), default=0), "count")
+    columns = [
+        ("layer", "left"),
+        ("op", "left"),
+        ("count", "right"),
+        (_headed("MACs", m_unit), "right"),
+        (_headed("weights", w_unit), "right"),
+    ]
+    columns += [(f"inputs [{s_unit}B]", "right"), (f"outputs [{s_unit}B]", "right"), ("[MAC/B]", "right")]
     layers = _table("", columns)
     for x in p.layers:
-        numbers = (x.macs / 1e6, x.weights / 1e3, x.input_bytes / 1e3, x.output_bytes / 1e3)
+        numbers = (x.macs / macs, x.weights / weights, x.input_bytes / size, x.output_bytes / size)
         layers.add_row(Text(_tail(x.name)), x.op, str(x.count), *map(units.figures, numbers), units.figures(x.macs_per_byte, 3))
     t = p.totals
     lines = [
@@ -191,3 +200,7 @@ def _vector_profiles(p: Profile) -> list[RenderableType]:
         moved, share = sum(v.bytes for v in ops), sum(v.share_of_bytes for v in ops)
         table.add_row(Text(kind), str(sum(v.count for v in ops)), scalar, units.figures(moved / 1e6), f"{100 * share:.1f}")
     return [Text(), table]
+
+
+def _headed(what: str, unit: str) -> str:
+    return f"{what} [{unit}]" if unit else what

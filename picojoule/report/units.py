@@ -51,6 +51,8 @@ def figures(x: float, digits: int = 4) -> str:
     """A number of a column with `digits` significant figures, thousands separated, never in powers of ten above 1e-4."""
     if x == 0 or not math.isfinite(x):
         return "0" if x == 0 else "unknown"
+    if float(x).is_integer() and abs(x) < 1e15:
+        return f"{int(x):,}"
     places = digits - 1 - math.floor(math.log10(abs(x)))
     return f"{x:.{digits - 1}e}" if places > digits + 4 else f"{x:,.{max(places, 0)}f}"
 

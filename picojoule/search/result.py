@@ -35,6 +35,12 @@ class LayerResult:
     search_cpu_s: float
     front: tuple[FrontPoint, ...] = ()
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows; the page lies further right and is loaded only here."""
+        from picojoule.report.page import layer_fragment
+
+        return layer_fragment(self)
+
 
 @dataclass(frozen=True)
 class NetworkLayer:
@@ -79,3 +85,9 @@ class NetworkResult:
     @property
     def macs(self) -> int:
         return sum(x.count * x.result.layer.macs for x in self.layers)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows; the page lies further right and is loaded only here."""
+        from picojoule.report.page import network_fragment
+
+        return network_fragment(self)
