@@ -238,7 +238,10 @@ class Tiny:
     bypass: bool = True
     ports: bool = True
     constraints: bool = True  # axes with dims or reuses
-    multicast: bool = True  # False: switches may be off
+    switches: bool = True  # multicast and reduction may be off
+    links: bool = True  # neighbour links may be there
+    double_buffers: bool = True
+    leakage: bool = False
     most: int = 20_000
 
 
@@ -297,9 +300,11 @@ def _tiny_memory(rng: random.Random, layer: Layer, f: Tiny, name: str, roles: tu
     least = sum(t.bits for t in layer.tensors if t.role in must)
     most = sum(layer.elements(t) * t.bits for t in layer.tensors if t.role in must + may)
     capacity = max(least, int(rng.uniform(0.1, 0.9) * most), 16)
+    double = f.double_buffers and rng.random() < 0.15
     read = round(rng.uniform(0.5, 8.0), 2)
-    return Memory(name, capacity, rng.choice((8, 16, 32)), read, rng.choice((read, round(read * 1.3, 2))), keeps=must,
-                  may_keep=may, ports=_tiny_ports(rng, f, 16), double_buffered=False)
+    return Memory(name, capacity * 2 if double else capacity, rng.choice((8, 16, 32)), read,
+                  rng.choice((read, round(read * 1.3, 2))), keeps=must, may_keep=may, ports=_tiny_ports(rng, f, 16),
+                  double_buffered=double, leakage_mw=rng.choice((None, 0.5)) if f.leakage else None)
 
 
 def _tiny_ports(rng: random.Random, f: Tiny, bits: int) -> tuple[Port, ...]:
@@ -318,5 +323,6 @@ def _tiny_fanout(rng: random.Random, layer: Layer, f: Tiny, i: int) -> FanOut:
         dims = tuple(rng.sample(names, rng.randint(1, len(names)))) if f.constraints and rng.random() < 0.3 else None
         reuses = (rng.choice(ROLES),) if f.constraints and rng.random() < 0.2 else ()
         axes.append(Axis(f"{a}{i}", n, dims, reuses))
-    off = not f.multicast and rng.random() < 0.3
-    return FanOut(f"F{i}", tuple(axes), multicast=not off, transfer_pj=rng.choice((0.0, 0.3)))
+    on = [not (f.switches and rng.random() < 0.1) for _ in range(2)]
+    links = tuple(rng.sample(names, 1)) if f.links and rng.random() < 0.2 else ()
+    return FanOut(f"F{i}", tuple(axes), multicast=on[0], reduction=on[1], links=links, transfer_pj=rng.choice((0.0, 0.3)))
