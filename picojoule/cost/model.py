@@ -6,10 +6,11 @@ import math
 
 from picojoule.cost.cost import Contribution, Cost
 from picojoule.cost.traffic import count
+from picojoule.errors import SpecError
 from picojoule.hardware.chip import Chip, FanOut, Group, Memory, Port, tensor_word_pj
 from picojoule.mapping.mapping import Mapping
 from picojoule.mapping.words import Traffic
-from picojoule.workload.layer import Layer
+from picojoule.workload.layer import Layer, Tensor
 
 MILLIWATT_SECOND_PJ = 1e9  # 1 mW for 1 s is 1e-3 J = 1e9 pJ
 
@@ -27,7 +28,7 @@ def evaluate(layer: Layer, chip: Chip, mapping: Mapping, accounting: str = "defa
         *_memory_energy(layer, chip, traffic),
         *_transfer_energy(layer, chip, traffic),
         Contribution(chip.compute.name, "", "mac", traffic.macs, chip.compute.energy_pj(layer), chip.compute.source),
-        *_leakage(chip, max(c for _, c in cycles)),
+        *leakage(chip, max(c for _, c in cycles)),
     )
     return Cost(contributions, cycles, chip.clock_hz, traffic.macs, chip.pes, _area_um2(chip))
 
@@ -46,14 +47,20 @@ def _transfer_energy(layer: Layer, chip: Chip, traffic: Traffic) -> list[Contrib
     out = []
     for (name, tensor), n in traffic.crossings().items():
         fanout = next(f for f in chip.fanouts if f.name == name)
-        assert fanout.transfer_pj is not None  # check_priced
-        pj = fanout.transfer_pj * layer.tensor(tensor).bits / fanout.transfer_bits
+        pj = transfer_word_pj(fanout, layer.tensor(tensor))
         if pj:
             out.append(Contribution(name, tensor, "transfer", n, pj, fanout.source))
     return out
 
 
-def _leakage(chip: Chip, cycles: float) -> list[Contribution]:
+def transfer_word_pj(fanout: FanOut, tensor: Tensor) -> float:
+    """pJ to move one word of the tensor to or from one inner instance of the fan-out."""
+    if fanout.transfer_pj is None:
+        raise SpecError(f"fan-out {fanout.name!r}: the transfer energy is unknown", hint="set transfer: ... pJ")
+    return fanout.transfer_pj * tensor.bits / fanout.transfer_bits
+
+
+def leakage(chip: Chip, cycles: float) -> list[Contribution]:
     """Leakage of every instance, used or not, over the latency: the count is in instance-cycles."""
     parts = [(m.name, m.leakage_mw, instances(chip, m), m.source) for m in chip.memories]
     parts.append((chip.compute.name, chip.compute.leakage_mw, chip.pes, chip.compute.source))

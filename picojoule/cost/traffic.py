@@ -187,21 +187,28 @@ def words(place: Place, merging: tuple[FanOut, ...] = (), box: bool = False, lin
     Without `merging`: words written into all copies. With all fan-outs up to the holder: words read there.
     `links` False: as if no neighbour passed anything on.
     """
+    return math.prod(n for _, n in factors(place, merging, box, links))
+
+
+def factors(
+    place: Place, merging: tuple[FanOut, ...] = (), box: bool = False, links: bool = True
+) -> list[tuple[tuple[str, ...], int]]:
+    """The factors of `words`, each with the dimensions it belongs to: returns of the tile, then indices of each rank."""
     out = place.tensor.role == "output"
     alike = frozenset(f.name for f in merging if (f.reduction if out else f.multicast))
     linked = {f.name: f.links for f in merging if links and f.links and not out}
-    total = 1
+    found: list[tuple[tuple[str, ...], int]] = []
     for dim, n in place.layer.dims:
         if dim not in place.tensor.dims:
             served = alike | {name for name, dims in linked.items() if dim in dims}
-            total *= active_positions(n, place.loops_of(dim, place.staying, served))
+            found.append(((dim,), active_positions(n, place.loops_of(dim, place.staying, served))))
     for rank in place.tensor.ranks:
         if len(rank.terms) == 1:
             coefficient, dim = rank.terms[0]
-            total *= valid_values(coefficient, rank.offset, rank.size, place.layer.bounds[dim])
+            found.append(((dim,), valid_values(coefficient, rank.offset, rank.size, place.layer.bounds[dim])))
         else:
-            total *= _affine(place, rank, merging, alike, linked, box)
-    return total
+            found.append((tuple(d for _, d in rank.terms), _affine(place, rank, merging, alike, linked, box)))
+    return found
 
 
 def _affine(
