@@ -241,7 +241,7 @@ class Chip:
     def level_of(self, name: str) -> int:
         """Index into `levels` of the memory or fan-out with this name."""
         for i, lv in enumerate(self.levels):
-            if isinstance(lv, FanOut) and lv.name == name or isinstance(lv, Group) and any(m.name == name for m in lv.memories):
+            if (isinstance(lv, FanOut) and lv.name == name) or (isinstance(lv, Group) and any(m.name == name for m in lv.memories)):
                 return i
         raise unknown_name("component", name, [m.name for m in self.memories] + [f.name for f in self.fanouts])
 

@@ -36,7 +36,9 @@ def _fault(error: Any, document: Document) -> PicojouleError:
     cause = error.get("ctx", {}).get("error")
     if isinstance(cause, PicojouleError):
         key_path = document.at_key(path) if "[key]" in error["loc"] else document.at(path)
-        prefix = f"{path[-1]}: " if path and isinstance(path[-1], str) and path in document.values else ""
+        while path and path not in document.values:  # a value written short, such as `X: 14` for `X: {size: 14}`
+            path = path[:-1]
+        prefix = f"{path[-1]}: " if path and isinstance(path[-1], str) else ""
         return SpecError(prefix + cause.problem, where=key_path, hint=cause.hint)
     kind, key = error["type"], path[-1] if path else ""
     block = _block(path[:-1])
@@ -45,10 +47,11 @@ def _fault(error: Any, document: Document) -> PicojouleError:
     if kind == "missing":
         name = path[-2] if len(path) > 1 and isinstance(path[-2], str) else path[-3] if len(path) > 2 else "the chip"
         return SpecError(f"{name} needs {key!r}", where=document.at(path[:-1]), hint=_hint(block, str(key)))
+    if kind == "too_short":
+        return SpecError(f"{key!r} is empty", where=document.at(path), hint=_hint(block, str(key)))
     needed = {
         "model_type": "a block of keys", "model_attributes_type": "a block of keys", "dict_type": "a block of keys",
-        "list_type": "a list", "bool_type": "true or false", "string_type": "text", "literal_error": "another word",
-        "too_short": "at least one entry",
+        "list_type": "a list", "bool_type": "true or false", "string_type": "text",
     }.get(kind, error["msg"])
     return SpecError(f"{_label(path)}{needed} is needed here, not {describe(error['input'])}", where=document.at(path),
                      hint=_hint(block, str(key)) or "see `pj schema`")

@@ -65,7 +65,7 @@ def describe(value: object) -> str:
         return f"the number {value}"
     if isinstance(value, str):
         return f"text {value!r}"
-    return {list: "a list", dict: "a block of keys"}.get(type(value), "nothing")
+    return "a list" if isinstance(value, list) else "a block of keys"
 
 
 class _Builder:
@@ -88,6 +88,7 @@ class _Builder:
             return self._mapping(node, path, inside)
         if isinstance(node, yaml.SequenceNode):
             return [self.build(item, (*path, i), inside) for i, item in enumerate(node.value)]
+        assert isinstance(node, yaml.ScalarNode)
         return self._scalar(node, path)
 
     def _mapping(self, node: yaml.MappingNode, path: Path, inside: tuple[int, ...]) -> dict[str, Any]:
@@ -134,6 +135,7 @@ def _syntax_error(error: yaml.YAMLError, text: str, where: str) -> SpecError:
     line_text = text.splitlines()[mark.line] if mark.line < len(text.splitlines()) else ""
     if "\t" in line_text[: mark.column + 1]:
         return SpecError("a tab stands where YAML needs spaces", where=place, hint="indent with spaces")
-    if "single document" in problem:
+    if "another document" in problem:
         return SpecError("a second document begins here", where=place, hint="one chip a file; remove the `---`")
-    return SpecError(f"not valid YAML: {problem}", where=place, hint="check the indentation, colons and brackets of this line and the one above")
+    return SpecError(f"not valid YAML: {problem}", where=place,
+                     hint="check the indentation, colons and brackets of this line and the one above")

@@ -67,7 +67,7 @@ def _roles(value: object) -> tuple[str, ...]:
         return ROLES
     if value == "none":
         return ()
-    if not isinstance(value, str | list) or isinstance(value, list) and not all(isinstance(v, str) for v in value):
+    if not isinstance(value, str | list) or (isinstance(value, list) and not all(isinstance(v, str) for v in value)):
         raise SpecError(f"tensors are needed here, not {describe(value)}", hint="all, none, or a list such as [input, weight]")
     given = [ALIASES.get(v, v) for v in ([value] if isinstance(value, str) else value)]
     for role, written in zip(given, [value] if isinstance(value, str) else value, strict=True):
@@ -106,6 +106,15 @@ def _text(value: object) -> str:
     return " ".join(value.split())
 
 
+def _word(kind: str, known: tuple[str, ...]) -> Callable[[object], str]:
+    def read(value: object) -> str:
+        if value not in known:
+            raise unknown_name(kind, str(value), known)
+        return str(value)
+
+    return read
+
+
 def _positive(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise SpecError(f"a number is needed here, not {describe(value)}", hint="such as 1")
@@ -135,6 +144,9 @@ Rate = Annotated[Quantity | None, BeforeValidator(_rate), _schema("bandwidth", "
 Roles = Annotated[tuple[str, ...], BeforeValidator(_roles), _ROLES_SCHEMA]
 Dims = Annotated[tuple[str, ...], BeforeValidator(_dims), _DIMS_SCHEMA]
 Places = Annotated[int, BeforeValidator(_fanout), WithJsonSchema({"type": "integer", "minimum": 1})]
+_DIRECTIONS, _SCALINGS = ("read", "write", "readwrite"), ("none", "quadratic")
+Direction = Annotated[str, BeforeValidator(_word("port direction", _DIRECTIONS)), WithJsonSchema({"enum": list(_DIRECTIONS)})]
+Scaling = Annotated[str, BeforeValidator(_word("MAC energy scaling", _SCALINGS)), WithJsonSchema({"enum": list(_SCALINGS)})]
 PerCycle = Annotated[float, BeforeValidator(_positive), WithJsonSchema({"type": "number", "exclusiveMinimum": 0})]
 
 
@@ -182,7 +194,7 @@ class PortSpec(_Block):
     """A port with a name of its own, where `bandwidth` does not suffice."""
 
     name: Name = Field(description="Name of the port.")
-    serves: str = Field(description="read, write or readwrite.", json_schema_extra={"enum": ["read", "write", "readwrite"]})
+    serves: Direction = Field(description="read, write or readwrite.")
     rate: Rate = Field(description="Bandwidth, such as `64 b/cycle`.")
 
 
@@ -245,8 +257,7 @@ class ComputeSpec(_Block):
     name: Name = Field("MAC", description="Name, unique in the chip.")
     mac: AccessEnergy = Field(None, description="Energy of one multiply-accumulate. Left out: unknown.")
     operands: Size = Field(16, description="Operand width that the energy is for.")
-    scaling: str = Field("none", description="none, or quadratic: energy follows the product of the operand widths.",
-                         json_schema_extra={"enum": ["none", "quadratic"]})
+    scaling: Scaling = Field("none", description="none, or quadratic: energy follows the product of the operand widths.")
     per_cycle: PerCycle = Field(1.0, description="MACs per cycle of each unit.")
     vector: AccessEnergy = Field(None, description="Energy of one scalar operation of non-MAC operators. Left out: unknown.")
     leakage: Power = Field(None, description="Leakage power of one unit.")

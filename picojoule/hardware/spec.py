@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path as FilePath
 
-import yaml
 from pydantic import ValidationError
 
 from picojoule.errors import PicojouleError, SpecError, unknown_name
@@ -132,7 +131,8 @@ class _Reader:
         named = [] if band is None else [("read", "read", band.read), ("write", "write", band.write),
                                          ("shared", "readwrite", band.shared)]
         if m.ports and band is not None:
-            raise SpecError("bandwidth and ports say the same twice", where=self.document.at_key((*path, "ports")), hint="keep one")
+            raise SpecError("bandwidth and ports say the same twice", where=self.document.at_key((*path, "ports")),
+                            hint="keep one")
         if band is not None and band.shared and (band.read or band.write):
             raise SpecError("shared excludes read and write", where=self.document.at((*path, "bandwidth")),
                             hint="give shared alone, or read and write")

@@ -191,7 +191,8 @@ def _wrong_unit(text: str, number: str, unit: str, wanted: list[Kind], needed: s
     known = [u for k in wanted for u in k.scales]
     same = [u for u in known if u.lower() == unit.lower()]
     if same:
-        return SpecError(f"{text!r}: unknown unit {unit!r}", hint=f"did you mean {' or '.join(same)}? upper and lower case differ")
+        return SpecError(f"{text!r}: unknown unit {unit!r}",
+                         hint=f"did you mean {' or '.join(same)}? upper and lower case differ")
     error = unknown_name("unit", unit, known)
     return SpecError(f"{text!r}: {error.problem}", hint=error.hint)
 
