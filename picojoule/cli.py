@@ -139,16 +139,23 @@ def explain(
     model: Model,
     on: On,
     layer: OneLayer = None,
+    mapping: Annotated[str | None, typer.Option("--mapping", metavar="MAPPING", help="explain this one, not the best")] = None,
+    accounting: Accounting = "default",
     batch: Batch = None,
     dim: Dims = None,
     bits: Bits = None,
-    as_json: Json = False,
     phase: Phase = None,
+    as_json: Json = False,
 ) -> None:
     """Where each number of a mapped layer comes from."""
+    rules = options.choice(accounting, options.ACCOUNTINGS, "--accounting")
     chip, chosen = picojoule.load_chip(on), show.one_layer(_network(model, batch, dim, bits, False, phase), layer)
-    best = picojoule.best_mapping(chosen, chip)
-    show.explained(chosen, chip, best, picojoule.explain(chosen, chip, best.mapping), as_json)
+    if mapping is None:
+        written = picojoule.best_mapping(chosen, chip, accounting=rules).mapping
+    else:
+        text, where = options.text_or_file(mapping, "--mapping")
+        written = picojoule.parse_mapping(text, chosen, chip, where)
+    show.explained(chosen, chip, written, picojoule.explain(chosen, chip, written, rules), as_json)
 
 
 @app.command()

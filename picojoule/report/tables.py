@@ -204,3 +204,30 @@ def _vector_profiles(p: Profile) -> list[RenderableType]:
 
 def _headed(what: str, unit: str) -> str:
     return f"{what} [{unit}]" if unit else what
+
+
+def explanation(rows: Sequence[Mapping[str, Any]]) -> Group:
+    """Each count with its formula, then where each price comes from."""
+    divisor, unit = units.unit_for(max((r["energy_pj"] for r in rows), default=0.0), "energy")
+    columns = [("component", "left"), ("tensor", "left"), ("action", "left"), ("count", "right"), ("each [pJ]", "right")]
+    counts = _table("", [*columns, (f"energy [{unit}]", "right"), ("how the count arises", "left")])
+    counts.columns[-1].no_wrap = False
+    for r in rows:
+        numbers = (units.figures(r["count"]), f"{r['pj_each']:.4g}", units.figures(r["energy_pj"] / divisor))
+        counts.add_row(Text(r["component"]), Text(r["tensor"] or "-"), r["action"], *numbers, Text(r["formula"]))
+    sources = _table("", [("price of", "left"), ("source", "left")])
+    sources.columns[-1].no_wrap = False
+    for (component, action), source in {(r["component"], r["action"]): r["source"] for r in rows}.items():
+        sources.add_row(Text(f"{component} {action}"), Text(source))
+    legend = (
+        "n: visits of a tile, over time and copies; f: its elements; x: visits for which it stays; "
+        "u/s: distinct tiles among the s copies of a fan-out"
+    )
+    return Group(
+        counts,
+        Text(legend, style="dim"),
+        Text(),
+        sources,
+        Text(),
+        Text(f"in all {units.energy(sum(r['energy_pj'] for r in rows))}"),
+    )
