@@ -38,6 +38,7 @@ class Builder:
         self._steps: list[Step] = []
         self._activations: dict[str, tuple[int, int]] = {}
         self._named: set[str] = set()
+        self._weights: dict[str, str] = {}  # trained weights, and the step that used them first
 
     def input(self, name: str, shape: Sequence[int], bits: int = BITS) -> Value:
         """An activation that exists before the first step."""
@@ -50,12 +51,15 @@ class Builder:
         return value
 
     def mac(
-        self, layer: Layer, inputs: Sequence[Value], outputs: Sequence[Value], *, count: int = 1, shares_weights: bool = False
+        self, layer: Layer, inputs: Sequence[Value], outputs: Sequence[Value], *, count: int = 1, shares_weights: bool = False,
+        weight: str = "",
     ) -> None:
-        """A MAC layer, done `count` times."""
+        """A MAC layer, done `count` times. `weight` names its trained weights, so that a second use is no second set."""
         layer = replace(layer, name=_unique(layer.name, self._named))
         self._named.add(layer.name)
-        self._steps.append(Step(layer, _names(inputs), _names(outputs), count, shares_weights))
+        first = self._weights.setdefault(weight, layer.name) if weight else layer.name
+        reuses = first if first != layer.name else ""
+        self._steps.append(Step(layer, _names(inputs), _names(outputs), count, shares_weights, reuses))
 
     def vector(
         self, name: str, op: str, ops: int, inputs: Sequence[Value], outputs: Sequence[Value], *, parameters: int = 0,
@@ -84,18 +88,20 @@ class Builder:
 
     def conv_window(
         self, x: Value, weight: Shape, win: Window, out: Value, *, name: str, op: str = "Conv", groups: int = 1, bias: int = 0,
-        weight_bits: int = BITS, learned: bool = True, others: Sequence[Value] = (), transposed: bool = False,
+        weight_bits: int = BITS, weight_name: str = "", others: Sequence[Value] = (), transposed: bool = False,
     ) -> None:
-        """A (transposed) convolution whose window and result are settled; `others` are further activations, such as weights."""
+        """A (transposed) convolution whose window and result are settled; `others` are weights that are computed, not trained."""
         bits = {"weight": weight_bits, "input": x.bits, "output": out.bits}
+        learned = not others
         if not transposed:
-            self.mac(conv_layer(name, op, x.shape, weight, win, groups=groups, bits=bits, learned=learned), [x, *others], [out])
+            layer = conv_layer(name, op, x.shape, weight, win, groups=groups, bits=bits, learned=learned)
+            self.mac(layer, [x, *others], [out], weight=weight_name)
         else:
             layers, bare = conv_transpose_layers(
                 name, op, x.shape, weight, win, out.shape[2:], groups=groups, bits=bits, learned=learned
             )
-            for layer in layers:
-                self.mac(layer, [x, *others], [out])
+            for i, layer in enumerate(layers):
+                self.mac(layer, [x, *others], [out], weight=f"{weight_name}.phase{i}" if weight_name else "")
             if bare:
                 self.vector(f"{name}.bare", "Fill", 0, [], [out], written=bare, why="outputs that no tap of the kernel reaches")
         self.bias(out, bias, name)

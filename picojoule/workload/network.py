@@ -34,6 +34,7 @@ class Step:
     outputs: tuple[str, ...] = ()
     count: int = 1
     shares_weights: bool = False  # the repetitions use one set of weights (a recurrent cell over time)
+    reuses: str = ""  # the step whose trained weights this one uses again: they count there
 
 
 @dataclass(frozen=True)
@@ -70,5 +71,5 @@ class Network:
         return sum(
             (1 if s.shares_weights else s.count) * sum(s.layer.elements(t) for t in s.layer.tensors if t.learned)
             for s in self.layers
-            if isinstance(s.layer, Layer)
+            if isinstance(s.layer, Layer) and not s.reuses
         )

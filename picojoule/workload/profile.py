@@ -15,6 +15,8 @@ from picojoule.workload.network import Network, Step, VectorOp
 class LayerProfile:
     """One MAC layer with its repetitions. Counts and bytes are of all `count` repetitions; shared weights count once.
 
+    A step that uses the weights of another one again counts none itself, though it moves their bytes.
+
     `reuse` is MACs per distinct element of each tensor, of one repetition. Intensities divide by every word moved once.
     DRAM bounds in words: at worst 4 accesses for each MAC (two operands and the partial sum read, the sum written), at
     best every distinct word once (survey section 2.1: AlexNet, 724 M MACs, about 3,000 M at worst and 61 M at best).
@@ -164,7 +166,7 @@ def _layer_profile(step: Step, layer: Layer) -> LayerProfile:
         op=layer.op,
         count=step.count,
         macs=macs,
-        weights=sum(amount[t] for t in weights),
+        weights=0 if step.reuses else sum(amount[t] for t in weights),
         input_elements=sum(amount[t] for t in inputs),
         output_elements=amount[layer.output.name],
         weight_bytes=sum(size[t] for t in weights),

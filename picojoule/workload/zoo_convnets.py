@@ -95,12 +95,12 @@ INCEPTION = {  # GoogLeNet table 1: 1x1, 3x3 reduce, 3x3, 5x5 reduce, 5x5, pool 
 def googlenet(batch: int = 1) -> Network:
     """GoogLeNet (Inception v1) without auxiliary heads: 6,990,272 weights, 1,582,671,872 MACs.
 
-    Source: Szegedy et al., CVPR 2015, table 1. The survey prints 1.43 G MACs, 10.6 % less for the same 57 CONV weights;
-    the shapes of the paper give 1.583 G. The file `light_inception_v1.onnx` of the onnx package gives 1.43156 G because
-    its pooling rounds down somewhere, so part of the network runs on smaller maps.
+    Source: Szegedy et al., CVPR 2015, table 1, whose maps of 56, 28, 14 and 7 need pooling that rounds up. The survey
+    prints 1.43 G MACs for the same weights. Pooling that rounds down (maps of 55, 27, 13 and 6), as in the file
+    `light_inception_v1.onnx` of the onnx package, gives 1.43156 G: the likely origin of the printed number.
     """
     b = Builder("googlenet", source="Szegedy et al., Going deeper with convolutions, CVPR 2015, table 1")
-    b.notes.append("the survey prints 1.43 G MACs; table 1 of the GoogLeNet paper gives 1.583 G for the same weights")
+    b.notes.append("the survey prints 1.43 G MACs; the maps of the GoogLeNet paper give 1.583 G, pooling rounded down 1.432 G")
     x = _relu_conv(b, b.input("image", (batch, 3, 224, 224)), 64, 7, stride=2, pad=3, name="conv1")
     x = b.lrn(b.pool("MaxPool", x, 3, stride=2, ceil=True, name="pool1"), 5, name="norm1")
     x = _relu_conv(b, _relu_conv(b, x, 64, 1, name="conv2_reduce"), 192, 3, pad=1, name="conv2")

@@ -1,0 +1,62 @@
+"""Result shapes of onnxruntime's own operators, which the ONNX standard has no schema for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import onnx
+
+Shape = tuple[int, ...]
+Rule = Callable[[list[Shape], Mapping[str, Any]], Shape]
+
+
+def _lstm(x: list[Shape], a: Mapping[str, Any]) -> Shape:
+    return (x[0][0], x[1][0], x[0][1], a["hidden_size"])
+
+
+def _matmul(x: list[Shape], a: Mapping[str, Any]) -> Shape:
+    left, right = x[0], x[1]
+    m = left[-1] if a.get("transA") else left[-2]
+    n = right[-2] if a.get("transB") else right[-1]
+    return (*np.broadcast_shapes(left[:-2], right[:-2]), m, n)
+
+
+def _qgemm(x: list[Shape], a: Mapping[str, Any]) -> Shape:
+    return (x[0][-1] if a.get("transA") else x[0][0], x[3][0] if a.get("transB") else x[3][-1])
+
+
+def _pooled(x: list[Shape], a: Mapping[str, Any]) -> Shape:
+    if a.get("channels_last"):
+        return (x[0][0], *(1 for _ in x[0][1:-1]), x[0][-1])
+    return (*x[0][:2], *(1 for _ in x[0][2:]))
+
+
+RULES: dict[str, Rule] = {  # by operator, from the shapes of its operands and its attributes
+    **dict.fromkeys(
+        (
+            "Gelu", "FastGelu", "BiasGelu", "QuickGelu", "SkipLayerNormalization", "SkipSimplifiedLayerNormalization",
+            "SimplifiedLayerNormalization", "QLinearSigmoid", "QLinearLeakyRelu", "QLinearSoftmax", "RotaryEmbedding",
+        ),
+        lambda x, a: x[0],
+    ),
+    "DynamicQuantizeLSTM": _lstm,
+    "MatMulNBits": lambda x, a: (*x[0][:-1], a["N"]),
+    "FusedMatMul": _matmul,
+    "QGemm": _qgemm,
+    "QLinearAdd": lambda x, a: tuple(np.broadcast_shapes(x[0], x[3])),
+    "QLinearMul": lambda x, a: tuple(np.broadcast_shapes(x[0], x[3])),
+    "QLinearGlobalAveragePool": _pooled,
+}
+
+
+def result_shape(node: onnx.NodeProto, shapes: Mapping[str, Shape], attributes: Mapping[str, Any]) -> Shape | None:
+    """The shape of the first result, or None where the operator or the shape of an operand is not known."""
+    rule = RULES.get(node.op_type)
+    if rule is None or any(x and x not in shapes for x in node.input):
+        return None
+    try:
+        return rule([shapes.get(x, ()) for x in node.input], attributes)
+    except (IndexError, KeyError, ValueError):
+        return None
