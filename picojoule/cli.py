@@ -167,13 +167,13 @@ def verify(
 
 
 @app.command()
-def chips(name: Annotated[str | None, typer.Argument(metavar="[NAME]")] = None, as_json: Json = False) -> None:
+def chips(name: Annotated[str | None, typer.Argument(metavar="NAME")] = None, as_json: Json = False) -> None:
     """The chips that come along, or one drawn as a tree."""
     show.chips(name, as_json)
 
 
 @app.command()
-def models(name: Annotated[str | None, typer.Argument(metavar="[NAME]")] = None, as_json: Json = False) -> None:
+def models(name: Annotated[str | None, typer.Argument(metavar="NAME")] = None, as_json: Json = False) -> None:
     """The models that come along, or one of them profiled."""
     show.models(name, as_json)
 
@@ -196,7 +196,7 @@ def _network(
 def main() -> None:
     """Run the command; bad input ends with code 2 and one message, an interrupt with 130."""
     try:
-        code = app(standalone_mode=False)
+        code = app(prog_name="pj", standalone_mode=False)
     except PicojouleError as e:
         code = _fail(str(e))
     except typer.Abort:

@@ -1,0 +1,140 @@
+"""Every command: what it prints, what its `--json` holds, and that stdout is the answer alone."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import picojoule
+from tests.cli.run import pj
+
+GEMM = "gemm:M=64,N=64,K=64"
+WRITTEN = "DRAM{A,B,Z}; m4 n4; GlobalBuffer{A,B,Z}; X:m16; k64 n16"
+
+
+def answer(*arguments: object) -> Any:
+    """The JSON that a command prints; it must be all of stdout."""
+    code, out, err = pj(*arguments, "--json")
+    assert code == 0, err
+    return json.loads(out)
+
+
+def table(*arguments: object) -> str:
+    code, out, err = pj(*arguments)
+    assert code == 0, err
+    assert err == ""
+    return out
+
+
+def test_profile_counts_macs_and_weights() -> None:
+    value = answer("profile", "vgg16")
+    assert value["model"] == "vgg16"
+    assert value["totals"]["macs"] == 15_470_264_320
+    assert value["totals"]["weights"] == 138_344_128
+    assert {"name", "op", "macs", "weights"} <= value["layers"][0].keys()
+    assert sum(x["macs"] for x in value["layers"]) == value["totals"]["macs"]
+    out = table("profile", "vgg16")
+    assert "MACs [G]" in out and "15.5 G MACs" in out and "Softmax" in out
+
+
+def test_profile_takes_batch_and_bits() -> None:
+    one, two = answer("profile", "lenet5"), answer("profile", "lenet5", "--batch", 2)
+    assert two["totals"]["macs"] == 2 * one["totals"]["macs"]
+    small = answer("profile", "lenet5", "--bits", "weight=4,input=8,output=8")
+    assert small["totals"]["weight_bytes"] == one["totals"]["weight_bytes"] / 4
+
+
+def test_evaluate_prices_a_mapping_written_by_hand() -> None:
+    value = answer("evaluate", GEMM, WRITTEN, "--on", "simple3")
+    assert value["macs"] == 64**3
+    assert sum(c["energy_pj"] for c in value["contributions"]) == pytest.approx(value["energy_pj"])
+    assert value["mapping"] == WRITTEN
+    assert value["cycles"] == 64**3 / 16
+    out = table("evaluate", GEMM, WRITTEN, "--on", "simple3")
+    assert "in parallel on PEs: m in 0..15 along X" in out and "each [pJ]" in out and "bound by compute" in out
+
+
+def test_evaluate_reads_a_file_and_one_layer_of_a_model(tmp_path: Path) -> None:
+    path = tmp_path / "mine.txt"
+    path.write_text(WRITTEN.replace("; ", ";\n"))
+    assert answer("evaluate", GEMM, path, "--on", "simple3") == answer("evaluate", GEMM, WRITTEN, "--on", "simple3")
+    c3 = answer("evaluate", "lenet5", "DRAM{I,W,O}; k16 c6 p10 q10 r5 s5", "--on", "simple3", "--layer", "c3")
+    assert c3["layer"] == "c3" and c3["macs"] == 240_000
+
+
+def test_evaluate_knows_other_tools_counting_rules() -> None:
+    ours = answer("evaluate", GEMM, WRITTEN, "--on", "simple3")
+    theirs = answer("evaluate", GEMM, WRITTEN, "--on", "simple3", "--accounting", "timeloop")
+    assert theirs["energy_pj"] < ours["energy_pj"], "the drain reads no inner memory there"
+
+
+def test_explain_traces_every_picojoule_of_a_mapping() -> None:
+    value = answer("explain", GEMM, "--mapping", WRITTEN, "--on", "simple3")
+    cost = answer("evaluate", GEMM, WRITTEN, "--on", "simple3")
+    assert sum(r["energy_pj"] for r in value["rows"]) == pytest.approx(cost["energy_pj"])
+    assert all(r["formula"] and r["source"] for r in value["rows"])
+    out = table("explain", GEMM, "--mapping", WRITTEN, "--on", "simple3")
+    assert "how the count arises" in out and "price of" in out
+
+
+def test_chips_are_listed_and_drawn() -> None:
+    known = [c["name"] for c in answer("chips")["chips"]]
+    assert "eyeriss" in known
+    assert all(name in table("chips") for name in known)
+    for name in known:
+        value = answer("chips", name)
+        assert value["name"] == name
+        assert picojoule.load_chip(name).pes == value["pes"]
+        assert all(m["name"] in table("chips", name) for m in value["memories"])
+
+
+def test_models_are_listed_and_profiled() -> None:
+    known = [m["name"] for m in answer("models")["models"]]
+    assert {"alexnet", "vgg16", "resnet50"} <= set(known)
+    assert all(name in table("models") for name in known)
+    assert answer("models", "lenet5") == answer("profile", "lenet5")
+
+
+def test_the_schema_is_a_json_schema() -> None:
+    code, out, _ = pj("schema")
+    assert code == 0
+    assert json.loads(out)["type"] == "object"
+    assert answer("schema") == json.loads(out)
+
+
+@pytest.mark.parametrize("command", ["profile", "map", "evaluate", "explain", "verify", "chips", "models", "schema"])
+def test_every_command_has_help_and_json(command: str) -> None:
+    out = table(command, "--help")
+    assert "--json" in out and "Usage: pj" in out
+
+
+def test_without_a_command_the_commands_are_listed() -> None:
+    assert "Commands:" in table()
+    assert table("--version").strip() == f"picojoule {picojoule.__version__}"
+
+
+def test_every_public_name_exists_and_importing_costs_little() -> None:
+    for name in picojoule.__all__:
+        assert getattr(picojoule, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'frob'"):
+        picojoule.frob  # noqa: B018
+    code = "import sys, picojoule; print(sorted({'numba', 'numpy', 'onnx', 'yaml', 'rich'} & set(sys.modules)))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+
+
+def test_a_reader_that_stops_early_is_no_error() -> None:
+    command = f"{sys.executable} -c 'from picojoule.cli import main; main()' profile resnet50 --json | head -c 10"
+    run = subprocess.run(["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, text=True)
+    assert run.stderr == "" and run.stdout.startswith("{")
+
+
+def test_the_shell_sees_code_2_and_no_traceback() -> None:
+    command = [sys.executable, "-c", "from picojoule.cli import main; main()", "profile", "vgg61"]
+    run = subprocess.run(command, capture_output=True, text=True)
+    assert run.returncode == 2 and run.stdout == "" and "Traceback" not in run.stderr
