@@ -41,6 +41,7 @@ from picojoule.mapping.mapping import Loop, Mapping, Node
 from picojoule.mapping.words import Flow, Traffic
 from picojoule.workload.layer import Layer, Tensor
 
+Key = tuple[str, str, str, str]  # tensor, kind, outer, inner
 Element = tuple[int, ...]
 Place = tuple[int, ...]  # the indices of the spatial loops above, outermost first: which instance
 NOTHING: frozenset[Element] = frozenset()
@@ -151,7 +152,8 @@ class _Stage:
         """The instances by reduction group: those whose sums become one word on their way to the holder."""
         out: dict[tuple[int, ...], list[Place]] = defaultdict(list)
         for place in places:
-            key, rest = (), place
+            key: Place = ()
+            rest = place
             for hop in reversed(self.hops):
                 key, rest = (hop.classes[rest[hop.first :]], *key), rest[: hop.first]
             out[(*rest, *key)].append(place)
@@ -165,7 +167,7 @@ def _run(above: list[tuple[Loop | Node, int | None]], tensor: Tensor) -> frozens
     terms, that loop and those of d outwards of it, up to another temporal loop or a spatial loop of d, are the run.
     """
     run: list[int] = []
-    dim = None
+    dim: str | None = None
     for e, slot in reversed(above):
         if isinstance(e, Node) or e.bound == 1:
             continue
@@ -177,7 +179,7 @@ def _run(above: list[tuple[Loop | Node, int | None]], tensor: Tensor) -> frozens
             run.append(slot)
         elif dim is not None:
             break
-    sliding = any(len(r.terms) > 1 and dim in (d for _, d in r.terms) for r in tensor.ranks)
+    sliding = any(len(r.terms) > 1 and dim in [d for _, d in r.terms] for r in tensor.ranks)
     return frozenset(run) if sliding else frozenset()
 
 
@@ -207,7 +209,7 @@ class _Machine:
 
     def __init__(self, layer: Layer, chip: Chip, mapping: Mapping, seed: int) -> None:
         self.layer, self.chip, self.mapping = layer, chip, mapping
-        self.words: Counter[tuple[str, str, str, str, str]] = Counter()  # (tensor, kind, outer, inner, where) -> words
+        self.words: dict[Key, Counter[str]] = defaultdict(Counter)  # " outer", " inner" and fan-outs -> words
         self.nodes: list[_Stage] = []
         innermost: dict[str, tuple[_Stage, int]] = {}
         for i, e in enumerate(mapping.entries):
@@ -273,7 +275,7 @@ class _Machine:
         assert stage.holder is not None
         key = (stage.tensor.name, kind, stage.holder.memory, stage.memory)
         for where, words in [(" outer", outer), (" inner", inner), *crossings.items()]:
-            self.words[*key, where] += words
+            self.words[key][where] += words
 
     def _move(self, stage: _Stage, kind: str, requests: list[_Request]) -> None:
         """Count one instant's words from the instances through each fan-out, which merges them, to the holder."""
@@ -368,14 +370,10 @@ class _Machine:
         assert not root.zero, "an output element was never computed"
 
     def _flows(self) -> tuple[Flow, ...]:
-        crossings: dict[tuple[str, str, str, str], list[tuple[str, int]]] = defaultdict(list)
-        for (*key, where), words in self.words.items():
-            crossings[tuple(key)].append((where, words))
         flows = []
-        for key, entries in crossings.items():
-            counts = dict(entries)
-            outer, inner = counts.pop(" outer"), counts.pop(" inner")
-            flows.append(Flow(*key, outer, inner, tuple(counts.items())))
+        for key, words in self.words.items():
+            crossings = tuple((where, n) for where, n in words.items() if where not in (" outer", " inner"))
+            flows.append(Flow(*key, words[" outer"], words[" inner"], crossings))
         return tuple(flows)
 
 
