@@ -32,7 +32,24 @@ _HOME = {
     "PicojouleError": "picojoule.errors",
 }
 
-__all__ = ["__version__", *sorted(_HOME)]
+__all__ = [
+    "PicojouleError",
+    "__version__",
+    "best_mapping",
+    "chip_schema",
+    "chips",
+    "evaluate",
+    "explain",
+    "load_chip",
+    "load_model",
+    "map_network",
+    "models",
+    "parse_mapping",
+    "profile",
+    "to_html",
+    "to_json",
+    "verify",
+]
 
 if TYPE_CHECKING:
     from picojoule.cost.explain import explain

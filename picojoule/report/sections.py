@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from typing import Any
 
 from picojoule.cost.cost import Cost
 from picojoule.hardware.chip import Chip
@@ -226,31 +227,30 @@ def vector_ops(network: Network | None, chip: Chip) -> str:
         return ""
     if not network.vector_ops:
         return head + html.tag("p", "The network has none.")
-    rows = []
-    for step in network.vector_ops:
-        op = vector_op_json(step)
-        ops = units.count(op["count"] * op["ops"]) if op["ops"] is not None else "unknown"
-        moved = op["count"] * 8
-        rows.append(
-            (
-                _short(op["name"]),
-                op["op"],
-                op["count"],
-                ops,
-                units.bits(moved * op["read_bytes"]),
-                units.bits(moved * op["written_bytes"]),
-                op["why"] or "-",
-            )
-        )
+    ops = [vector_op_json(step, chip) for step in network.vector_ops]
+    largest = max(o["count"] * o["unfused_dram_pj"] for o in ops)
+    divisor, unit = units.unit_for(largest, "energy")
+    total = sum(o["count"] * o["unfused_dram_pj"] for o in ops)
     lead = (
-        "Pooling, softmax, normalisation, element-wise and data movement: what they do and move, of all occurrences. "
-        "Their energy and time are not part of the totals above."
+        "Pooling, softmax, normalisation, element-wise and data movement: what they do and move, of all occurrences. They are "
+        f"not part of the totals above. If none is fused, so that each reads and writes {chip.dram.name}, that alone adds "
+        f"{units.energy(total)}; the energy of their operations is {_ops_energy(ops)}."
     )
-    return (
-        head
-        + html.tag("p", lead)
-        + html.table(["operator", "op", "count", "scalar ops", "reads", "writes", "note"], rows, left=(0, 1), wrap=(6,))
-    )
+    columns = ["operator", "op", "count", "scalar ops", "reads", "writes", f"{chip.dram.name} energy [{unit}]", "note"]
+    return head + html.tag("p", lead) + html.table(columns, [_vector_row(o, divisor) for o in ops], left=(0, 1), wrap=(7,))
+
+
+def _vector_row(op: dict[str, Any], divisor: float) -> list[object]:
+    n = op["count"]
+    ops = "unknown" if op["ops"] is None else units.count(n * op["ops"])
+    moved = (units.bits(8 * n * op["read_bytes"]), units.bits(8 * n * op["written_bytes"]))
+    return [_short(op["name"]), op["op"], n, ops, *moved, units.figures(n * op["unfused_dram_pj"] / divisor), op["why"] or "-"]
+
+
+def _ops_energy(ops: list[dict[str, Any]]) -> str:
+    if any(o["ops_pj"] is None for o in ops):
+        return "unknown, since the chip prices no scalar operation or an operator is not understood"
+    return units.energy(sum(o["count"] * o["ops_pj"] for o in ops))
 
 
 def provenance(result: NetworkResult) -> str:

@@ -92,7 +92,7 @@ def mapped(result: NetworkResult, network: Network, as_json: bool, html: Path | 
     if as_json:
         json_only(to_json.network_json(result, network))
     else:
-        _print(tables.network_table(result), *tables.vector_ops(network))
+        _print(tables.network_table(result), *tables.vector_ops(network, result.chip))
     if html is not None:
         print(f"report: {html.resolve()}", file=sys.stderr if as_json else sys.stdout)
 

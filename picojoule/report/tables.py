@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from picojoule.cost.cost import Cost
+from picojoule.hardware.chip import Chip
 from picojoule.report import units
 from picojoule.report.to_json import vector_op_json
 from picojoule.search.result import NetworkResult
@@ -71,29 +72,38 @@ def totals(result: NetworkResult) -> Text:
     )
 
 
-def vector_ops(network: Network) -> list[RenderableType]:
-    """The operators without MACs by kind: what they do and move. Nothing at all if there are none."""
+def vector_ops(network: Network, chip: Chip) -> list[RenderableType]:
+    """The operators without MACs by kind: what they do, move, and cost unfused. Nothing at all if there are none."""
     kinds: dict[str, list[dict[str, Any]]] = {}
     for step in network.vector_ops:
-        op = vector_op_json(step)
+        op = vector_op_json(step, chip)
         kinds.setdefault(op["op"], []).append(op)
     if not kinds:
         return []
-    table = _table(
-        "Operators without MACs (not part of the totals above)",
-        [("op", "left"), ("count", "right"), ("scalar ops [M]", "right"), ("reads [MB]", "right"), ("writes [MB]", "right")],
-    )
+    divisor, unit = units.unit_for(max(_sum(ops, "unfused_dram_pj") or 0.0 for ops in kinds.values()), "energy")
+    columns = [
+        ("op", "left"),
+        ("count", "right"),
+        ("scalar ops [M]", "right"),
+        ("moves [MB]", "right"),
+        (f"DRAM energy [{unit}]", "right"),
+    ]
+    table = _table("Operators without MACs, not part of the totals above; DRAM energy if nothing is fused", columns)
     for kind, ops in kinds.items():
-        known = all(o["ops"] is not None for o in ops)
-        scalar = units.figures(sum(o["count"] * o["ops"] for o in ops) / 1e6) if known else "unknown"
+        scalar, moved = _sum(ops, "ops"), (_sum(ops, "read_bytes") or 0.0) + (_sum(ops, "written_bytes") or 0.0)
         table.add_row(
             Text(kind),
             str(sum(o["count"] for o in ops)),
-            scalar,
-            units.figures(sum(o["count"] * o["read_bytes"] for o in ops) / 1e6),
-            units.figures(sum(o["count"] * o["written_bytes"] for o in ops) / 1e6),
+            "unknown" if scalar is None else units.figures(scalar / 1e6),
+            units.figures(moved / 1e6),
+            units.figures((_sum(ops, "unfused_dram_pj") or 0.0) / divisor),
         )
     return [Text(), table]
+
+
+def _sum(ops: list[dict[str, Any]], key: str) -> float | None:
+    """Over all occurrences; None if one is unknown."""
+    return None if any(o[key] is None for o in ops) else sum(o["count"] * o[key] for o in ops)
 
 
 def cost_table(name: str, chip: str, cost: Cost) -> Group:

@@ -11,6 +11,7 @@ from typing import Any
 
 import picojoule
 from picojoule.cost.cost import Cost
+from picojoule.cost.vector import vector_cost
 from picojoule.hardware.chip import Chip
 from picojoule.hardware.write import chip_to_yaml
 from picojoule.mapping.mapping import Mapping
@@ -32,7 +33,7 @@ def network_json(result: NetworkResult, network: Network | None = None) -> dict[
         "objective": result.objective,
         "totals": totals_json(result),
         "layers": [_network_layer_json(x) for x in result.layers],
-        "vector_ops": [vector_op_json(s) for s in network.vector_ops] if network else [],
+        "vector_ops": [vector_op_json(s, result.chip) for s in network.vector_ops] if network else [],
         "notes": list(network.notes) if network else [],
         "certificate": result.certificate,
         "chip_yaml": chip_to_yaml(result.chip),
@@ -142,10 +143,11 @@ def chip_json(chip: Chip) -> dict[str, Any]:
     }
 
 
-def vector_op_json(step: Step) -> dict[str, Any]:
-    """An operator without MACs: its scalar operations (None where unknown) and its bytes, for one occurrence."""
+def vector_op_json(step: Step, chip: Chip) -> dict[str, Any]:
+    """An operator without MACs: its operations (None where unknown), bytes and unfused cost, for one occurrence."""
     op = step.layer
     assert isinstance(op, VectorOp)
+    cost = vector_cost(op, chip)
     return {
         "name": op.name,
         "op": op.op,
@@ -155,4 +157,7 @@ def vector_op_json(step: Step) -> dict[str, Any]:
         "ops": op.ops if op.known else None,
         "read_bytes": op.read_elements * op.bits / 8,
         "written_bytes": op.written_elements * op.bits / 8,
+        "unfused_dram_pj": cost.dram_pj,
+        "unfused_dram_s": None if cost.dram_cycles is None else cost.dram_cycles / chip.clock_hz,
+        "ops_pj": cost.ops_pj,
     }
