@@ -14,7 +14,7 @@ from picojoule.workload.layer import ROLES, Layer
 from picojoule.workload.network import Network, Step
 
 FORMS = "a zoo name, an .onnx file, a Hugging Face config.json, module:callable for torch, or gemm:... and conv:..."
-SEQUENCE = ("phase", "seq", "context")  # options of transformers
+SEQUENCE = ("phase", "seq", "context", "image")  # options of transformers
 
 
 def load_model(

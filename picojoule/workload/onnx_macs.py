@@ -9,6 +9,7 @@ from typing import Any
 import onnx
 
 from picojoule.errors import SpecError
+from picojoule.workload import blocks
 from picojoule.workload import ops as table
 from picojoule.workload.build import Value
 from picojoule.workload.lower import Product, Shape, Window, einsum, matmul, same_window
@@ -123,7 +124,7 @@ def einsum_of(reader: Reader, node: onnx.NodeProto) -> None:
 
 def recurrent(reader: Reader, node: onnx.NodeProto) -> None:
     """RNN, GRU and LSTM: for each direction two products a time step, sharing their weights, and the gates' arithmetic."""
-    gates = {"RNN": 1, "GRU": 3, "LSTM": 4, "DynamicQuantizeLSTM": 4}[node.op_type]
+    kind = "LSTM" if node.op_type == "DynamicQuantizeLSTM" else node.op_type
     x, weights = reader.values[node.input[0]], reader.shape(node.input[1])
     hidden = attributes(node)["hidden_size"]
     first = attributes(node).get("layout", 0)
@@ -132,38 +133,11 @@ def recurrent(reader: Reader, node: onnx.NodeProto) -> None:
     bits = reader.constant_bits.get(node.input[1]) or (8 if node.op_type == "DynamicQuantizeLSTM" else reader.bits(node.input[1]))
     outs = reader.results(node)
     bias = node.input[3] if len(node.input) > 3 and node.input[3] else ""
-    cell = Cell(reader.label(node), node.op_type, gates, steps, batch, features, hidden, directions)
-    cell.emit(reader.build, x, outs, bits, (node.input[1], node.input[2]), math.prod(reader.shape(bias)) if bias else 0)
-
-
-class Cell:
-    """A recurrent layer; the same for every reader."""
-
-    def __init__(
-        self, name: str, op: str, gates: int, steps: int, batch: int, features: int, hidden: int, directions: int = 1
-    ) -> None:
-        self.name, self.op, self.gates, self.steps, self.batch = name, op, gates, steps, batch
-        self.features, self.hidden, self.directions = features, hidden, directions
-
-    def emit(self, build: Any, x: Value, outs: list[Value], bits: int, weights: tuple[str, str], bias: int) -> None:
-        """Its products, `steps` times each, and one operator for the gates."""
-        widths = {"weight": bits, "input": x.bits, "output": x.bits}
-        for d in range(self.directions):
-            for what, depth, weight in (("input", self.features, weights[0]), ("hidden", self.hidden, weights[1])):
-                name = f"{self.name}.{what}" + (f".{d}" if self.directions > 1 else "")
-                layer = Product(1, self.batch, self.gates * self.hidden, depth).layer(name, self.op, bits=widths)
-                own = f"{weight}.{d}" if weight else ""
-                build.mac(layer, [x], outs, count=self.steps, shares_weights=True, weight=own)
-        cells = self.directions * self.steps * self.batch * self.hidden
-        why = "sum of both products, bias, activation of each gate and the state's arithmetic; products stay on chip"
-        build.vector(f"{self.name}.gates", "Gates", CELL_OPS[self.gates] * cells, outs, [], read=0, parameters=bias, why=why)
-
-
-CELL_OPS = {
-    1: 3,  # two adds, tanh
-    3: 3 * 2 + 2 * 3 + 1 + 4,  # adds, two sigmoids of three ops, tanh, reset and blend
-    4: 4 * 2 + 3 * 3 + 2 + 4,  # adds, three sigmoids, two tanh, forget, input, sum, output
-}
+    blocks.recurrent(
+        reader.build, kind, x, outs, name=reader.label(node), op=node.op_type, steps=steps, batch=batch, features=features,
+        hidden=hidden, directions=directions, bits=bits, weights=(node.input[1], node.input[2]),
+        bias=math.prod(reader.shape(bias)) if bias else 0,
+    )
 
 
 def attention(reader: Reader, node: onnx.NodeProto) -> None:
@@ -174,38 +148,18 @@ def attention(reader: Reader, node: onnx.NodeProto) -> None:
         q_heads, kv_heads = a["q_num_heads"], a["kv_num_heads"]
         q, k, v = (_heads(x, h) for x, h in ((q, q_heads), (k, kv_heads), (v, kv_heads)))
     out = reader.result(node)
-    attend(reader.build, q, k, v, out, reader.label(node), cached=_past(reader, node))
-    for i in (1, 2):
+    past = [reader.values[x] for x in node.input[4:6] if x in reader.values]
+    masked = bool(a.get("is_causal")) or (len(node.input) > 3 and node.input[3] != "")
+    blocks.attention(reader.build, q, k, v, out, reader.label(node), past=past, masked=masked)
+    for i, x in ((1, k), (2, v)):
         if len(node.output) > i and node.output[i] in reader.kept:
             present = reader.result(node, i)
-            reader.build.vector(f"{reader.label(node)}.cache{i}", "Concat", 0, [(k, v)[i - 1]], [present], why="the cache grows")
+            reader.build.vector(f"{reader.label(node)}.cache{i}", "Concat", 0, [x, *past[i - 1 : i]], [present])
 
 
 def _heads(x: Value, heads: int) -> Value:
     """(batch, tokens, hidden) seen as (batch, heads, tokens, size)."""
     return Value(x.name, (x.shape[0], heads, x.shape[1], x.shape[2] // heads), x.bits)
-
-
-def _past(reader: Reader, node: onnx.NodeProto) -> int:
-    past = node.input[4] if len(node.input) > 4 else ""
-    return reader.shape(past)[2] if past else 0
-
-
-def attend(build: Any, q: Value, k: Value, v: Value, out: Value, name: str, cached: int = 0) -> None:
-    """Attention of (batch, heads, tokens, size) tensors as two products and a softmax; shared heads of K and V widen M."""
-    batch, heads, tokens, size = q.shape
-    kv_heads, keys = k.shape[1], k.shape[2] + cached
-    if heads % kv_heads:
-        raise SpecError(f"{name!r}: {heads} heads of queries do not share {kv_heads} heads of keys", hint="use a multiple")
-    group = heads // kv_heads
-    scores = build.value(f"{name}.scores", (batch, heads, tokens, keys), q.bits)
-    extents = Product(batch * kv_heads, group * tokens, keys, size)
-    bits = {"weight": k.bits, "input": q.bits, "output": q.bits}
-    build.mac(extents.layer(f"{name}.qk", "Attention", bits=bits, learned=False), [q, k], [scores])
-    weights = build.normalise("Softmax", scores, name=f"{name}.softmax")
-    extents = Product(batch * kv_heads, group * tokens, v.shape[3], keys)
-    bits = {"weight": v.bits, "input": q.bits, "output": out.bits}
-    build.mac(extents.layer(f"{name}.pv", "Attention", bits=bits, learned=False), [weights, v], [out])
 
 
 def deform(reader: Reader, node: onnx.NodeProto) -> None:

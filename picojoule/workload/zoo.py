@@ -8,6 +8,7 @@ from typing import Any
 
 from picojoule.errors import unknown_name
 from picojoule.workload import zoo_convnets as nets
+from picojoule.workload import zoo_transformers as transformers
 from picojoule.workload.network import Network
 
 MODELS: dict[str, tuple[Callable[..., Network], str]] = {
@@ -24,6 +25,10 @@ MODELS: dict[str, tuple[Callable[..., Network], str]] = {
     "mobilenetv2": (nets.mobilenetv2, "MobileNetV2 1.0, 224x224 (Sandler 2018)"),
     "squeezenet1.0": (nets.squeezenet, "SqueezeNet 1.0, 227x227 (Iandola 2016)"),
     "efficientnet-b0": (nets.efficientnet_b0, "EfficientNet-B0, 224x224 (Tan 2019)"),
+    "vit-b16": (transformers.vit_b16, "ViT-B/16, 224x224 (Dosovitskiy 2021)"),
+    "bert-base": (transformers.bert_base, "BERT-base with pooler, 128 tokens, or seq (Devlin 2019)"),
+    "gpt2": (transformers.gpt2, "GPT-2, 124 M; prefill of 1024 tokens, or seq, context, phase (Radford 2019)"),
+    "llama3-8b": (transformers.llama3_8b, "Llama 3 8B; prefill of 1024 tokens, or seq, context, phase (Meta 2024)"),
 }
 
 
