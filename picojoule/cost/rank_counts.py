@@ -7,6 +7,7 @@ A list of loops is a tuple of (stride, bound), outermost first: index i of a loo
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -179,15 +180,11 @@ def affine_words(
     window = _Window(rank, tile, groups, run)
     if ends == rank.n and not rank.padded:
         visits = math.prod(bound for loops in apart for _, bound in loops)
-        return visits * (window.words(0, 0, False) + (x - 1) * (window.words(0, 0, True) if x > 1 else 0))
-    total = 0
-    step = (0, 0) if run is None else (run.step, 0) if run.axis == 0 else (0, run.step)
-    starts = [[s for s in positions(loops) if s < n] for loops, n in zip(apart, rank.n, strict=True)]
-    for i in range(x):
-        for p in starts[0]:
-            for r in starts[1]:
-                total += window.clipped_words(p + i * step[0], r + i * step[1], i > 0)
-    return total
+        return visits * (window.whole_words(False) + (x - 1) * (window.whole_words(True) if x > 1 else 0))
+    starts = [sorted(s for s in positions(loops) if s < n) for loops, n in zip(apart, rank.n, strict=True)]
+    return sum(
+        window.row_words(starts[0], r + i * window.back[1], i * window.back[0], i > 0) for i in range(x) for r in starts[1]
+    )
 
 
 def _end(k: int, tile: int, loops: Loops, groups: Iterable[Group], run: Run | None) -> int:
@@ -208,25 +205,38 @@ class _Window:
         self.reach = rank.a * (far[0] - 1) + rank.b * (far[1] - 1) + 1 + self.lead
         self.known: dict[tuple[int, int, int, int, bool], int] = {}
 
-    def words(self, p: int, r: int, later: bool) -> int:
-        """Words of an interior position, where nothing is clipped."""
-        return self._count((self.far[0], self.far[1], 0, self.reach, later))
-
-    def clipped_words(self, p: int, r: int, later: bool) -> int:
-        """Words at position (p, r); `later`: a loop of the run has just advanced."""
-        k = self.rank
-        if p >= k.n[0] or r >= k.n[1]:
-            return 0
-        base = k.offset + k.a * p + k.b * r - self.lead
-        high = self.reach if k.size is None else min(self.reach, k.size - base)
-        key = (min(self.far[0], k.n[0] - p), min(self.far[1], k.n[1] - r), max(0, -base), high, later)
+    def words(self, left_p: int, left_r: int, low: int, high: int, later: bool) -> int:
+        """Words of one position: `left` values of p and r to the bounds, valid bits from low to high. `later`: it slides."""
+        key = (min(self.far[0], left_p), min(self.far[1], left_r), max(0, low), min(self.reach, high), later)
         if key not in self.known:
-            self.known[key] = self._count(key)
+            self.known[key] = self._count(*key)
         return self.known[key]
 
-    def _count(self, key: tuple[int, int, int, int, bool]) -> int:
-        left_p, left_r, low, high, later = key
-        valid = max(0, (1 << max(0, high)) - (1 << low)) if high > low else 0
+    def whole_words(self, later: bool) -> int:
+        """Words of a position where nothing is clipped."""
+        return self.words(self.far[0], self.far[1], 0, self.reach, later)
+
+    def row_words(self, starts: list[int], r: int, slid: int, later: bool) -> int:
+        """Words over the positions (p + slid, r), p from the sorted `starts`: those in the middle are alike."""
+        k, left_r = self.rank, self.rank.n[1] - r
+        if left_r <= 0:
+            return 0
+        base = k.offset + k.a * slid + k.b * r - self.lead  # of p = 0
+        first, last = -(base // k.a), k.n[0] - slid - self.far[0]
+        if k.size is not None:
+            last = min(last, (k.size - self.reach - base) // k.a)
+        begin, end = bisect_left(starts, first), bisect_right(starts, last)
+        total = (end - begin) * self.words(self.far[0], left_r, 0, self.reach, later) if end > begin else 0
+        for p in starts[:begin] + starts[max(begin, end) :]:
+            if (left_p := k.n[0] - p - slid) > 0:
+                bit = base + k.a * p
+                total += self.words(left_p, left_r, -bit, self.reach if k.size is None else k.size - bit, later)
+        return total
+
+    def _count(self, left_p: int, left_r: int, low: int, high: int, later: bool) -> int:
+        if high <= low:
+            return 0
+        valid = (1 << high) - (1 << low)
         total = 0
         for g in self.groups:
             asked, _ = self._ask(g, 0, (0, 0), (left_p, left_r), later)
