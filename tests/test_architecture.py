@@ -1,0 +1,59 @@
+"""The tree is what ARCHITECTURE.md says: imports go one way, and nothing ties the project to one machine."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "picojoule"
+ORDER = ("errors", "workload", "hardware", "mapping", "cost", "search", "report", "options", "cli")
+BELOW = {"options": {"errors"}, "report": {*ORDER} - {"cli"}}  # report shows what options were wrong
+NOTEBOOK = {"search/result.py"}  # loads its page when it is shown
+
+
+def imports(path: Path) -> Iterator[tuple[int, str]]:
+    """(line, folder or top module of picojoule) of every import in the file."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "picojoule":
+            parts = node.module.split(".")[1:2] or [a.name for a in node.names]
+            yield from ((node.lineno, part) for part in parts)
+        elif isinstance(node, ast.Import):
+            yield from ((node.lineno, a.name.split(".")[1]) for a in node.names if a.name.startswith("picojoule."))
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_a_module_imports_nothing_that_lies_further_on(path: Path) -> None:
+    name = str(path.relative_to(PACKAGE))
+    own = name.split("/")[0].removesuffix(".py")
+    if own in ("__init__", "cli") or name in NOTEBOOK:
+        return
+    allowed = BELOW.get(own, set(ORDER[: ORDER.index(own) + 1]))
+    strange = [f"line {line}: {part}" for line, part in imports(path) if part in ORDER and part not in allowed]
+    assert not strange, f"{name} imports what comes after it: {', '.join(strange)}"
+
+
+def test_every_folder_and_module_stands_in_the_architecture_page() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    parts = {p.name for p in PACKAGE.iterdir() if (p.is_dir() and (p / "__init__.py").exists()) or p.suffix == ".py"}
+    for part in parts:
+        assert f"`{part}" in text, f"{part} is not in ARCHITECTURE.md"
+
+
+def test_no_file_names_one_machine_or_registry() -> None:
+    words = ["/" + "work/", "/" + "root/", "/" + "home/", "files." + "pythonhosted", "--index" + "-url", "registry." + "npmjs"]
+    folders = [PACKAGE, ROOT / "tests", ROOT / "docs", ROOT / "bench"]
+    files = [p for f in folders for p in f.rglob("*") if p.suffix in {".py", ".md", ".yaml", ".csv", ".json", ".css", ".txt"}]
+    for path in [*files, *ROOT.glob("*.md"), ROOT / "requirements.lock", ROOT / "Makefile", ROOT / "pyproject.toml"]:
+        text = path.read_text(encoding="utf-8")
+        assert not (found := [w for w in words if w in text]), f"{path.relative_to(ROOT)} names {found}"
+
+
+def test_the_readme_has_two_commands_and_they_exist() -> None:
+    readme, makefile = (ROOT / "README.md").read_text(encoding="utf-8"), (ROOT / "Makefile").read_text(encoding="utf-8")
+    block = readme.split("```\n")[1]
+    assert block.split() == ["make", "demo", "make", "test"]
+    assert "\ndemo: env" in makefile and "\ntest: env" in makefile
