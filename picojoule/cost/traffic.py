@@ -128,7 +128,7 @@ class Place:
 def count(layer: Layer, chip: Chip, mapping: Mapping, accounting: str = "default") -> Traffic:
     """All words that a mapping moves, in exact integers, over the whole layer and every instance.
 
-    The mapping must be in the mapspace (`mapping.check`). Rules: the module's own text and `docs` (counting rules).
+    The mapping must be in the mapspace (`mapping.check`).
     """
     if accounting not in ACCOUNTINGS:
         raise unknown_name("accounting", accounting, ACCOUNTINGS)
