@@ -150,6 +150,23 @@ def register_file(*, capacity_bits: int, word_bits: int, technology_nm: float, v
     return {**out, "area": scale_area(area, 40, technology_nm)}
 
 
+@component("register")
+def register(*, capacity_bits: int, word_bits: int, technology_nm: float, voltage_v: float | None = None) -> dict[str, Estimate]:
+    """One to eight words in flip-flops, without decoder: 0.009 pJ per bit accessed and 5.98 um2 per bit at 40 nm (Aladdin, 1 ns).
+
+    Energy is linear in the word width and scaled like logic; range 1 to 8 words of 1 to 64 b, 130 to 7 nm. A point without a
+    stated error; the clock of an idle register is not included. Leakage: unknown.
+    """
+    words = capacity_bits / word_bits
+    if not (1 <= words <= 8 and word_bits <= 64):
+        raise SpecError(f"no register data for {words:g} words of {word_bits} b",
+                        hint="it covers 1 to 8 words of up to 64 b; `register_file` begins at 12 words")
+    bit = exactly(0.009 * word_bits, "pJ", "Aladdin register bit, 40 nm, 1 ns")
+    energy = scale_energy(bit, 40, technology_nm, None, voltage_v)
+    area = exactly(5.98 * capacity_bits, "um2", "Aladdin register bit, 40 nm, 1 ns")
+    return {"read": energy, "write": energy, "area": scale_area(area, 40, technology_nm)}
+
+
 @component("dram")
 def dram(*, kind: str, word_bits: int) -> dict[str, Estimate]:
     """DRAM of a kind (DDR3, DDR4, LPDDR3, LPDDR4, GDDR5, HBM1 to HBM4, HMC): energy per word = pJ per bit x bits.
