@@ -14,7 +14,7 @@ from picojoule.workload import ops as table
 from picojoule.workload.build import Value
 from picojoule.workload.lower import Product, Shape, Window, einsum, matmul, same_window
 from picojoule.workload.onnx_facts import attributes
-from picojoule.workload.read_onnx import Reader
+from picojoule.workload.onnx_reader import Reader
 
 Handler = Callable[[Reader, onnx.NodeProto], None]
 

@@ -10,7 +10,7 @@ from picojoule.workload import ops as table
 from picojoule.workload.build import Value
 from picojoule.workload.lower import Shape
 from picojoule.workload.onnx_facts import attributes
-from picojoule.workload.read_onnx import MAC_OPS, Reader
+from picojoule.workload.onnx_reader import MAC_OPS, Reader
 
 DOMAINS = ("", "ai.onnx", "com.microsoft")
 ALIASES = {  # operators of onnxruntime that do what another one does

@@ -101,7 +101,8 @@ def from_config(values: Mapping[str, Any], where: str, **run: Any) -> Network:
         hint = f"a {config.kind} config has these keys; multi-modal models keep them in text_config, which is not read"
         raise SpecError(f"the config of this {config.kind} lacks {', '.join(config.missing)}", where=where, hint=hint)
     if family.hidden % family.heads and not values.get("head_dim"):
-        raise SpecError(f"hidden size {family.hidden} does not divide by {family.heads} heads", where=where, hint="give head_dim")
+        problem = f"hidden size {family.hidden} does not divide by {family.heads} heads"
+        raise SpecError(problem, where=where, hint="give head_dim")
     try:
         return build(family, **run)
     except SpecError as error:
@@ -111,10 +112,10 @@ def from_config(values: Mapping[str, Any], where: str, **run: Any) -> Network:
 def _llama(c: Config, **more: Any) -> Transformer:
     """Rotary decoders with gated feed-forward parts and grouped queries, the commonest form today."""
     hidden, heads = c.size("hidden_size"), c.size("num_attention_heads")
-    attention = c.flag("attention_bias", False)
+    each, attention = max(1, hidden // heads), c.flag("attention_bias", False)
     sizes: dict[str, Any] = {
         "name": c.kind, "layers": c.size("num_hidden_layers"), "hidden": hidden, "heads": heads,
-        "kv_heads": c.size("num_key_value_heads", default=heads), "head_size": c.size("head_dim", default=max(1, hidden // heads)),
+        "kv_heads": c.size("num_key_value_heads", default=heads), "head_size": c.size("head_dim", default=each),
         "feedforward": c.size("intermediate_size"), "vocabulary": c.size("vocab_size"), "gated": True, "rotary": True,
         "norm": "RMSNormalization", "activation": c.activation("hidden_activation", "hidden_act", default="silu"),
         "bias": (attention, attention, c.flag("mlp_bias", False)), "window": _window(c), "head": _decoder_head(c),

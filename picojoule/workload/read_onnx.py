@@ -2,34 +2,18 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import Path
 
 import onnx
 
 from picojoule.errors import SpecError
 from picojoule.workload import ops as table
-from picojoule.workload.build import BITS, Builder, Value
 from picojoule.workload.network import Network
-from picojoule.workload.onnx_facts import Facts, attributes
 from picojoule.workload.onnx_file import open_onnx, settle_inputs
-
-INTEGER_BITS: dict[int, int] = {  # of the types in which quantised models keep their numbers
-    onnx.TensorProto.INT4: 4, onnx.TensorProto.UINT4: 4, onnx.TensorProto.INT8: 8, onnx.TensorProto.UINT8: 8,
-    onnx.TensorProto.INT16: 16, onnx.TensorProto.UINT16: 16, onnx.TensorProto.INT32: 32,
-    onnx.TensorProto.FLOAT8E4M3FN: 8, onnx.TensorProto.FLOAT8E5M2: 8, onnx.TensorProto.FLOAT8E4M3FNUZ: 8,
-    onnx.TensorProto.FLOAT8E5M2FNUZ: 8, onnx.TensorProto.FLOAT4E2M1: 4,
-}
-QUANTISED = ("QLinear", "QuantizeLinear", "DequantizeLinear", "DynamicQuantize", "ConvInteger", "MatMulInteger", "MatMulNBits")
-FOLLOWING = frozenset({"Relu", "Clip", "LeakyRelu", "HardSwish", "HardSigmoid", "Sigmoid"})  # fused before a quantiser
-MAC_OPS = frozenset(
-    {
-        "Conv", "ConvTranspose", "QLinearConv", "ConvInteger", "Gemm", "QGemm", "MatMul", "FusedMatMul", "MatMulInteger",
-        "QLinearMatMul", "MatMulNBits", "Einsum", "RNN", "LSTM", "GRU", "DynamicQuantizeLSTM", "Attention", "DeformConv",
-    }
-)
+from picojoule.workload.onnx_macs import HANDLERS
+from picojoule.workload.onnx_reader import MAC_OPS, Reader
+from picojoule.workload.onnx_vector import is_understood, vector
 
 
 def read_onnx(path: str | Path, *, batch: int | None = None, dims: Mapping[str, int] | None = None) -> Network:
@@ -44,179 +28,16 @@ def read_onnx(path: str | Path, *, batch: int | None = None, dims: Mapping[str, 
     model = open_onnx(Path(path))
     shapes = settle_inputs(model, batch, dims or {}, where)
     try:
-        return Reader(model, shapes, where).read()
+        return Reader(model, shapes, where, _lower, _may_stay_unknown).read()
     except SpecError as error:
         raise error.located(where) from None
 
 
-@dataclass
-class Reader:
-    """One pass over a graph: facts of each node first, then its step."""
-
-    model: onnx.ModelProto
-    shapes: Mapping[str, tuple[int, ...]]
-    where: str
-    values: dict[str, Value] = field(default_factory=dict)  # ONNX activation -> activation of the network
-    odd: set[str] = field(default_factory=set)  # tensors whose size depends on data or on an unknown operator
-    unresolved: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        name = self.model.graph.name or Path(self.where).stem
-        self.build = Builder(Path(self.where).stem, source=f"{Path(self.where).name} (graph {name!r})")
-        self.facts = Facts(self.model, self.shapes)
-        self.quantised = any(n.op_type.startswith(QUANTISED) for n in self.model.graph.node)
-        self.constant_bits: dict[str, int] = {}
-        self.narrow = _narrow(self.model.graph) if self.quantised else {}
-        self.kept = {x for n in self.model.graph.node for x in _used(n)} | {o.name for o in self.model.graph.output}
-
-    def read(self) -> Network:
-        """The network; raises if a MAC operator's shapes stay unknown."""
-        for name, shape in self.shapes.items():
-            self.values[name] = self.build.input(name, shape, self.bits(name))
-        self.walk(self.model.graph)
-        if self.unresolved:
-            shown = "; ".join(self.unresolved[:6])
-            shown += f"; and {len(self.unresolved) - 6} more" if len(self.unresolved) > 6 else ""
-            raise SpecError(
-                f"shapes of {len(self.unresolved)} operators cannot be found: {shown}",
-                where=self.where,
-                hint="give symbolic sizes with --dim name=value, or save the file with inferred shapes",
-            )
-        if self.quantised:
-            self.build.notes.append("quantised: integer tensors have the width of their type, all others 16 b")
-        return self.build.network(*(self.values[o.name] for o in self.model.graph.output if o.name in self.values))
-
-    def walk(self, graph: onnx.GraphProto) -> None:
-        """Every node of a graph in order."""
-        from picojoule.workload.onnx_macs import HANDLERS
-
-        for node in graph.node:
-            if node.op_type == "If" and self._taken_branch(node):
-                continue
-            self.facts.learn(node)
-            if self._is_folded(node):
-                continue
-            lost = [x for x in (*node.input, *node.output[:1]) if x and not self._has_shape(x)]
-            if lost and not self._is_opaque(node):
-                self._lost(node, lost)
-            elif node.op_type in HANDLERS:
-                HANDLERS[node.op_type](self, node)
-            else:
-                from picojoule.workload.onnx_vector import vector
-
-                vector(self, node)
-
-    # -- what handlers ask ----------------------------------------------------------------------------------------
-
-    def label(self, node: onnx.NodeProto) -> str:
-        """The name of a node's step: its own, or that of its first result."""
-        return node.name or next((x for x in node.output if x), node.op_type)
-
-    def shape(self, name: str) -> tuple[int, ...]:
-        return self.values[name].shape if name in self.values else self.facts.shapes[name]
-
-    def is_constant(self, name: str) -> bool:
-        return name in self.facts.constant
-
-    def bits(self, name: str) -> int:
-        """Bits per element: 16, or those of the integer type in a quantised model."""
-        if not self.quantised:
-            return BITS
-        if name in self.constant_bits:
-            return self.constant_bits[name]
-        return self.narrow.get(name) or INTEGER_BITS.get(self.facts.types.get(name, 0), BITS)
-
-    def activations(self, node: onnx.NodeProto) -> list[Value]:
-        """The operands that are computed during the inference."""
-        return [self.values[x] for x in node.input if x in self.values]
-
-    def constants(self, node: onnx.NodeProto) -> int:
-        """Elements of the operands that are constant."""
-        return sum(math.prod(self.facts.shapes[x]) for x in node.input if self.is_constant(x) and x in self.facts.shapes)
-
-    def result(self, node: onnx.NodeProto, index: int = 0) -> Value:
-        """The activation that a node makes."""
-        name = node.output[index]
-        self.values[name] = self.build.value(name, self.facts.shapes[name], self.bits(name))
-        return self.values[name]
-
-    def results(self, node: onnx.NodeProto) -> list[Value]:
-        """All activations that a node makes and anything uses."""
-        known = [i for i, x in enumerate(node.output) if x in self.facts.shapes and (i == 0 or x in self.kept)]
-        return [self.result(node, i) for i in known]
-
-    def unknown(self, node: onnx.NodeProto, why: str) -> None:
-        """Keep an operator whose work is not understood: its bytes count, its operations do not, and the profile says so."""
-        outputs = self.results(node)
-        self.odd.update(x for x in node.output if x and x not in self.values)
-        xs, parameters = self.activations(node), self.constants(node)
-        self.build.vector(self.label(node), node.op_type, 0, xs, outputs, parameters=parameters, known=False, why=why)
-
-    # -- inside ---------------------------------------------------------------------------------------------------
-
-    def _is_folded(self, node: onnx.NodeProto) -> bool:
-        """Whether the node only concerns constants, and so is done before the inference."""
-        if not all(x in self.facts.constant for x in node.output if x):
-            return False
-        for x in node.output:
-            self.constant_bits[x] = self.bits(node.input[0]) if node.input and node.input[0] else BITS
-        return True
-
-    def _has_shape(self, name: str) -> bool:
-        return name in self.values or name in self.facts.shapes
-
-    def _is_opaque(self, node: onnx.NodeProto) -> bool:
-        """Whether an operator stays unknown anyway, so that missing shapes are reported with it."""
-        from picojoule.workload.onnx_vector import is_understood
-
-        tainted = any(x in self.odd for x in node.input)
-        return node.op_type not in MAC_OPS and (tainted or not is_understood(node) or node.op_type in table.DATA_DEPENDENT)
-
-    def _lost(self, node: onnx.NodeProto, lost: Sequence[str]) -> None:
-        why = next((self.facts.reasons[x] for x in (*node.output, *lost) if x in self.facts.reasons), "")
-        self.unresolved.append(f"{self.label(node)} ({node.op_type}{': ' + why if why else ''})")
-
-    def _taken_branch(self, node: onnx.NodeProto) -> bool:
-        """Walk the branch of an If whose condition is constant, as exporters write for optional squeezes."""
-        condition = self.facts.values.get(node.input[0])
-        if condition is None:
-            return False
-        branch = attributes(node)["then_branch" if bool(condition.reshape(-1)[0]) else "else_branch"]
-        self.facts.add_constants(branch)
-        self.kept |= {x for n in branch.node for x in _used(n)} | {o.name for o in branch.output}
-        self.walk(branch)
-        for outer, inner in zip(node.output, branch.output, strict=True):
-            self.facts.alias(outer, inner.name)
-            if inner.name in self.values:
-                self.values[outer] = self.values[inner.name]
-        return True
+def _lower(reader: Reader, node: onnx.NodeProto) -> None:
+    HANDLERS.get(node.op_type, vector)(reader, node)
 
 
-def _used(node: onnx.NodeProto) -> set[str]:
-    """Names that a node reads, those inside the bodies of control flow included."""
-    bodies = [a.g for a in node.attribute if a.type == onnx.AttributeProto.GRAPH]
-    inner = {x for g in bodies for n in g.node for x in _used(n)} | {o.name for g in bodies for o in g.output}
-    return set(node.input) | inner
-
-
-def _narrow(graph: onnx.GraphProto) -> dict[str, int]:
-    """Bits of tensors that go to a quantiser and nowhere else: their producer writes the integers, as integer hardware does."""
-    producers = {x: n for n in graph.node for x in n.output}
-    users: dict[str, int] = {}
-    for n in graph.node:
-        for x in n.input:
-            users[x] = users.get(x, 0) + 1
-    types = {t.name: t.data_type for t in graph.initializer}
-    found: dict[str, int] = {}
-    for node in graph.node:
-        if node.op_type != "QuantizeLinear":
-            continue
-        zero = node.input[2] if len(node.input) > 2 else ""
-        bits = INTEGER_BITS.get(types.get(zero, onnx.TensorProto.UINT8), 8)
-        name = node.input[0]
-        while users.get(name) == 1 and name in producers:
-            found[name] = bits
-            if producers[name].op_type not in FOLLOWING:
-                break
-            name = producers[name].input[0]
-    return found
+def _may_stay_unknown(reader: Reader, node: onnx.NodeProto) -> bool:
+    """Operators that are reported anyway may lack shapes; operators with MACs may not."""
+    tainted = any(x in reader.odd for x in node.input)
+    return node.op_type not in MAC_OPS and (tainted or not is_understood(node) or node.op_type in table.DATA_DEPENDENT)
