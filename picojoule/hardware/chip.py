@@ -241,7 +241,8 @@ class Chip:
     def level_of(self, name: str) -> int:
         """Index into `levels` of the memory or fan-out with this name."""
         for i, lv in enumerate(self.levels):
-            if (isinstance(lv, FanOut) and lv.name == name) or (isinstance(lv, Group) and any(m.name == name for m in lv.memories)):
+            names = [lv.name] if isinstance(lv, FanOut) else [m.name for m in lv.memories]
+            if name in names:
                 return i
         raise unknown_name("component", name, [m.name for m in self.memories] + [f.name for f in self.fanouts])
 
@@ -261,9 +262,11 @@ class Chip:
                                     hint=f"set {what}: ... pJ, or name a component class that models it")
         for f in self.fanouts:
             if f.transfer_pj is None:
-                raise SpecError(f"fan-out {f.name!r} of chip {self.name!r}: the transfer energy is unknown", hint="set transfer: ... pJ")
+                raise SpecError(f"fan-out {f.name!r} of chip {self.name!r}: the transfer energy is unknown",
+                                hint="set transfer: ... pJ")
         if self.compute.mac_pj is None:
-            raise SpecError(f"compute {self.compute.name!r} of chip {self.name!r}: the MAC energy is unknown", hint="set mac: ... pJ")
+            raise SpecError(f"compute {self.compute.name!r} of chip {self.name!r}: the MAC energy is unknown",
+                            hint="set mac: ... pJ")
 
 
 def tensor_word_pj(memory: Memory, tensor: Tensor, action: str) -> float:

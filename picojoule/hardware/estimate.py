@@ -30,7 +30,8 @@ class Estimate:
 
     def times(self, factor: float, note: str = "") -> Estimate:
         """The estimate scaled, range included."""
-        return replace(self, value=self.value * factor, low=self.low * factor, high=self.high * factor, note=_join(self.note, note))
+        low, high = self.low * factor, self.high * factor
+        return replace(self, value=self.value * factor, low=low, high=high, note=_join(self.note, note))
 
     def widened(self, others: Iterable[float], note: str = "") -> Estimate:
         """The same value, with a range that includes what other sources say."""

@@ -103,7 +103,8 @@ class _Builder:
                 raise SpecError("`<<` merges keys where nobody sees them", where=place, hint="write the keys out")
             if key in out:
                 line, column = self.document.keys[(*path, key)]
-                raise SpecError(f"key {key!r} is given twice", where=place, hint=f"the first one is at line {line}, column {column}")
+                raise SpecError(f"key {key!r} is given twice", where=place,
+                                hint=f"the first one is at line {line}, column {column}")
             self.document.keys[(*path, key)] = (mark.line + 1, mark.column + 1)
             out[key] = self.build(value_node, (*path, key), inside)
         return out
@@ -129,7 +130,8 @@ def _syntax_error(error: yaml.YAMLError, text: str, where: str) -> SpecError:
     if mark is None:  # a character that no YAML file may hold
         position = int(getattr(error, "position", 0))
         line, column = text.count("\n", 0, position) + 1, position - text.rfind("\n", 0, position)
-        return SpecError("this character is not allowed in YAML", where=f"{where}:{line}:{column}", hint="save the file as UTF-8 text")
+        return SpecError("this character is not allowed in YAML", where=f"{where}:{line}:{column}",
+                         hint="save the file as UTF-8 text")
     place = f"{where}:{mark.line + 1}:{mark.column + 1}"
     problem = str(getattr(error, "problem", "") or "cannot be read")
     line_text = text.splitlines()[mark.line] if mark.line < len(text.splitlines()) else ""

@@ -17,13 +17,15 @@ _WIDTHS = {"int": (2, 64), "float": (8, 64)}
 @component("adder")
 def adder(*, bits: int, technology_nm: float, format: str = "int", voltage_v: float | None = None) -> dict[str, Estimate]:
     """Energy of one addition and area. See `operation`; linear in the width beyond the table."""
-    return {"mac": operation("add", format, bits, technology_nm, voltage_v), **_area("add", format, bits, technology_nm)}
+    energy = operation("add", format, bits, technology_nm, voltage_v)
+    return {"mac": energy, **_area("add", format, bits, technology_nm)}
 
 
 @component("multiplier")
 def multiplier(*, bits: int, technology_nm: float, format: str = "int", voltage_v: float | None = None) -> dict[str, Estimate]:
     """Energy of one multiplication and area. See `operation`; quadratic in the width beyond the table."""
-    return {"mac": operation("multiply", format, bits, technology_nm, voltage_v), **_area("multiply", format, bits, technology_nm)}
+    energy = operation("multiply", format, bits, technology_nm, voltage_v)
+    return {"mac": energy, **_area("multiply", format, bits, technology_nm)}
 
 
 @component("mac")
@@ -41,7 +43,8 @@ def mac(*, bits: int, technology_nm: float, format: str = "int", accumulate_bits
     energy = Estimate(product.value + total.value, "pJ", f"{product.source}: {bits} b {format} multiply + {wide} b add",
                       product.low + total.low, product.high + total.high, product.note)
     whole = [r for r in table("logic.csv") if r["operation"] == "mac" and r["format"] == format and int(r["bits"]) == bits]
-    checks = [scale_energy(exactly(float(r["energy_pj"]), "pJ", r["source"]), 45, technology_nm, None, voltage_v).value for r in whole]
+    figures = [exactly(float(r["energy_pj"]), "pJ", r["source"]) for r in whole]
+    checks = [scale_energy(f, 45, technology_nm, None, voltage_v).value for f in figures]
     areas = [_area(op, format, n, technology_nm).get("area") for op, n in (("multiply", bits), ("add", wide))]
     out = {"mac": energy.widened(checks), "vector": total}
     if areas[0] and areas[1]:

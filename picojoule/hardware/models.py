@@ -80,7 +80,8 @@ def _roles(value: object) -> tuple[str, ...]:
 
 def _name(value: object) -> str:
     if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z_][\w.-]*", value):
-        raise SpecError(f"a name is needed here, not {describe(value)}", hint="letters, digits, '_', '.' and '-', such as global_buffer")
+        raise SpecError(f"a name is needed here, not {describe(value)}",
+                        hint="letters, digits, '_', '.' and '-', such as global_buffer")
     return value
 
 
@@ -179,7 +180,8 @@ class ComponentSpec(BaseModel):
 class BandwidthSpec(_Block):
     """Bandwidths of each instance: `64 b/cycle` for one port that reads and writes share, or one for each direction."""
 
-    model_config = ConfigDict(json_schema_extra=_or_short({"type": "string", "examples": ["64 b/cycle", "25.6 GB/s", "unlimited"]}))
+    model_config = ConfigDict(
+        json_schema_extra=_or_short({"type": "string", "examples": ["64 b/cycle", "25.6 GB/s", "unlimited"]}))
     read: Rate = Field(None, description="Read bandwidth, such as `64 b/cycle` or `25.6 GB/s`; unlimited if left out.")
     write: Rate = Field(None, description="Write bandwidth; unlimited if left out.")
     shared: Rate = Field(None, description="Bandwidth that reads and writes share.")
@@ -203,7 +205,8 @@ class MemorySpec(_Block):
 
     name: Name = Field(description="Name, unique in the chip.")
     type: Text | None = Field(None, description="What it is made of, for reports: dram, sram, register_file, ...")
-    size: Size | None = Field(None, description="Capacity shared by the tensors it keeps; left out for the outermost memory only.")
+    size: Size | None = Field(None, description="Capacity shared by the tensors it keeps; left out for the outermost memory, "
+                                                "and only there.")
     word: Size = Field(description="Bits that one access reads or writes; several narrower tensor words share an access.")
     read: AccessEnergy = Field(None, description="Energy of reading one word, `2 pJ`, or per bit, `8 pJ/b`. Left out: unknown.")
     write: AccessEnergy = Field(None, description="Energy of writing one word, or per bit. Left out: unknown, never zero.")

@@ -119,8 +119,8 @@ class _Reader:
                             hint="keeps is must, may_keep leaves it to the mapper")
         given = {"capacity_bits": m.size, "word_bits": m.word}
         numbers = self._numbers(m.class_, given, path, {
-            "read": _value(m.read, m.word), "write": _value(m.write, m.word), "leakage": _value(m.leakage), "area": _value(m.area)},
-            m.model_fields_set, m.sources)
+            "read": _value(m.read, m.word), "write": _value(m.write, m.word), "leakage": _value(m.leakage),
+            "area": _value(m.area)}, m.model_fields_set, m.sources)
         kind = m.type or (m.class_.name if m.class_ else "dram" if outermost else "sram")
         with self._at(path):
             return Memory(m.name, m.size, m.word, numbers["read"], numbers["write"], keeps, m.may_keep, self._ports(m, path),

@@ -52,7 +52,8 @@ def sram(*, capacity_bits: int, word_bits: int, technology_nm: float, voltage_v:
     point = (capacity_bits / 8 / banks / lanes, word_bits / lanes, node)
     out = {key: _sram_number(device, point, key) for key in _COLUMNS}
     out = {key: e.times(lanes if key in ("read", "write") else lanes * banks) for key, e in out.items()}
-    return _with_published(_moved(out, device, node, technology_nm, voltage_v), capacity_bits / 8 / banks, word_bits, technology_nm)
+    out = _moved(out, device, node, technology_nm, voltage_v)
+    return _with_published(out, capacity_bits / 8 / banks, word_bits, technology_nm)
 
 
 def _moved(out: dict[str, Estimate], device: str, node: float, to_nm: float, voltage_v: float | None) -> dict[str, Estimate]:
@@ -105,7 +106,8 @@ def _around(known: Iterable[float], x: float, unit: str, what: str) -> tuple[flo
     pair = around(known, x)
     if pair is None:
         more = "; `lanes` splits a wider word" if what == "width" else "; `scaled_from: 22 nm` goes below"
-        raise SpecError(f"no SRAM data for a {what} of {x:g} {unit}", hint=f"the CACTI table covers {known[0]:g} to {known[-1]:g} {unit}{more}")
+        raise SpecError(f"no SRAM data for a {what} of {x:g} {unit}",
+                        hint=f"the CACTI table covers {known[0]:g} to {known[-1]:g} {unit}{more}")
     return pair
 
 
@@ -126,13 +128,15 @@ def _with_published(out: dict[str, Estimate], bank_bytes: float, word_bits: floa
 
 
 @component("register_file")
-def register_file(*, capacity_bits: int, word_bits: int, technology_nm: float, voltage_v: float | None = None) -> dict[str, Estimate]:
+def register_file(
+    *, capacity_bits: int, word_bits: int, technology_nm: float, voltage_v: float | None = None
+) -> dict[str, Estimate]:
     """Small storage of 12 to 192 words beside a MAC: energy per word and area.
 
-    Energy: log-log in the number of words between the three points of Accelergy's eyeriss_like table at 65 nm (12, 16 and 192
-    words of 16 b), linear in the word width, then scaled like logic. Range 12 to 192 words, 4 to 64 b. Sources disagree: the fit to
-    the Eyeriss chip books 1 pJ per 16-bit access at any of its scratchpads, which the range includes. Area: 5.98 um2 a bit at
-    40 nm (Aladdin, 1 ns), cells only. Leakage: unknown.
+    Energy: log-log in the number of words between the three points of Accelergy's eyeriss_like table at 65 nm (12, 16 and
+    192 words of 16 b), linear in the word width, then scaled like logic. Range 12 to 192 words, 4 to 64 b. Sources disagree:
+    the fit to the Eyeriss chip books 1 pJ per 16-bit access at any of its scratchpads, which the range includes. Area: 5.98
+    um2 a bit at 40 nm (Aladdin, 1 ns), cells only. Leakage: unknown.
     """
     words = capacity_bits / word_bits
     rows = {float(r["entries"]): r for r in table("registers.csv")}
@@ -145,7 +149,8 @@ def register_file(*, capacity_bits: int, word_bits: int, technology_nm: float, v
         points = {n: float(r[f"{key}_pj"]) for n, r in rows.items()}
         value = _through(pair, words, points.__getitem__) * word_bits / 16
         estimate = exactly(value, "pJ", "Accelergy eyeriss_like reference table, 65 nm, 16 b", "linear in the word width")
-        out[key] = scale_energy(estimate.widened((word_bits / 16,), "Eyeriss chip fit: 1 pJ per 16 b"), 65, technology_nm, None, voltage_v)
+        estimate = estimate.widened((word_bits / 16,), "Eyeriss chip fit: 1 pJ per 16 b")
+        out[key] = scale_energy(estimate, 65, technology_nm, None, voltage_v)
     area = exactly(5.98 * capacity_bits, "um2", "Aladdin register bit, 40 nm, 1 ns")
     return {**out, "area": scale_area(area, 40, technology_nm)}
 

@@ -30,7 +30,7 @@ def _at(column: dict[float, float], node_nm: float, what: str) -> float:
 
 
 def nominal_voltage(node_nm: float, device: str = "logic") -> float:
-    """Usual supply in V. device: "logic" (predictive models, 130 to 7 nm, recalled) or CACTI's "itrs-hp", "itrs-lstp" (90 to 22)."""
+    """Usual supply in V of "logic" (predictive models, 130 to 7 nm, recalled) or CACTI's "itrs-hp" and "itrs-lstp" (90 to 22)."""
     column = {"logic": "nominal_v", "itrs-hp": "cacti_hp_v", "itrs-lstp": "cacti_lstp_v"}[device]
     return _at(_column(column), node_nm, f"{device} supply voltage")
 
@@ -59,7 +59,9 @@ def logic_energy_factor(node_nm: float, voltage_v: float | None = None) -> float
     return log_between(pair[0], values[0], pair[1], values[1], node_nm)
 
 
-def scale_energy(energy: Estimate, from_nm: float, to_nm: float, from_v: float | None = None, to_v: float | None = None) -> Estimate:
+def scale_energy(
+    energy: Estimate, from_nm: float, to_nm: float, from_v: float | None = None, to_v: float | None = None
+) -> Estimate:
     """The energy of logic at another node and voltage (default: nominal), value by Stillmaker and Baas.
 
     The range spans that law and E ~ L V^2; they differ by up to 1.8x between 65 and 16 nm. Wires and memories scale less

@@ -118,7 +118,7 @@ def show(value: float, kind: str) -> str:
     """The value, given in the base unit, with the unit that reads best. `parse` gives back exactly the same value.
 
     >>> show(884736, "size"), show(0.02, "energy"), show(2e8, "frequency")
-    ('108 KiB', '20 fJ', '200 MHz')
+    ('108 KiB', '0.02 pJ', '200 MHz')
     """
     if not math.isfinite(value):
         raise SpecError(f"{value} is no quantity", hint="quantities are finite")
@@ -136,7 +136,7 @@ def _show_size(bits: float) -> str:
 
 
 def _show_scaled(value: float, kind: Kind) -> str:
-    """The unit that leaves the number between 1 and 1000, provided that it reads back exactly; else the base unit."""
+    """The largest unit that leaves 1 to 1000 and reads back exactly; the base unit below 1 of it."""
     ladder = [] if "/" in kind.base else sorted(kind.units, key=lambda p: -p[1])
     for unit, scale in [*ladder, (kind.base, Fraction(1))]:
         number = f"{float(Fraction(value) / scale):.12g}"

@@ -17,9 +17,9 @@ _EYERISS_PJ = 4 / 16 / 1.0  # per bit and mm: 4 pJ per 16 b over 1 to 2 mm at 1 
 def wire(*, length_mm: float, word_bits: int, technology_nm: float, voltage_v: float | None = None) -> dict[str, Estimate]:
     """Energy of moving one word over a repeated wire: 0.121 pJ per bit and mm x (V / 0.9 V)^2.
 
-    Source: Keckler et al. 2011. Wire capacitance a mm hardly changes with the node, so only the voltage scales; range 130 to 7 nm,
-    0.05 to 50 mm. Range shown: from bare wire, C V^2 / 4 a bit at 0.2 pF/mm and random data (recalled), to the array of the Eyeriss
-    chip fit (4 pJ per 16 b over 1 to 2 mm at 1 V, taken as 1 mm), which includes drivers and bus control.
+    Source: Keckler et al. 2011. Wire capacitance a mm hardly changes with the node, so only the voltage scales; range 130 to
+    7 nm, 0.05 to 50 mm. Range shown: from bare wire, C V^2 / 4 a bit at 0.2 pF/mm and random data (recalled), to the array of
+    the Eyeriss chip fit (4 pJ per 16 b over 1 to 2 mm at 1 V, taken as 1 mm), which includes drivers and bus control.
     """
     if not 0.05 <= length_mm <= 50:
         raise SpecError(f"no wire energy for {length_mm:g} mm", hint="the law covers 0.05 to 50 mm")
