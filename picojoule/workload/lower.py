@@ -111,7 +111,8 @@ def conv_transpose_layers(
     axes = len(weight) - 2
     _check_conv(name, image, weight[0], weight[1] * groups, groups, axes)
     outs, taps = OUTPUT_DIMS[axes], KERNEL_DIMS[axes]
-    per_axis = [_phases(output[i], win.kernel[i], win.stride[i], win.dilation[i], win.begin[i]) for i in range(axes)]
+    spans = zip(image[2:], output, win.kernel, win.stride, win.dilation, win.begin, strict=True)
+    per_axis = [_phases(*span) for span in spans]
     layers: list[Layer] = []
     for combo in product(*per_axis):
         bounds = {"N": image[0], "G": groups, "K": weight[1], "C": weight[0] // groups}
@@ -139,7 +140,7 @@ class _Phase:
     offset: int
 
 
-def _phases(output: int, kernel: int, stride: int, dilation: int, pad: int) -> list[_Phase]:
+def _phases(size: int, output: int, kernel: int, stride: int, dilation: int, pad: int) -> list[_Phase]:
     shared = math.gcd(dilation, stride)
     period, step = stride // shared, dilation // shared  # taps k, k + period, ... meet the same residue
     found = []
@@ -150,8 +151,9 @@ def _phases(output: int, kernel: int, stride: int, dilation: int, pad: int) -> l
         if first is None or not count:
             continue
         taps = -(-(kernel - first) // period)
-        base = (start + pad - first * dilation) // stride
-        found.append(_Phase(count, taps, step, base - step * (taps - 1)))  # taps walked backwards: positive coefficients
+        offset = (start + pad - first * dilation) // stride - step * (taps - 1)  # taps walked backwards: positive coefficients
+        if (count, taps) != (1, 1) or 0 <= offset < size:  # one output whose only tap meets padding has no MAC
+            found.append(_Phase(count, taps, step, offset))
     return found
 
 
