@@ -9,7 +9,7 @@ from picojoule.hardware.chip import Chip, Compute, FanOut, Group, Memory
 from picojoule.hardware.units import show
 
 
-def chip_tree(chip: Chip) -> str:
+def tree_text(chip: Chip) -> str:
     """The chip as an indented tree, outermost memory first; energies per access, sizes and fan-outs in their units."""
     lines = [f"{chip.name}: {_headline(chip)}"]
     indent = ""
@@ -92,7 +92,7 @@ _STYLE = ("font-family:system-ui,sans-serif;font-size:12px", "#1f2933", "#52606d
 _FILLS = {"dram": "#dbe7f5", "sram": "#d9efe4", "register_file": "#f6ecd2", "register": "#f6ecd2"}
 
 
-def chip_svg(chip: Chip, width: int = _WIDTH) -> str:
+def tree_svg(chip: Chip, width: int = _WIDTH) -> str:
     """The chip as an inline SVG: a box for each memory with capacity and energy, a frame for each fan-out, the MAC inside.
 
     `a / b pJ` is a read and a write. It needs no style sheet and no script; text is plain, so that it can be searched.

@@ -19,8 +19,9 @@ from picojoule.hardware.storage import DEVICES, LEFT_OUT_P90, interpolate_sram, 
 from picojoule.hardware.technology import logic_energy_factor, nominal_voltage, scale_area, scale_energy, scale_voltage
 
 PUBLISHED_NODES = (130, 90, 65, 45, 32, 20, 16, 14, 10, 7)
-HOROWITZ = [("add", "int", 8, 0.03), ("add", "int", 16, 0.05), ("add", "int", 32, 0.1), ("add", "float", 16, 0.4), ("add", "float", 32, 0.9),
-            ("multiply", "int", 8, 0.2), ("multiply", "int", 32, 3.1), ("multiply", "float", 16, 1.1), ("multiply", "float", 32, 3.7)]
+HOROWITZ = [("add", "int", 8, 0.03), ("add", "int", 16, 0.05), ("add", "int", 32, 0.1), ("add", "float", 16, 0.4),
+            ("add", "float", 32, 0.9), ("multiply", "int", 8, 0.2), ("multiply", "int", 32, 3.1), ("multiply", "float", 16, 1.1),
+            ("multiply", "float", 32, 3.7)]
 
 
 def value(name: str, key: str, context: dict[str, object], **written: object) -> float:
@@ -108,7 +109,8 @@ def test_the_mean_left_out_errors_in_the_docstring_are_true() -> None:
 def test_interpolated_sram_lies_between_the_runs_around_it(capacity: float, width: float, node: float, device: str) -> None:
     runs = sram_table(device)
     got = interpolate_sram(runs, (capacity, width, node), "read")
-    corners = [runs[p]["read"] for p in runs if 0.5 <= p[0] / capacity <= 2 and 0.25 <= p[1] / width <= 4 and 0.5 <= p[2] / node <= 2]
+    near = [(p[0] / capacity, p[1] / width, p[2] / node, run["read"]) for p, run in runs.items()]
+    corners = [read for c, w, n, read in near if 0.5 <= c <= 2 and 0.25 <= w <= 4 and 0.5 <= n <= 2]
     assert min(corners) * 0.999 <= got <= max(corners) * 1.001
 
 
@@ -150,9 +152,12 @@ def test_a_small_sram_is_scaled_below_22_nm_only_on_request_and_its_leakage_is_u
     (sram_context(8192, 64, 45), {"device": "hp"}, "unknown SRAM device type 'hp'", "known: itrs-hp, itrs-lstp"),
     (sram_context(8192, 64, 45), {"banks": 3}, "8 KiB of 64 b words do not split into 3 banks of 1 lanes", "divide both"),
     (sram_context(8192, 64, 45), {"banks": 0}, "banks: 0 is less than 1", "count from 1"),
-    (sram_context(8192, 64, 45), {"voltage": "0.3 V"}, "0.3 V is too far from the 1.1 V that the numbers are for", "C V^2 holds from"),
+    (sram_context(8192, 64, 45), {"voltage": "0.3 V"},
+     "0.3 V is too far from the 1.1 V that the numbers are for", "C V^2 holds from"),
 ])  # fmt: skip
-def test_sram_refuses_what_it_has_no_data_for(context: dict[str, object], written: dict[str, object], problem: str, hint: str) -> None:
+def test_sram_refuses_what_it_has_no_data_for(
+    context: dict[str, object], written: dict[str, object], problem: str, hint: str
+) -> None:
     with pytest.raises(SpecError) as caught:
         evaluate("sram", context, written)
     assert caught.value.problem == problem
@@ -177,7 +182,8 @@ def test_a_register_is_aladdins_bit_times_the_width() -> None:
         evaluate("register", {"capacity_bits": 256, "word_bits": 16, "technology_nm": 40.0}, {})
 
 
-@pytest.mark.parametrize(("kind", "pj"), [("DDR3", 460 / 16 * 64), ("LPDDR4", 512), ("HBM2", 249.6), ("LPDDR3", 240 * 4), ("HMC-vault", 80 * 4)])
+@pytest.mark.parametrize(("kind", "pj"), [
+    ("DDR3", 460 / 16 * 64), ("LPDDR4", 512), ("HBM2", 249.6), ("LPDDR3", 240 * 4), ("HMC-vault", 80 * 4)])
 def test_dram_kinds_cost_what_their_source_says(kind: str, pj: float) -> None:
     assert value("dram", "read", {"word_bits": 64}, kind=kind) == pytest.approx(pj)
 

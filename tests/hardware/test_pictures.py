@@ -12,7 +12,7 @@ from picojoule.hardware.models import ChipSpec
 from picojoule.hardware.provenance import where_from
 from picojoule.hardware.schema import chip_schema
 from picojoule.hardware.spec import PRESETS, chip_from_yaml, chip_to_yaml, chips, load_chip
-from picojoule.hardware.tree import chip_svg, chip_tree
+from picojoule.hardware.tree import tree_svg, tree_text
 
 NAMES = sorted(chips())
 
@@ -25,8 +25,9 @@ def test_the_schema_accepts_the_presets_and_what_we_write(name: str) -> None:
         assert not [e.message for e in checker.iter_errors(yaml.safe_load(text))]
 
 
-@pytest.mark.parametrize(("old", "new"), [("size: 100 KiB", "sise: 100 KiB"), ("X: 14", "X: 0"), ("keeps: weight", "keeps: weihgt"),
-                                          ("460 pJ", "460"), ("multicast: true", "multicast: 1")])
+@pytest.mark.parametrize(("old", "new"), [
+    ("size: 100 KiB", "sise: 100 KiB"), ("X: 14", "X: 0"), ("keeps: weight", "keeps: weihgt"), ("460 pJ", "460"),
+    ("multicast: true", "multicast: 1")])
 def test_the_schema_refuses_what_the_reader_refuses(old: str, new: str) -> None:
     jsonschema = pytest.importorskip("jsonschema")
     text = (PRESETS / "eyeriss.yaml").read_text(encoding="utf-8").replace(old, new, 1)
@@ -45,7 +46,7 @@ def test_the_schema_explains_every_key_and_is_json() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_the_picture_is_well_formed_and_names_everything(name: str) -> None:
     chip = load_chip(name)
-    root = ElementTree.fromstring(chip_svg(chip))
+    root = ElementTree.fromstring(tree_svg(chip))
     text = " ".join(root.itertext())
     for part in [m.name for m in chip.memories] + [f.name for f in chip.fanouts] + [chip.compute.name]:
         assert part in text
@@ -60,11 +61,11 @@ def test_the_picture_is_well_formed_and_names_everything(name: str) -> None:
 
 def test_a_name_with_markup_cannot_break_the_picture() -> None:
     chip = chip_from_yaml(chip_to_yaml(load_chip("eyeriss")).replace("type: dram", "type: '<b>&'"))
-    ElementTree.fromstring(chip_svg(chip))
+    ElementTree.fromstring(tree_svg(chip))
 
 
 def test_the_tree_of_eyeriss_reads_as_in_the_documentation() -> None:
-    assert chip_tree(load_chip("eyeriss")) == """\
+    assert tree_text(load_chip("eyeriss")) == """\
 eyeriss: 168 MAC units, 200 MHz, 65 nm, 1 V, 30 mW static
 └─ DRAM [dram]: unbounded; 460 pJ per 16 b; keeps WIO; shared 19.2 b/cycle
    └─ GLB [sram]: 100 KiB; 15 pJ per 16 b; keeps IO; read 80 b/cycle, write 64 b/cycle
@@ -78,6 +79,6 @@ eyeriss: 168 MAC units, 200 MHz, 65 nm, 1 V, 30 mW static
 def test_unknown_energies_are_shown_as_unknown() -> None:
     text = chip_to_yaml(load_chip("eyeriss")).replace("read: 15 pJ", "read: unknown").replace("mac: 2 pJ", "mac: unknown")
     chip = chip_from_yaml(text)
-    assert "read ?, write 15 pJ per 16 b" in chip_tree(chip)
-    assert "MAC: ? per 16 b MAC" in chip_tree(chip)
+    assert "read ?, write 15 pJ per 16 b" in tree_text(chip)
+    assert "MAC: ? per 16 b MAC" in tree_text(chip)
     assert ("GLB", "read", "unknown") in [(n.component, n.what, n.shown) for n in where_from(chip)]

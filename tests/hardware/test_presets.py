@@ -17,8 +17,8 @@ NAMES = sorted(chips())
 
 
 def test_the_list_of_presets_has_one_line_each() -> None:
-    assert {"eyeriss", "eyeriss-256", "nvdla-like", "tpu-v1", "tpu-v4i-like", "simba-like", "edge-npu", "pin_array16", "pin_flat3",
-            "simple3"} <= set(NAMES)
+    assert {"eyeriss", "eyeriss-256", "nvdla-like", "nvdla-small-like", "tpu-v1", "tpu-v4i-like", "simba-like", "edge-npu",
+            "pin_array16", "pin_flat3", "simple3"} <= set(NAMES)
     assert all(20 < len(text) <= 120 and "\n" not in text for text in chips().values())
 
 
@@ -96,7 +96,8 @@ def test_simple3_lets_every_memory_but_the_dram_keep_what_it_likes() -> None:
 
 
 @pytest.mark.parametrize(("name", "macs", "onchip_kib", "gbps"), [
-    ("tpu-v1", 65536, (24 + 0.25 + 1) * 1024, 34), ("tpu-v4i-like", 65536, 144 * 1024, 614), ("simba-like", 1024, 64 + 16 * 41, 25.6),
+    ("tpu-v1", 65536, (24 + 0.25 + 1) * 1024, 34), ("tpu-v4i-like", 65536, 144 * 1024, 614),
+    ("simba-like", 1024, 64 + 16 * 41, 25.6),
     ("nvdla-like", 2048, 512, 20), ("nvdla-small-like", 64, 128, 4),
 ])  # fmt: skip
 def test_the_sizes_are_those_of_the_publications(name: str, macs: int, onchip_kib: float, gbps: float) -> None:

@@ -21,11 +21,13 @@ def test_the_examples_in_docstrings_are_true(module: object) -> None:
 @pytest.mark.parametrize(("text", "kind", "value"), [
     ("108 KiB", "size", 108 * 1024 * 8), ("16 b", "size", 16), ("16 bits", "size", 16), ("512 B", "size", 4096),
     ("1.5 kB", "size", 12000), ("24 MiB", "size", 24 * 2**23), ("200 MHz", "frequency", 2e8), ("1.05 GHz", "frequency", 1.05e9),
-    ("0.9 V", "voltage", 0.9), ("900 mV", "voltage", 0.9), ("2 pJ", "energy", 2), ("0.02e-12 J", "energy", 0.02), ("3 nJ", "energy", 3000),
+    ("0.9 V", "voltage", 0.9), ("900 mV", "voltage", 0.9), ("2 pJ", "energy", 2), ("0.02e-12 J", "energy", 0.02),
+    ("3 nJ", "energy", 3000),
     ("8 pJ/b", "energy_per_bit", 8), ("8 pJ / bit", "energy_per_bit", 8), ("16 pJ/B", "energy_per_bit", 2),
     ("64 b/cycle", "bandwidth", 64), ("8 B/cycle", "bandwidth", 64), ("64 b per cycle", "bandwidth", 64),
     ("25.6 GB/s", "rate", 25.6e9 * 8), ("3.84 Gb/s", "rate", 3.84e9), ("3.84 Gbps", "rate", 3.84e9), ("65 nm", "length", 65),
-    ("0.5 mm", "length", 5e5), ("30 mW", "power", 30), ("30 µW", "power", 0.03), ("12.25 mm2", "area", 12.25e6), ("12.25 mm²", "area", 12.25e6),
+    ("0.5 mm", "length", 5e5), ("30 mW", "power", 30), ("30 µW", "power", 0.03), ("12.25 mm2", "area", 12.25e6),
+    ("12.25 mm²", "area", 12.25e6),
     ("5 ns", "time", 5e-9), ("0 pJ", "energy", 0), ("1_000 pJ", "energy", 1000), ("108KiB", "size", 108 * 8192),
 ])  # fmt: skip
 def test_a_quantity_reads_as_its_base_unit(text: str, kind: str, value: float) -> None:
