@@ -30,7 +30,7 @@ def network_page(result: NetworkResult, network: Network | None = None) -> str:
             sections.layers(result),
             sections.vector_ops(network, result.chip),
             _chip(result.chip),
-            sections.provenance(result),
+            sections.provenance(result.chip),
             sections.reading(result, network),
         ],
     )

@@ -8,9 +8,9 @@ from typing import Any
 
 from picojoule.cost.cost import Cost
 from picojoule.hardware.chip import Chip
+from picojoule.hardware.provenance import where_from
 from picojoule.report import html, plots, units
 from picojoule.report.nest import loop_nest
-from picojoule.report.prices import prices
 from picojoule.report.to_json import totals_json, vector_op_json
 from picojoule.search.result import LayerResult, NetworkLayer, NetworkResult
 from picojoule.workload.network import Network
@@ -253,13 +253,18 @@ def _ops_energy(ops: list[dict[str, Any]]) -> str:
     return units.energy(sum(o["count"] * o["ops_pj"] for o in ops))
 
 
-def provenance(result: NetworkResult) -> str:
-    rows = [(p.component, p.what, p.value, p.per, p.source or "none given") for p in prices(result.chip)]
-    lead = "Where each price comes from. Energies are counts x prices; counts come from the mapping (`pj explain` shows how)."
+def provenance(chip: Chip) -> str:
+    numbers = [n for n in where_from(chip) if n.value is not None or n.kind == "energy" and n.what != "vector"]
+    rows = [(n.component, n.what, n.shown, n.source or "-") for n in numbers]
+    lead = (
+        "Where each number of the chip comes from: energies of a read and a write per access of one memory word, of a transfer per word "
+        "that reaches or leaves one instance, of a MAC. Energies of layers are counts x these; counts come from the mapping "
+        "(`pj explain` shows how)."
+    )
     return (
         html.tag("h2", "Provenance")
         + html.tag("p", lead)
-        + html.table(["component", "number", "value", "per", "source"], rows, left=(0, 1, 3), wrap=(4,))
+        + html.table(["component", "number", "value", "source"], rows, (0, 1), (3,))
     )
 
 
