@@ -75,7 +75,7 @@ def _legend(series: Sequence[str], colour: dict[str, str]) -> tuple[str, int]:
     """The legend, wrapped to the width, and the y where the plot may begin."""
     out, x, y = [], 0.0, 14
     for name in series:
-        width = 26 + 7.6 * len(name)
+        width = 32 + 8.4 * len(name)
         if x + width > WIDTH - 60:
             x, y = 0.0, y + 20
         out.append(f'<rect x="{x:.0f}" y="{y - 10}" width="12" height="12" fill="{colour[name]}"/>' + _text(x + 17, y, name))

@@ -20,7 +20,7 @@ COMPUTE = "compute"  # stands for "no tensor": MACs and leakage
 
 def proof(proved: bool, gap: float) -> str:
     """How far the result is from the best possible, in words."""
-    return "proved best" if proved else f"within {100 * gap:.2g} %"
+    return "proved best" if proved else f"within {100 * gap:.2g}\u00a0%"
 
 
 def tiles(result: NetworkResult) -> str:
@@ -202,7 +202,7 @@ def layer_body(result: LayerResult) -> str:
     left = [
         html.tag("h3", "Loop nest"),
         html.tag("pre", loop_nest(result.mapping, result.layer, result.chip)),
-        html.tag("h3", "The same as compact text, for `pj evaluate`"),
+        html.tag("h3", "The same as compact text, for pj evaluate"),
         html.tag("pre", result.mapping, "flow"),
         html.tag("h3", "Certificate"),
         html.table([], [(k, v if isinstance(v, str) else json.dumps(v)) for k, v in keys], wrap=(1,)),
@@ -211,6 +211,7 @@ def layer_body(result: LayerResult) -> str:
     rows = [
         (c.component, c.tensor or "-", c.action, f"{c.count:,.0f}", f"{c.pj_each:.4g}", units.figures(c.energy_pj / divisor))
         for c in cost.contributions
+        if c.count
     ]
     right = [
         html.tag("h3", "Energy"),
@@ -254,18 +255,15 @@ def _ops_energy(ops: list[dict[str, Any]]) -> str:
 
 
 def provenance(chip: Chip) -> str:
-    numbers = [n for n in where_from(chip) if n.value is not None or n.kind == "energy" and n.what != "vector"]
+    numbers = [n for n in where_from(chip) if n.value is not None or (n.kind == "energy" and n.what != "vector")]
     rows = [(n.component, n.what, n.shown, n.source or "-") for n in numbers]
     lead = (
-        "Where each number of the chip comes from: energies of a read and a write per access of one memory word, of a transfer per word "
-        "that reaches or leaves one instance, of a MAC. Energies of layers are counts x these; counts come from the mapping "
-        "(`pj explain` shows how)."
+        "Where each number of the chip comes from: energies of a read and a write are per access of one memory word, of a transfer per "
+        "word that reaches or leaves one instance, of a MAC per MAC. Energies of layers are counts x these; counts come from the "
+        "mapping (pj explain shows how)."
     )
-    return (
-        html.tag("h2", "Provenance")
-        + html.tag("p", lead)
-        + html.table(["component", "number", "value", "source"], rows, (0, 1), (3,))
-    )
+    table = html.table(["component", "number", "value", "source"], rows, (0, 1), (3,))
+    return html.tag("h2", "Provenance") + html.tag("p", lead) + table
 
 
 def reading(result: NetworkResult, network: Network | None) -> str:
