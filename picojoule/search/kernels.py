@@ -1,0 +1,804 @@
+"""Compiled kernels of the optimal search: words of a two-term rank, and one stage of the dynamic programme.
+
+Kernels see arrays only; `tables.py` packs layer, chip and spatial extents into `Stage`, `optimal.py` drives them.
+The plain twins are `rank_words_reference` (below, sets of indices) and `reference.py` (dictionaries of labels).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+INF = np.inf
+
+
+def rank_words_reference(rank, tile, slide, merge, box=False):  # noqa: ANN001, ANN201
+    """Elements of a two-term rank moved over all tile positions, by sets. See `rank_words` for the arguments."""
+    a, b, n1, n2, off, size = rank
+    t1, t2 = tile
+    which, step, passes = slide
+    s1, d1, s2, d2 = merge
+
+    def elements(p: int, r: int) -> set[int]:
+        c1, c2 = min(t1, n1 - p), min(t2, n2 - r)
+        values = {off + a * (p + x) + b * (r + y) for x in range(c1) for y in range(c2)}
+        if box and values:
+            values = set(range(min(values), max(values) + 1))
+        return {v for v in values if 0 <= v < size}
+
+    def moved(p: int, r: int) -> set[int]:
+        i = (p // t1, r // t2)[which] if which >= 0 else 0
+        if which < 0 or (i // step) % passes == 0:
+            return elements(p, r)
+        return elements(p, r) - (elements(p - step * t1, r) if which == 0 else elements(p, r - step * t2))
+
+    union: dict[tuple, set[int]] = {}
+    both = s1 > 1 and s2 > 1
+    for p in range(0, n1, t1):
+        for r in range(0, n2, t2):
+            j1, j2 = ((p // d1) % s1, (r // d2) % s2) if both else (0, 0)
+            key = (p - j1 * d1, r - j2 * d2, a * p + b * r) if both else (p, r, 0)
+            union.setdefault(key, set()).update(moved(p, r))
+    return sum(map(len, union.values()))
+
+
+@njit(cache=True)
+def _mark(mark, stamp, v0, a, b, c1, c2, size, box, lo, put):  # noqa: ANN001, ANN202
+    """Stamp the elements of one tile into `mark` (index - lo). put: count new ones, else clear them (returns minus)."""
+    n = 0
+    if c1 <= 0 or c2 <= 0:
+        return 0
+    if box:
+        last = v0 + a * (c1 - 1) + b * (c2 - 1)
+        for v in range(max(v0, 0), min(last, size - 1) + 1):
+            k = v - lo
+            if 0 <= k < len(mark):
+                if put:
+                    if mark[k] != stamp:
+                        mark[k] = stamp
+                        n += 1
+                else:
+                    mark[k] = stamp
+        return n
+    for x in range(c1):
+        for y in range(c2):
+            v = v0 + a * x + b * y
+            if 0 <= v < size:
+                k = v - lo
+                if 0 <= k < len(mark):
+                    if put:
+                        if mark[k] != stamp:
+                            mark[k] = stamp
+                            n += 1
+                    else:
+                        mark[k] = stamp
+    return n
+
+
+@njit(cache=True)
+def _moved(mark, kill, stamp, rank, p, r, t1, t2, which, step, passes, box, lo):  # noqa: ANN001, ANN202
+    """Newly stamped elements that the tile at (p, r) moves; `kill` is scratch for the tile held just before."""
+    a, b, n1, n2, off, size = rank
+    c1, c2 = min(t1, n1 - p), min(t2, n2 - r)
+    whole = which < 0
+    if which == 0:
+        whole = (p // t1 // step) % passes == 0
+    elif which == 1:
+        whole = (r // t2 // step) % passes == 0
+    v0 = off + a * p + b * r
+    if whole:
+        return _mark(mark, stamp, v0, a, b, c1, c2, size, box, lo, True)
+    pp, rr = (p - step * t1, r) if which == 0 else (p, r - step * t2)
+    _mark(kill, stamp, off + a * pp + b * rr, a, b, min(t1, n1 - pp), min(t2, n2 - rr), size, box, lo, False)
+    n = 0
+    last = a * (c1 - 1) + b * (c2 - 1)
+    if box:
+        for v in range(max(v0, 0), min(v0 + last, size - 1) + 1):
+            k = v - lo
+            if kill[k] != stamp and mark[k] != stamp:
+                mark[k] = stamp
+                n += 1
+        return n
+    for x in range(c1):
+        for y in range(c2):
+            v = v0 + a * x + b * y
+            if 0 <= v < size:
+                k = v - lo
+                if kill[k] != stamp and mark[k] != stamp:
+                    mark[k] = stamp
+                    n += 1
+    return n
+
+
+@njit(cache=True)
+def rank_words(rank, t1, t2, which, step, passes, s1, d1, s2, d2, box):  # noqa: ANN001, ANN201
+    """Elements of the rank off + a*p + b*r (0 <= index < size) moved over all tile positions. Twin of the reference.
+
+    rank: (a, b, n1, n2, off, size).  t1, t2: the tile.  which: the dimension (0 or 1) of the sliding run, -1 for none;
+    tile i of it is whole where (i // step) % passes == 0, else only what the tile i - step lacks is moved.
+    s1, d1, s2, d2: extents unrolled at one fan-out and what lies below it; equal tiles of one instant move once.
+    """
+    a, b, n1, n2, off, size = rank
+    span = a * (t1 - 1) + b * (t2 - 1) + 1
+    mark = np.zeros(span, np.int64)
+    kill = np.zeros(span, np.int64)
+    stamp = 0
+    total = 0
+    if not (s1 > 1 and s2 > 1):
+        for p in range(0, n1, t1):
+            for r in range(0, n2, t2):
+                stamp += 1
+                total += _moved(mark, kill, stamp, rank, p, r, t1, t2, which, step, passes, box, off + a * p + b * r)
+        return total
+    big, small = a * d1, b * d2
+    x, y = big, small
+    while y:
+        x, y = y, x % y
+    along1, along2 = small // x, big // x  # copies (j1 + along1, j2 - along2) hold the same tile
+    for p0 in range(0, n1, t1):
+        if (p0 // d1) % s1:
+            continue
+        for r0 in range(0, n2, t2):
+            if (r0 // d2) % s2:
+                continue
+            for j1 in range(s1):
+                for j2 in range(s2):
+                    if j1 - along1 >= 0 and j2 + along2 < s2:
+                        continue  # not the first of its chain
+                    stamp += 1
+                    i1, i2 = j1, j2
+                    while i1 < s1 and i2 >= 0:
+                        p, r = p0 + i1 * d1, r0 + i2 * d2
+                        if p < n1 and r < n2:
+                            total += _moved(mark, kill, stamp, rank, p, r, t1, t2, which, step, passes, box, off + a * p + b * r)
+                        i1 += along1
+                        i2 -= along2
+    return total
+
+
+@njit(cache=True)
+def rank_peak(rank, t1, t2, box):  # noqa: ANN001, ANN201
+    """Most valid elements of the rank in one tile of t1 x t2, over its positions."""
+    a, b, n1, n2, off, size = rank
+    mark = np.zeros(a * (t1 - 1) + b * (t2 - 1) + 1, np.int64)
+    kill = np.zeros(1, np.int64)
+    best = 0
+    stamp = 0
+    for p in range(0, n1, t1):
+        for r in range(0, n2, t2):
+            stamp += 1
+            best = max(best, _moved(mark, kill, stamp, rank, p, r, t1, t2, -1, 1, 1, box, off + a * p + b * r))
+    return best
+
+
+@njit(cache=True)
+def plain_table(rank, e1, e2, merge, box, out):  # noqa: ANN001, ANN201
+    """out[i, j] = rank_words of the tile (e1[i], e2[j]); tiles that do not divide the merged D are left as they are."""
+    s1, d1, s2, d2 = merge
+    both = s1 > 1 and s2 > 1
+    for i in range(len(e1)):
+        for j in range(len(e2)):
+            if both and (d1 % e1[i] or d2 % e2[j]):
+                continue
+            out[i, j] = rank_words(rank, e1[i], e2[j], -1, 1, 1, s1, d1, s2, d2, box)
+
+
+@njit(cache=True)
+def slide_table(rank, e1, e2, which, step, merge, box, out):  # noqa: ANN001, ANN201
+    """out[x, i, j] = rank_words of the tile (e1[i], e2[j]) under a run along `which` that begins at extent e[x]."""
+    s1, d1, s2, d2 = merge
+    both = s1 > 1 and s2 > 1
+    n = rank[2] if which == 0 else rank[3]
+    for i in range(len(e1)):
+        for j in range(len(e2)):
+            if both and (d1 % e1[i] or d2 % e2[j]):
+                continue
+            t = e1[i] if which == 0 else e2[j]
+            seen_passes, seen = 0, 0.0
+            for x in range(out.shape[0]):
+                start = e1[x] if which == 0 else e2[x]
+                passes = -(-start // (t * step))
+                if start < t * step or (start != n and start % (t * step)):
+                    continue
+                if passes != seen_passes:
+                    seen_passes = passes
+                    seen = rank_words(rank, e1[i], e2[j], which, step, passes, s1, d1, s2, d2, box)
+                out[x, i, j] = seen
+
+
+class Stage(NamedTuple):
+    """One memory group below given fan-outs, as prices. T tensors, J merge levels, D dimensions, R ranks, K ports."""
+
+    digits: np.ndarray  # int16[tile, D]
+    stride: np.ndarray  # int64[D]
+    move_start: np.ndarray  # int32[D, n + 1]
+    move_to: np.ndarray  # int16[D, m]
+    waste: np.ndarray  # float64[D, n]
+    keeps: np.ndarray  # bool[T]: is the tensor kept in this group?
+    room: np.ndarray  # float64[T]: capacity in bits for the tensor's own memory
+    shared: np.ndarray  # bool[T]: does its memory keep another tensor too? (at most one memory of a group does)
+    foot: np.ndarray  # int64[T, tile]: bits of the tile
+    base: np.ndarray  # float64[T]
+    coef: np.ndarray  # float64[T, J]: pJ per word at each merge level (0: at the node, last: at the holder)
+    port: np.ndarray  # float64[K, T, J]: cycles per word
+    factor: np.ndarray  # float64[T, J, D, n]
+    slider: int  # the tensor with two-term ranks, or -1
+    rank_dims: np.ndarray  # int64[R, 2]
+    plain: np.ndarray  # float64[J, R, n, n]
+    slide: np.ndarray  # float64[V, J, R, 2, n, n, n]: V = spatial extents passed since the run (0: none)
+    least: np.ndarray  # float64[T, tile]: no node at this tile or a smaller one moves fewer words
+    low_coef: np.ndarray  # float64[T]: least pJ per such word
+    owner: np.ndarray  # int8[D]: the tensor that dimension d leaves in place (-1: none)
+    owner_useful: np.ndarray  # bool[T]: is the tensor kept in a later group?
+    affine: np.ndarray  # bool[D]: does d stand in a two-term rank of the slider?
+    full: int  # mask of the tensors kept here
+    last: bool
+    perfect: bool  # every extent divides its bound
+    tail: float  # least energy still to come after this group, whatever the tiles
+    deeper_coef: np.ndarray  # float64[T]: least pJ per word of the tensor's next node further in (0: none)
+    allow: np.ndarray  # float64[1 + T, tile]: most energy so far with which the goal can still be met (see `allowance`)
+    top_coef: np.ndarray  # float64[T]: least pJ per word of a node that a run leaves in place
+    tail_port: np.ndarray  # float64[K]: least load still to come
+
+
+class Pool(NamedTuple):
+    """Labels of one stage, as parallel arrays; `head` chains them by (tile, mask)."""
+
+    energy: np.ndarray
+    used: np.ndarray
+    waste: np.ndarray
+    load: np.ndarray  # [n, K]
+    top_energy: np.ndarray
+    top_load: np.ndarray  # [n, K]
+    tile: np.ndarray
+    mask: np.ndarray
+    top: np.ndarray  # 1: no loop of this group above yet
+    owner: np.ndarray
+    run: np.ndarray  # tile at the start of the owner's run
+    segment: np.ndarray  # stage where that run began
+    sdim: np.ndarray
+    sfrom: np.ndarray  # digit of sdim at the start of the sliding run
+    spassed: np.ndarray  # index into Stage.slide
+    rested: np.ndarray  # 1: loops irrelevant to the slider lie below the sliding run
+    parent: np.ndarray
+    action: np.ndarray  # 0..2 place tensor, 16 + d shrink, -1 entry
+    alive: np.ndarray
+    next: np.ndarray
+    head: np.ndarray  # int32[tile * masks]
+    count: np.ndarray  # int64[1]
+
+
+class Goal(NamedTuple):
+    """Which (energy, cycles) are worth finding: those below a threshold that falls with the cycles.
+
+    mode 0: energy * cycles < best[0].  mode 1: energy < best[0] where cycles <= limit.
+    mode 2: below the lower hull through (cycles[i], energy[i]), extended by the slopes -steep and -flat.
+    mode 3: energy + steep * cycles < best[0].  mode 4: below every (cycles[i], energy[i]) that is as fast.
+    """
+
+    mode: int
+    best: np.ndarray
+    limit: float
+    cycles: np.ndarray
+    energy: np.ndarray
+    steep: float
+    flat: float
+    leak: float  # pJ per cycle, added to every energy
+    base_cycles: float  # cycles of the spatial extents without waste
+    least_cycles: float  # no mapping is faster (ports with compulsory words)
+    rescale: float  # tolerance: prune what is not better by this relative amount
+    held: np.ndarray  # float64[2]: (energy, cycles) of the best end of this call in mode 2
+
+
+@njit(cache=True, inline="always")
+def threshold(goal, cycles):  # noqa: ANN001, ANN201
+    """Energies below this are worth finding at this many cycles."""
+    if goal.mode == 0:
+        return goal.best[0] / cycles
+    if goal.mode == 1:
+        return goal.best[0] if cycles <= goal.limit else -INF
+    n = len(goal.cycles)
+    if cycles >= goal.held[1]:
+        held = goal.held[0]
+    else:
+        held = INF
+    if goal.mode == 3:
+        return goal.best[0] - goal.steep * cycles
+    if goal.mode == 4:
+        for i in range(n):
+            if goal.cycles[i] <= cycles:
+                held = min(held, goal.energy[i])
+        return held
+    if n == 0:
+        return held
+    if cycles <= goal.cycles[0]:
+        return min(held, goal.energy[0] + goal.steep * (goal.cycles[0] - cycles))
+    for i in range(1, n):
+        if cycles <= goal.cycles[i]:
+            share = (cycles - goal.cycles[i - 1]) / (goal.cycles[i] - goal.cycles[i - 1])
+            return min(held, goal.energy[i - 1] + share * (goal.energy[i] - goal.energy[i - 1]))
+    return min(held, goal.energy[n - 1] - goal.flat * (cycles - goal.cycles[n - 1]))
+
+
+@njit(cache=True, inline="always")
+def hopeless(goal, energy, cycles):  # noqa: ANN001, ANN201
+    """Whether a mapping of at least this energy and at least this many cycles cannot improve the goal."""
+    return (energy + goal.leak * cycles) * (1.0 + goal.rescale) >= threshold(goal, cycles)
+
+
+@njit(cache=True)
+def words(st, t, j, dig, sdim, sfrom, spassed):  # noqa: ANN001, ANN201
+    """Words of tensor t for a node with this tile, after merging j fan-outs, with the sliding run's credit."""
+    x = st.base[t]
+    for d in range(dig.shape[0]):
+        x *= st.factor[t, j, d, dig[d]]
+    if t == st.slider:
+        for k in range(st.rank_dims.shape[0]):
+            p, r = st.rank_dims[k, 0], st.rank_dims[k, 1]
+            if sdim == p:
+                x *= st.slide[spassed, j, k, 0, sfrom, dig[p], dig[r]]
+            elif sdim == r:
+                x *= st.slide[spassed, j, k, 1, sfrom, dig[p], dig[r]]
+            else:
+                x *= st.plain[j, k, dig[p], dig[r]]
+    return x
+
+
+@njit(cache=True)
+def rest(st, tile, mask, top, owner, top_energy, run):  # noqa: ANN001, ANN201
+    """A lower bound of what is still to come: tensors not yet placed in this group, and those of groups further in.
+
+    A node further in sits at this tile or a smaller one, but for the owner of a run, which may keep the tile of its start.
+    """
+    total = st.tail
+    if not st.last:
+        for t in range(len(st.keeps)):
+            if st.deeper_coef[t] > 0.0:
+                at = run if (t == owner and not (top and st.keeps[t])) else tile
+                total += st.deeper_coef[t] * st.least[t, at]
+    for t in range(len(st.keeps)):
+        if st.keeps[t] and not (mask >> t) & 1:
+            x = st.low_coef[t] * st.least[t, tile]
+            if top and t == owner and top_energy < x:
+                x = top_energy
+            total += x
+    return total
+
+
+@njit(cache=True)
+def beyond(st, tile, energy, owner, run):  # noqa: ANN001, ANN201
+    """Whether no spatial extents and no tile further in make up for this energy (of this group and those outside)."""
+    if st.last:
+        return False
+    if energy < st.allow[0, tile]:
+        return False
+    for t in range(len(st.keeps)):
+        at = run if t == owner else tile
+        if energy + st.top_coef[t] * st.least[t, at] < st.allow[1 + t, tile]:
+            return False
+    return True
+
+
+@njit(cache=True)
+def _here(st, tile, mask):  # noqa: ANN001, ANN202
+    """A lower bound of what the tensors not yet placed in this group cost, for nodes below a loop."""
+    total = 0.0
+    for t in range(len(st.keeps)):
+        if st.keeps[t] and not (mask >> t) & 1:
+            total += st.low_coef[t] * st.least[t, tile]
+    return total
+
+
+@njit(cache=True)
+def allowance(subs, digits, stride, move_start, move_to, least, low, fixed, limit, keeps, out):  # noqa: ANN001, ANN201
+    """out[0, T]: the most energy spent above a fan-out at tile T or a smaller one with which some spatial extents s still
+    end below limit[s], every tensor at its least price further in; out[1 + t, T]: the same without t's price (a run
+    leaves it in place, for which `beyond` charges the run's own words)."""
+    tensors, dims = least.shape[0], digits.shape[1]
+    for s in range(len(limit)):
+        for tile in range(len(digits)):
+            at = 0
+            ok = True
+            for d in range(dims):
+                b = subs[s, d, digits[tile, d]]
+                if b < 0:
+                    ok = False
+                    break
+                at += b * stride[d]
+            if not ok:
+                continue
+            left = limit[s] - fixed[s]
+            for t in range(tensors):
+                if keeps[t]:
+                    left -= low[s, t] * least[t, at]
+            out[0, tile] = max(out[0, tile], left)
+            for t in range(tensors):
+                if keeps[t]:
+                    out[1 + t, tile] = max(out[1 + t, tile], left + low[s, t] * least[t, at])
+    for tile in range(len(digits) - 1, -1, -1):
+        for d in range(dims):
+            a = digits[tile, d]
+            for m in range(move_start[d, a], move_start[d, a + 1]):
+                after = tile + (move_to[d, m] - a) * stride[d]
+                for k in range(1 + tensors):
+                    out[k, tile] = max(out[k, tile], out[k, after])
+
+
+@njit(cache=True)
+def _run_covers(st, pool, a, b):  # noqa: ANN001, ANN202
+    """Whether a's run keeps its owner's tile in place at least as long as b's, wherever it ends."""
+    if pool.owner[a] != pool.owner[b] or pool.segment[a] != pool.segment[b]:
+        return False
+    if pool.run[a] == pool.run[b]:
+        return True
+    t = pool.owner[a]
+    if st.perfect:
+        return st.least[t, pool.run[a]] <= st.least[t, pool.run[b]] if t != st.slider else _wider(st, pool.run[a], pool.run[b])
+    return _wider(st, pool.run[a], pool.run[b])
+
+
+@njit(cache=True)
+def _wider(st, a, b):  # noqa: ANN001, ANN202
+    for d in range(st.digits.shape[1]):
+        if st.digits[a, d] > st.digits[b, d]:
+            return False
+    return True
+
+
+@njit(cache=True)
+def _dominates(st, pool, a, b):  # noqa: ANN001, ANN202
+    """Whether label a is at least as good as b for every continuation (same tile and mask)."""
+    last = st.last
+    if pool.energy[a] > pool.energy[b] or pool.used[a] > pool.used[b] or pool.waste[a] > pool.waste[b]:
+        return False
+    for k in range(pool.load.shape[1]):
+        if pool.load[a, k] > pool.load[b, k]:
+            return False
+    if pool.top[b] and pool.owner[b] >= 0 and not (pool.mask[b] >> pool.owner[b]) & 1:
+        if not (pool.top[a] and pool.owner[a] == pool.owner[b] and pool.top_energy[a] <= pool.top_energy[b]):
+            return False
+        for k in range(pool.load.shape[1]):
+            if pool.top_load[a, k] > pool.top_load[b, k]:
+                return False
+    if pool.top[b] and not pool.top[a]:
+        return False
+    if pool.sdim[b] >= 0:
+        if pool.sdim[a] != pool.sdim[b] or pool.spassed[a] != pool.spassed[b] or pool.rested[a] > pool.rested[b]:
+            return False
+        if pool.sfrom[a] != pool.sfrom[b]:
+            return False
+    if not last and pool.owner[b] >= 0 and not _run_covers(st, pool, a, b):
+        return False
+    return True
+
+
+@njit(cache=True)
+def insert(st, pool, n):  # noqa: ANN001, ANN201
+    """Chain label n (its arrays are filled) unless dominated; drops those it dominates. Returns whether it stays."""
+    slot = pool.tile[n] * pool.head.shape[1] + pool.mask[n]
+    head = pool.head.reshape(-1)
+    before = -1
+    i = head[slot]
+    while i >= 0:
+        nxt = pool.next[i]
+        if pool.alive[i]:
+            if _dominates(st, pool, i, n):
+                return False
+            if _dominates(st, pool, n, i):
+                pool.alive[i] = 0
+                if before < 0:
+                    head[slot] = nxt
+                else:
+                    pool.next[before] = nxt
+                i = nxt
+                continue
+        before = i
+        i = nxt
+    pool.next[n] = head[slot]
+    head[slot] = n
+    pool.alive[n] = 1
+    pool.count[0] = n + 1
+    return True
+
+
+@njit(cache=True)
+def _cycles(goal, waste, load, extra):  # noqa: ANN001, ANN202
+    """Least cycles of a label: compute with its padding, and each port's words so far plus those bound to come."""
+    c = max(goal.base_cycles * waste, goal.least_cycles)
+    for k in range(len(load)):
+        c = max(c, load[k] + extra[k])
+    return c
+
+
+@njit(cache=True)
+def _place(st, goal, pool, i, t, n, dig):  # noqa: ANN001, ANN202
+    """Try to place tensor t for label i; fills label n and returns whether it is kept."""
+    tile = pool.tile[i]
+    if st.foot[t, tile] > st.room[t]:
+        return False
+    used = pool.used[i]
+    if st.shared[t]:
+        used += st.foot[t, tile]
+        if used > st.room[t]:
+            return False
+    energy = pool.energy[i]
+    for k in range(st.port.shape[0]):
+        pool.load[n, k] = pool.load[i, k]
+    if pool.top[i] and pool.owner[i] == t:
+        energy += pool.top_energy[i]
+        for k in range(st.port.shape[0]):
+            pool.load[n, k] += pool.top_load[i, k]
+    else:
+        sdim = pool.sdim[i] if (pool.top[i] or not pool.rested[i]) else -1
+        for j in range(st.coef.shape[1]):
+            w = words(st, t, j, dig, sdim if t == st.slider else -1, pool.sfrom[i], pool.spassed[i])
+            energy += st.coef[t, j] * w
+            for k in range(st.port.shape[0]):
+                pool.load[n, k] += st.port[k, t, j] * w
+    mask = pool.mask[i] | (1 << t)
+    if mask == st.full:
+        used = 0.0  # nothing more comes into this group
+    pool.energy[n], pool.used[n], pool.waste[n], pool.mask[n], pool.tile[n] = energy, used, pool.waste[i], mask, tile
+    pool.top[n], pool.owner[n], pool.top_energy[n] = pool.top[i], pool.owner[i], pool.top_energy[i]
+    for k in range(st.port.shape[0]):
+        pool.top_load[n, k] = pool.top_load[i, k]
+    pool.run[n], pool.segment[n] = pool.run[i], pool.segment[i]
+    pool.sdim[n], pool.sfrom[n], pool.spassed[n], pool.rested[n] = pool.sdim[i], pool.sfrom[i], pool.spassed[i], pool.rested[i]
+    if st.last and t == st.slider:
+        pool.sdim[n] = -1
+    if st.last and t == pool.owner[i]:
+        pool.owner[n] = -1
+    pool.parent[n], pool.action[n] = i, t
+    bound = energy + rest(st, tile, mask, pool.top[n], pool.owner[n], pool.top_energy[n], pool.run[n])
+    if hopeless(goal, bound, _cycles(goal, pool.waste[n], pool.load[n], st.tail_port)):
+        return False
+    if not pool.top[n] and beyond(st, tile, energy + _here(st, tile, mask), pool.owner[n], pool.run[n]):
+        return False
+    return insert(st, pool, n)
+
+
+@njit(cache=True)
+def _shrink(st, goal, pool, i, d, to, n, dig, stage, runs, slides):  # noqa: ANN001, ANN202
+    """Put a loop over d around what follows label i: the tile's digit of d becomes `to`."""
+    tile = pool.tile[i]
+    waste = pool.waste[i] * (st.waste[d, to] if dig[d] == 0 else 1.0)
+    mask = pool.mask[i]
+    after = tile + (to - dig[d]) * st.stride[d]
+    owner, run, segment = -1, 0, 0
+    if runs and not st.last:
+        t = st.owner[d]
+        if t >= 0 and st.owner_useful[t]:
+            owner, run, segment = t, tile, stage
+            if pool.owner[i] == t:
+                run, segment = pool.run[i], pool.segment[i]
+    bound = pool.energy[i] + rest(st, after, mask, False, owner, 0.0, run)
+    if hopeless(goal, bound, _cycles(goal, waste, pool.load[i], st.tail_port)):
+        return False
+    if beyond(st, after, pool.energy[i] + _here(st, after, mask), owner, run):
+        return False
+    pool.energy[n], pool.used[n], pool.waste[n], pool.mask[n] = pool.energy[i], pool.used[i], waste, mask
+    pool.tile[n] = after
+    for k in range(st.port.shape[0]):
+        pool.load[n, k] = pool.load[i, k]
+    pool.top[n], pool.top_energy[n] = 0, 0.0
+    pool.owner[n], pool.run[n], pool.segment[n] = owner, run, segment
+    pool.sdim[n], pool.sfrom[n], pool.spassed[n], pool.rested[n] = -1, 0, 0, 0
+    s = st.slider
+    if slides and s >= 0 and not (st.last and (mask >> s) & 1):
+        if st.affine[d]:
+            pool.sdim[n] = d
+            if pool.sdim[i] == d and not pool.rested[i] and pool.spassed[i] == 0:
+                pool.sfrom[n] = pool.sfrom[i]
+            else:
+                pool.sfrom[n] = dig[d]
+        elif st.owner[d] == s and not st.last and pool.sdim[i] >= 0:
+            pool.sdim[n], pool.sfrom[n], pool.spassed[n], pool.rested[n] = pool.sdim[i], pool.sfrom[i], pool.spassed[i], 1
+    pool.parent[n], pool.action[n] = i, 16 + d
+    return insert(st, pool, n)
+
+
+@njit(cache=True)
+def advance(st, goal, pool, stage, runs, slides, ends):  # noqa: ANN001, ANN201
+    """Expand every label of the stage, from large tiles to small. Returns the number of ends, or -1 if the pool is full.
+
+    In the last stage a label with every tensor placed is an end; its id goes to `ends` and `goal.best` is lowered.
+    """
+    full = 0
+    for t in range(len(st.keeps)):
+        if st.keeps[t]:
+            full |= 1 << t
+    masks = pool.head.shape[1]
+    dims = st.digits.shape[1]
+    found = 0
+    for tile in range(st.digits.shape[0]):
+        dig = st.digits[tile]
+        for mask in range(masks):
+            i = pool.head[tile, mask]
+            while i >= 0:
+                if not pool.alive[i]:
+                    i = pool.next[i]
+                    continue
+                cycles = _cycles(goal, pool.waste[i], pool.load[i], st.tail_port)
+                bound = pool.energy[i] + rest(st, tile, mask, pool.top[i], pool.owner[i], pool.top_energy[i], pool.run[i])
+                if hopeless(goal, bound, cycles):
+                    i = pool.next[i]
+                    continue
+                if pool.count[0] + 64 >= len(pool.energy):
+                    return -1
+                if mask == full and st.last:
+                    if found < len(ends):
+                        ends[found] = i
+                        found += 1
+                    total = bound + goal.leak * cycles
+                    if goal.mode == 0:
+                        goal.best[0] = min(goal.best[0], total * cycles)
+                    elif goal.mode == 1:
+                        if cycles <= goal.limit:
+                            goal.best[0] = min(goal.best[0], total)
+                    elif goal.mode == 3:
+                        goal.best[0] = min(goal.best[0], total + goal.steep * cycles)
+                    elif cycles <= goal.held[1]:
+                        goal.held[0], goal.held[1] = total, cycles
+                    i = pool.next[i]
+                    continue
+                for t in range(len(st.keeps)):
+                    if st.keeps[t] and not (mask >> t) & 1:
+                        _place(st, goal, pool, i, t, pool.count[0], dig)
+                for d in range(dims):
+                    a = dig[d]
+                    for m in range(st.move_start[d, a], st.move_start[d, a + 1]):
+                        if pool.count[0] + 8 >= len(pool.energy):
+                            return -1
+                        _shrink(st, goal, pool, i, d, st.move_to[d, m], pool.count[0], dig, stage, runs, slides)
+                i = pool.next[i]
+    return found
+
+
+@njit(cache=True)
+def enter(st, goal, old, pool, sub, spatial, crossed, code, wanted, head_count, run_count, stage, runs, extra):  # noqa: ANN001, ANN201
+    """Carry the finished labels of the stage above across a boundary into this stage. Returns how many, -1 if full.
+
+    sub: int16[D, n] digit below the fan-out for a digit above it (-1: does not divide).  spatial: int64[D] extents.
+    crossed: float64[D, n], padding of a ragged unrolled outermost loop.  code: int32[tile] class of a tile above (its D
+    values); labels of class `wanted` enter.  run_count: float64[segment, J, D, n, n] positions of the owner's run
+    (digit at its start, digit below the boundary).  extra: [energy, load per port] fixed below the fan-out.
+    """
+    masks = old.head.shape[1]
+    full = masks - 1
+    dims = st.digits.shape[1]
+    dig = np.zeros(dims, np.int16)
+    entered = 0
+    for tile in range(st.digits.shape[0]):
+        if code[tile] != wanted:
+            continue
+        above = st.digits[tile]
+        waste = 1.0
+        ok = True
+        at = 0
+        for d in range(dims):
+            dig[d] = sub[d, above[d]]
+            if dig[d] < 0:
+                ok = False
+                break
+            waste *= crossed[d, above[d]]
+            at += dig[d] * st.stride[d]
+        if not ok:
+            continue
+        i = old.head[tile, full]
+        while i >= 0:
+            if old.alive[i]:
+                n = pool.count[0]
+                if n + 8 >= len(pool.energy):
+                    return -1
+                _enter_one(st, goal, old, pool, i, n, at, dig, spatial, waste, run_count, stage, runs, extra)
+                entered += 1
+            i = old.next[i]
+    return entered
+
+
+@njit(cache=True)
+def _enter_one(st, goal, old, pool, i, n, at, dig, spatial, waste, run_count, stage, runs, extra):  # noqa: ANN001, ANN202
+    pool.energy[n], pool.used[n], pool.waste[n] = old.energy[i] + extra[0], 0.0, old.waste[i] * waste
+    for k in range(st.port.shape[0]):
+        pool.load[n, k] = old.load[i, k] + extra[1 + k]
+    pool.tile[n], pool.mask[n], pool.top[n] = at, 0, 1
+    pool.owner[n], pool.run[n], pool.segment[n] = -1, 0, 0
+    pool.sdim[n], pool.sfrom[n], pool.spassed[n], pool.rested[n] = -1, 0, 0, 0
+    s = st.slider
+    if s >= 0 and old.sdim[i] >= 0:
+        d = old.sdim[i]
+        pool.sdim[n], pool.sfrom[n], pool.spassed[n], pool.rested[n] = d, old.sfrom[i], old.spassed[i], old.rested[i]
+        if spatial[d] > 1:
+            if old.spassed[i] > 0:
+                pool.sdim[n] = -1
+            else:
+                pool.spassed[n] = stage
+        if st.last and not st.keeps[s]:
+            pool.sdim[n] = -1
+    pool.top_energy[n] = 0.0
+    for k in range(st.port.shape[0]):
+        pool.top_load[n, k] = 0.0
+    t = old.owner[i]
+    if runs and t >= 0:
+        if st.keeps[t]:
+            pool.owner[n] = t
+            pool.run[n], pool.segment[n] = old.run[i], old.segment[i]
+            start = st.digits[old.run[i]]
+            for j in range(st.coef.shape[1]):
+                w = st.base[t]
+                for d in range(len(dig)):
+                    if st.owner[d] == t:
+                        w *= run_count[old.segment[i], j, d, start[d], dig[d]]
+                if t == s:
+                    for k in range(st.rank_dims.shape[0]):
+                        p, r = st.rank_dims[k, 0], st.rank_dims[k, 1]
+                        if pool.sdim[n] == p:
+                            w *= st.slide[pool.spassed[n], j, k, 0, pool.sfrom[n], dig[p], dig[r]]
+                        elif pool.sdim[n] == r:
+                            w *= st.slide[pool.spassed[n], j, k, 1, pool.sfrom[n], dig[p], dig[r]]
+                        else:
+                            w *= st.plain[j, k, dig[p], dig[r]]
+                pool.top_energy[n] += st.coef[t, j] * w
+                for k in range(st.port.shape[0]):
+                    pool.top_load[n, k] += st.port[k, t, j] * w
+        elif not st.last and st.owner_useful[t]:
+            pool.owner[n], pool.run[n], pool.segment[n] = t, old.run[i], old.segment[i]
+    pool.parent[n], pool.action[n] = i, -1
+    bound = pool.energy[n] + rest(st, at, 0, 1, pool.owner[n], pool.top_energy[n], pool.run[n])
+    if not hopeless(goal, bound, _cycles(goal, pool.waste[n], pool.load[n], st.tail_port)):
+        insert(st, pool, n)
+
+
+@njit(cache=True)
+def summarise(st, old, least_energy, least_waste, run_words):  # noqa: ANN001, ANN201
+    """Per tile above a boundary: least energy and padding of its finished labels, and per tensor the fewest positions
+    of a run that leaves it in place (run_words[t, tile]; infinite where there is none)."""
+    full = old.head.shape[1] - 1
+    for tile in range(st.digits.shape[0]):
+        i = old.head[tile, full]
+        while i >= 0:
+            if old.alive[i]:
+                least_energy[tile] = min(least_energy[tile], old.energy[i])
+                least_waste[tile] = min(least_waste[tile], old.waste[i])
+                t = old.owner[i]
+                if t >= 0:
+                    start = st.digits[old.run[i]]
+                    n = 1.0
+                    for d in range(st.digits.shape[1]):
+                        if st.owner[d] == t:
+                            n *= st.factor[t, 0, d, start[d]]
+                    run_words[t, tile] = min(run_words[t, tile], n)
+            i = old.next[i]
+
+
+@njit(cache=True)
+def bound_spatial(subs, tiles, digits, stride, least_energy, least, run_least, low_coef, top_coef, keeps, fixed, out):  # noqa: ANN001, ANN201
+    """out[s] = a lower bound of the energy with spatial extents s: fixed[s] + min over tiles above the fan-out of
+    least energy so far + per tensor the cheaper of its least price below and a run from above.
+
+    subs: int16[s, D, n].  tiles: the tiles with a finished label.  low_coef, top_coef: float64[s, T] pJ per least word.
+    """
+    dims = digits.shape[1]
+    for s in range(len(out)):
+        best = INF
+        for tile in tiles:
+            e = least_energy[tile]
+            if e >= best:
+                continue
+            at = 0
+            ok = True
+            for d in range(dims):
+                b = subs[s, d, digits[tile, d]]
+                if b < 0:
+                    ok = False
+                    break
+                at += b * stride[d]
+            if not ok:
+                continue
+            for t in range(len(keeps)):
+                if keeps[t]:
+                    e += min(low_coef[s, t] * least[t, at], top_coef[s, t] * run_least[t, tile])
+            best = min(best, e)
+        out[s] = best + fixed[s]

@@ -1,0 +1,297 @@
+"""The best mapping of a layer, with a certificate: effort in steps, ports only where they bind, and what was proved."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from picojoule.cost.cost import Cost
+from picojoule.cost.model import evaluate
+from picojoule.errors import NoMapping, SpecError, unknown_name
+from picojoule.hardware.chip import Chip
+from picojoule.mapping.mapping import Mapping
+from picojoule.search.engine import TOLERANCE, Found, LayerSearch, Options, Progress, goal, hull_goal, stairs_goal
+from picojoule.search.kernels import Goal
+from picojoule.search.lattice import outermost_tiles
+from picojoule.search.problem import PortKey, Problem
+from picojoule.search.result import FrontPoint, LayerResult
+from picojoule.workload.layer import Layer
+
+OBJECTIVES = ("energy", "latency", "edp", "front")
+SPACES = ("default", "perfect", "prototype")
+GROWTH = (1.1, 1.25, 1.5, 2.0, 3.0, 5.0, 10.0, 100.0, np.inf)  # how far above the bound the first answer is looked for
+
+
+@dataclass(frozen=True)
+class Space:
+    """What a search may use: `imperfect` ragged outermost loops, `runs` nodes kept in place by loops of the memory above,
+    `slides` sliding windows, `bypass` memories that tensors may skip, `ports` finite bandwidths."""
+
+    imperfect: bool = True
+    runs: bool = True
+    slides: bool = True
+    bypass: bool = True
+    ports: bool = True
+
+
+NAMED = {
+    "default": Space(),
+    "perfect": Space(imperfect=False),
+    "prototype": Space(imperfect=False, runs=False, slides=False, bypass=False, ports=False),
+}
+
+
+@dataclass
+class Answer:
+    """Mappings found with their true costs, and a bound below which nothing is."""
+
+    points: list[tuple[Found, Cost]]
+    bound: float  # in the goal's own value
+    progress: Progress
+    ports: tuple[PortKey, ...]
+
+
+def without_bypass(chip: Chip) -> Chip:
+    """The chip whose memories keep whatever they may keep."""
+    from picojoule.hardware.chip import Group
+
+    levels = tuple(
+        Group(tuple(replace(m, keeps=tuple(dict.fromkeys(m.keeps + m.may_keep)), may_keep=()) for m in lv.memories))
+        if isinstance(lv, Group) else lv
+        for lv in chip.levels
+    )
+    return replace(chip, levels=levels)
+
+
+class LayerProblem:
+    """One layer on one chip in one space, ready to be asked for several goals; lattices and tables are shared."""
+
+    def __init__(self, layer: Layer, chip: Chip, space: str = "default", accounting: str = "default") -> None:
+        if space not in NAMED:
+            raise unknown_name("space", space, NAMED)
+        self.layer, self.space, self.accounting, self.space_name = layer, NAMED[space], accounting, space
+        self.chip = chip if self.space.bypass else without_bypass(chip)
+        self._problems: dict[bool, Problem] = {}
+
+    def problem(self, imperfect: bool) -> Problem:
+        if imperfect not in self._problems:
+            self._problems[imperfect] = Problem(self.layer, self.chip, imperfect=imperfect, accounting=self.accounting)
+        return self._problems[imperfect]
+
+    def steps(self) -> list[tuple[bool, Options]]:
+        """Spaces from small to large; each begins with the best of the one before."""
+        s = self.space
+        out = [(False, Options(False, False))]
+        if s.runs or s.slides:
+            out.append((False, Options(s.runs, s.slides)))
+        if s.imperfect and any(outermost_tiles(n, True) != outermost_tiles(n, False) for _, n in self.layer.dims):
+            out.append((True, Options(s.runs, s.slides)))
+        return out
+
+    def cost(self, mapping: Mapping) -> Cost:
+        return evaluate(self.layer, self.chip, mapping, self.accounting)
+
+    def binding(self, cost: Cost, cycles: float) -> set[str]:
+        """Causes that need more cycles than the search counted."""
+        return {name for name, c in cost.cycles_by_cause if c > cycles * (1 + 1e-9)}
+
+
+def value_of(g: Goal, energy: float, cycles: float) -> float:
+    """What a goal minimises (energy includes leakage)."""
+    if g.mode == 0:
+        return energy * cycles
+    if g.mode == 1:
+        return energy if cycles <= g.limit else np.inf
+    if g.mode == 3:
+        return energy + g.steep * cycles
+    return energy
+
+
+def solve(lp: LayerProblem, make: Goal, seeds: Sequence[tuple[Found, Cost]] = (), deadline: float | None = None) -> Answer:
+    """Everything that the goal wants, with true costs. Ports join the labels only when a mapping turns out to need them."""
+    points = list(seeds)
+    ports: tuple[PortKey, ...] = ()
+    bound, progress = -np.inf, Progress()
+    steps = lp.steps() if not seeds else lp.steps()[-1:]
+    for at, (imperfect, options) in enumerate(steps):
+        options.deadline = deadline
+        final = at == len(steps) - 1
+        while True:
+            answer = _step(lp, make, imperfect, options, ports, points)
+            bound, progress = answer.bound, answer.progress
+            points = answer.points
+            more = _new_ports(lp, make, imperfect, answer, ports) if lp.space.ports and final else ()
+            if not more or progress.unopened_bound < np.inf:
+                break
+            ports = (*ports, *more)
+    return Answer(points, bound, progress, ports)
+
+
+def _seeded(make: Goal, points: Sequence[tuple[Found, Cost]]) -> Goal:
+    """The goal with what is already known: true energies and cycles of the points."""
+    pairs = [(c.energy_pj, c.cycles) for _, c in points]
+    if make.mode == 2:
+        return hull_goal(make, pairs)
+    if make.mode == 4:
+        return stairs_goal(make, pairs)
+    values = [value_of(make, e, c) for e, c in pairs]
+    return make._replace(best=np.array([min([*values, float(make.best[0])])]))
+
+
+def _step(lp: LayerProblem, make: Goal, imperfect: bool, options: Options, ports: tuple[PortKey, ...],
+          points: Sequence[tuple[Found, Cost]]) -> Answer:
+    """One space: with a best known value at once, else by raising a guessed value until something is found."""
+    problem = lp.problem(imperfect)
+    probe = LayerSearch(problem, options, ports)
+    base = make._replace(least_cycles=probe.least_cycles(), base_cycles=probe.least_cycles(), leak=problem.leak_pj_per_cycle())
+    floor_energy = probe.floor() + base.leak * base.least_cycles
+    lower = value_of(base, floor_energy, base.least_cycles) if base.mode in (0, 1, 3) else 0.0
+    guesses: tuple[float, ...] = (np.inf,) if points or base.mode in (2, 4) else GROWTH
+    for factor in guesses:
+        search = LayerSearch(problem, options, ports)
+        search.choices = probe.choices
+        g = _seeded(base, points)
+        if np.isfinite(factor):
+            g = g._replace(best=np.array([min(float(g.best[0]), lower * factor)]))
+        search.run(g)
+        if search.found or search.progress.unopened_bound < np.inf:
+            break
+    new = [(f, lp.cost(f.mapping)) for f in search.found]
+    found = _best_points(base, [*points, *new])
+    best = min((value_of(base, c.energy_pj, c.cycles) for _, c in found), default=np.inf)
+    claimed = min((value_of(base, f.energy_pj, f.cycles) for f in search.found), default=np.inf)
+    bound = min(best, claimed, search.progress.unopened_bound)
+    return Answer(found, bound, search.progress, ports)
+
+
+def _best_points(g: Goal, points: Sequence[tuple[Found, Cost]]) -> list[tuple[Found, Cost]]:
+    """Keep what the goal needs: the best one, or for fronts and hulls everything undominated. Ties: the first."""
+    if g.mode in (0, 1, 3):
+        return [min(points, key=lambda x: value_of(g, x[1].energy_pj, x[1].cycles))] if points else []
+    out: list[tuple[Found, Cost]] = []
+    for p in sorted(points, key=lambda x: (x[1].cycles, x[1].energy_pj)):
+        if not out or p[1].energy_pj < out[-1][1].energy_pj * (1 - TOLERANCE):
+            out.append(p)
+    return out
+
+
+def _new_ports(lp: LayerProblem, make: Goal, imperfect: bool, answer: Answer, ports: tuple[PortKey, ...]) -> tuple[PortKey, ...]:
+    """Ports that some mapping needs longer than the search thought, where that leaves the answer unproved."""
+    names: set[str] = set()
+    for f, c in answer.points:
+        names |= lp.binding(c, f.cycles)
+    best = min((value_of(make, c.energy_pj, c.cycles) for _, c in answer.points), default=np.inf)
+    if make.mode in (0, 1, 3) and answer.bound >= best * (1 - 1e-12):
+        names = set()
+    if not names and make.mode in (0, 1, 3) and answer.bound < best * (1 - 1e-9):
+        names = {"*"}
+    known = [p for p in lp.problem(imperfect).ports() if p not in ports]
+    if "*" in names:
+        return tuple(known)
+    return tuple(p for p in known if any(n.startswith(f"{p.memory}.") for n in names))
+
+
+def best_mapping(
+    layer: Layer, chip: Chip, objective: str = "edp", *, space: str = "default", time_limit: float | None = None,
+    accounting: str = "default", latency_cycles: float | None = None,
+) -> LayerResult:
+    """The mapping of least energy (pJ), latency (cycles) or energy-delay product, or the whole energy-latency front.
+
+    `space`: "default" (ragged outermost loops, bypass, sliding windows, ports), "perfect" (no ragged loops) or
+    "prototype" (optimal-mapper comparison space). `latency_cycles` bounds the latency. With `time_limit` (CPU seconds)
+    the best so far comes back with its gap. Raises NoMapping when nothing fits. CPU time excludes compilation.
+    """
+    if objective not in OBJECTIVES:
+        raise unknown_name("objective", objective, OBJECTIVES)
+    began = time.process_time()
+    deadline = None if time_limit is None else began + time_limit
+    lp = LayerProblem(layer, chip, space, accounting)
+    answer = _answer(lp, objective, latency_cycles, deadline)
+    if not answer.points:
+        limit = f" within {latency_cycles:,.0f} cycles" if latency_cycles else ""
+        raise NoMapping(f"no mapping of layer {layer.name!r} on {chip.name!r}{limit}", hint="enlarge a memory or relax the limit")
+    found, cost = _chosen(objective, answer)
+    front = tuple(FrontPoint(c.energy_pj, c.cycles, f.mapping) for f, c in answer.points)
+    value = objective_value(objective, cost)
+    proved, gap = proof(objective, value, answer, lp)
+    cpu = time.process_time() - began
+    return LayerResult(layer, chip, objective, found.mapping, cost, proved, gap,
+                       certificate(lp, objective, found.mapping, cost, answer, proved, gap), cpu, front)
+
+
+def _answer(lp: LayerProblem, objective: str, latency_cycles: float | None, deadline: float | None) -> Answer:
+    if objective == "edp" and latency_cycles is None:
+        return solve(lp, goal(0, 0.0, 0.0), deadline=deadline)
+    if objective == "front":
+        return solve(lp, goal(4, 0.0, 0.0), deadline=deadline)
+    if objective == "latency":
+        return _fastest(lp, deadline)
+    if objective == "edp":
+        raise SpecError("a latency limit goes with the objective energy", hint="use --objective energy --latency ...")
+    return solve(lp, goal(1, 0.0, 0.0, limit=latency_cycles or np.inf), deadline=deadline)
+
+
+def _fastest(lp: LayerProblem, deadline: float | None) -> Answer:
+    """Least cycles first, then least energy: energy + slope x cycles with a slope that outweighs any energy."""
+    seed = solve(lp, goal(0, 0.0, 0.0), deadline=deadline)
+    if not seed.points:
+        return seed
+    slope = max(c.energy_pj for _, c in seed.points) * 1e3
+    return solve(lp, goal(3, 0.0, 0.0, slope=slope), seed.points, deadline)
+
+
+def _chosen(objective: str, answer: Answer) -> tuple[Found, Cost]:
+    key = {"edp": lambda c: c.energy_pj * c.cycles, "energy": lambda c: c.energy_pj, "latency": lambda c: (c.cycles, c.energy_pj),
+           "front": lambda c: c.energy_pj * c.cycles}[objective]
+    return min(answer.points, key=lambda x: key(x[1]))
+
+
+def objective_value(objective: str, cost: Cost) -> float:
+    """The number that an objective minimises: pJ, cycles, or pJ x cycles."""
+    return {"energy": cost.energy_pj, "latency": cost.cycles}.get(objective, cost.energy_pj * cost.cycles)
+
+
+def proof(objective: str, value: float, answer: Answer, lp: LayerProblem) -> tuple[bool, float]:
+    """(proved, gap). Unproved where time ran out, or where the chip or layer has something outside the search's exact rules."""
+    outside = inexact(lp)
+    stopped = answer.progress.unopened_bound < np.inf
+    if outside or (stopped and not np.isfinite(answer.bound)):
+        return False, 1.0
+    if not stopped:
+        return True, 0.0
+    bound = max(answer.bound, 0.0)
+    if objective == "latency":
+        bound = 0.0
+    gap = max(0.0, (value - bound) / value) if value else 0.0
+    return gap <= 1e-9, gap
+
+
+def inexact(lp: LayerProblem) -> list[str]:
+    """What makes a proof impossible here, in words."""
+    out = []
+    if any(f.links for f in lp.chip.fanouts):
+        out.append("neighbour links are not credited in the search")
+    if not lp.problem(False).exact_runs:
+        out.append("a dimension leaves two tensors in place at once")
+    return out
+
+
+def certificate(lp: LayerProblem, objective: str, mapping: Mapping, cost: Cost, answer: Answer, proved: bool, gap: float) -> dict[str, Any]:
+    """Plain JSON: the space with its borders, what was opened and closed, the answer; no timings."""
+    p = answer.progress
+    imperfect = lp.space.imperfect
+    tiles = {d: list(outermost_tiles(n, imperfect)) for d, n in lp.layer.dims}
+    return {
+        "objective": objective, "space": lp.space_name, "accounting": lp.accounting, "proved": proved, "gap": gap,
+        "energy_pj": cost.energy_pj, "cycles": cost.cycles, "value": objective_value(objective, cost),
+        "lower_bound": objective_value(objective, cost) * (1 - gap),
+        "mapping": str(mapping), "outermost_tiles": tiles,
+        "borders": ["nodes of an outer memory above those of an inner one", "one node per tensor and memory",
+                    "tensors start and end in DRAM", "inner loops divide exactly; the outermost of each dimension may be ragged"],
+        "patterns": p.patterns, "spatial_opened": p.opened, "spatial_closed": p.closed,
+        "ports_in_labels": [f"{x.memory}.{x.serves}" for x in answer.ports], "tolerance": TOLERANCE, "outside_the_proof": inexact(lp),
+    }

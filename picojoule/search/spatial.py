@@ -1,0 +1,65 @@
+"""Spatial extents: every way to unroll a layer's dimensions at a fan-out, each with one assignment to its axes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from picojoule.hardware.chip import Axis, FanOut
+from picojoule.search.lattice import Lattice
+from picojoule.workload.layer import Layer
+
+
+def ratios(extents: np.ndarray) -> list[int]:
+    """Extents that may be unrolled: quotients of two extents of a chain, and whole ragged outermost loops."""
+    ext = [int(e) for e in extents]
+    out = {a // b for i, a in enumerate(ext) for b in ext[i:] if a % b == 0}
+    out |= {-(-ext[0] // t) for t in ext[1:] if ext[0] % t}
+    return sorted(out)
+
+
+def axis_choices(axis: Axis, layer: Layer, lattice: Lattice) -> np.ndarray:
+    """int64[n, D]: all extents along one axis whose product is at most its size."""
+    rows = [[1] * len(lattice.dims)]
+    for d, dim in enumerate(lattice.dims):
+        if not axis.allows(layer, dim):
+            continue
+        allowed = [r for r in ratios(lattice.extents[d]) if 1 < r <= axis.size]
+        rows += [[*row[:d], r, *row[d + 1 :]] for row in rows for r in allowed if np.prod(row) * r <= axis.size]
+    return np.array(rows, np.int64)
+
+
+def spatial_choices(fanout: FanOut | None, layer: Layer, lattice: Lattice) -> tuple[np.ndarray, np.ndarray]:
+    """(int64[n, D] distinct extents over all axes, int64[n, axes, D] one assignment each). Extent 1 everywhere: idle."""
+    one = np.ones((1, len(lattice.dims)), np.int64)
+    if fanout is None:
+        return one, one[:, None, :]
+    total, parts = one, np.empty((1, 0, len(lattice.dims)), np.int64)
+    for axis in fanout.axes:
+        here = axis_choices(axis, layer, lattice)
+        pairs = (total[:, None, :] * here[None, :, :]).reshape(-1, len(lattice.dims))
+        _, keep = np.unique(pairs, axis=0, return_index=True)
+        keep.sort()
+        i, j = np.divmod(keep, len(here))
+        total = pairs[keep]
+        parts = np.concatenate([parts[i], here[j][:, None, :]], axis=1)
+    legal = np.ones(len(total), bool)
+    for d, e in enumerate(lattice.extents):
+        legal &= np.isin(total[:, d], ratios(e))
+    return total[legal], parts[legal]
+
+
+def digits_below(extents: np.ndarray, unrolled: int) -> tuple[np.ndarray, np.ndarray]:
+    """(int16[n] digit below the fan-out for each digit above, -1 where it cannot be; float64[n] padding)."""
+    ext = [int(e) for e in extents]
+    place = {e: i for i, e in enumerate(ext)}
+    out = np.full(len(ext), -1, np.int16)
+    waste = np.ones(len(ext))
+    for i, e in enumerate(ext):
+        if e % unrolled == 0 and e // unrolled in place:
+            out[i] = place[e // unrolled]
+    if out[0] < 0 and unrolled > 1:  # the unrolled loop is the outermost and ragged: the least tile that it covers
+        fitting = [t for t in ext[1:] if ext[0] % t and -(-ext[0] // t) == unrolled]
+        if fitting:
+            out[0] = place[min(fitting)]
+            waste[0] = min(fitting) * unrolled / ext[0]
+    return out, waste
