@@ -66,7 +66,8 @@ class Builder:
         read: int | None = None, written: int | None = None, known: bool = True, why: str = "",
     ) -> None:
         """Any other operator. It reads its inputs and `parameters` (biases, tables) and writes its outputs, unless told less."""
-        reads = (sum(v.elements for v in inputs) if read is None else read) + parameters
+        once = {v.name: v.elements for v in inputs}  # an operand that is used twice is read once
+        reads = (sum(once.values()) if read is None else read) + parameters
         writes = sum(v.elements for v in outputs) if written is None else written
         bits = max((v.bits for v in (*outputs, *inputs)), default=BITS)
         label = _unique(name, self._named)

@@ -95,6 +95,9 @@ class Facts:
             self._take(x, proto)
         if outputs[0] not in self.shapes and (shape := result_shape(node, self.shapes, attributes(node))) is not None:
             self.shapes[outputs[0]], self.types[outputs[0]] = shape, self.types.get(node.input[0], 0)
+        if node.op_type == "Loop":
+            for x, inner in zip(node.output, attributes(node)["body"].output[1 : len(node.input) - 1], strict=False):
+                self._take(x, inner.type)  # a carried value has the size that the body states
         for x in outputs:
             if x not in self.shapes and x in self._told:
                 self._take(x, self._told[x])

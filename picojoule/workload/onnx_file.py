@@ -21,7 +21,8 @@ def open_onnx(path: Path) -> onnx.ModelProto:
     if path.is_dir():
         raise SpecError("this is a folder", where=where, hint="name the .onnx file inside it")
     try:
-        head = path.open("rb").read(64)
+        with path.open("rb") as file:
+            head = file.read(64)
     except OSError as error:
         raise SpecError(f"cannot read it: {error.strerror}", where=where, hint="check the permissions") from None
     if not head:

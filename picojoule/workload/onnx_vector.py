@@ -56,7 +56,8 @@ def _counted(reader: Reader, node: onnx.NodeProto, op: str) -> None:
     size = xs[0].elements if xs else 0
     read: int | None = None
     if op in ("Gather", "GatherElements", "GatherND", "Slice", "Compress"):
-        read, parameters = outs[0].elements + sum(x.elements for x in xs[1:]), 0  # only what is taken
+        indices = [reader.values[x].elements for x in node.input[1:] if x in reader.values]
+        read, parameters = outs[0].elements + sum(indices), 0  # only what is taken
     elif op in ("ConstantOfShape", "Range", "EyeLike"):
         read, parameters = 0, 0
     ops = _ops(reader, node, op, xs, outs, size)

@@ -73,7 +73,8 @@ def _counted(reader: Reader, node: Any, args: dict[str, Any], op: str | None, pl
     made, taken = sum(x.elements for x in outs), sum(x.elements for x in xs[:1])
     read: int | None = None
     if op in ("Gather", "GatherElements", "Slice"):
-        read, parameters = made + sum(x.elements for x in xs[1:]), 0
+        indices = [x for x in xs if x.name != _name_of(reader, args.get("weight", args.get("self", args.get("input"))))]
+        read, parameters = made + sum(x.elements for x in indices), 0  # only what is taken
     if op in table.PER_ELEMENT:
         op = "GeluTanh" if op == "Gelu" and args.get("approximate") == "tanh" else op
         ops = made * table.PER_ELEMENT[op]
@@ -210,6 +211,12 @@ def _resize(reader: Reader, node: Any, name: str) -> None:
 def _view(reader: Reader, node: Any) -> None:
     x = reader.activations(node)[0]
     reader.values[node.name] = reader.build.view(x, reader.shape(node) or (), name=reader.label(node))
+
+
+def _name_of(reader: Reader, operand: Any) -> str:
+    """The activation behind an operand, if it is one."""
+    found = reader.values.get(getattr(operand, "name", ""))
+    return found.name if found else ""
 
 
 def _same_size(reader: Reader, node: Any) -> bool:
