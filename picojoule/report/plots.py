@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
 
 from picojoule.report import units
 
@@ -140,6 +141,54 @@ def roofline(points: Sequence[Point], peak_macs_per_s: float, dram_bytes_per_s: 
             out.append(_text(x + 6, y + 14, str(p.number), "start", "small"))
             placed.append((x, y))
     return _svg(height, out, title)
+
+
+def front(points: Sequence[tuple[float, float]], title: str) -> str:
+    """The energy-latency front as a staircase; points are (pJ, s). Each corner is a mapping that no other one dominates."""
+    height, left, right, top, bottom = 260, 90, 30, 14, 46
+    (e_div, e_unit), (t_div, t_unit) = (
+        units.unit_for(max(p[i] for p in points), kind) for i, kind in ((0, "energy"), (1, "time"))
+    )
+    corners = sorted((t / t_div, e / e_div) for e, t in points)
+    x0, x1 = _span([t for t, _ in corners])
+    y0, y1 = _span([e for _, e in corners])
+
+    def px(t: float) -> float:
+        return left + (t - x0) / (x1 - x0) * (WIDTH - left - right)
+
+    def py(e: float) -> float:
+        return height - bottom - (e - y0) / (y1 - y0) * (height - top - bottom)
+
+    out = []
+    for t in _ticks(x0, x1):
+        out.append(_line(px(t), py(y0), px(t), py(y1), "grid") + _text(px(t), height - 28, f"{t:g}", "middle"))
+    for e in _ticks(y0, y1):
+        out.append(_line(px(x0), py(e), px(x1), py(e), "grid") + _text(left - 8, py(e) + 4, f"{e:g}", "end"))
+    for (t, e), (next_t, next_e) in pairwise(corners):
+        out.append(_line(px(t), py(e), px(next_t), py(e), "roof") + _line(px(next_t), py(e), px(next_t), py(next_e), "roof"))
+    for t, e in corners:
+        tip = f"<title>{units.figures(e)} {e_unit}, {units.figures(t)} {t_unit}</title>"
+        out.append(f'<circle cx="{px(t):.1f}" cy="{py(e):.1f}" r="4" fill="{COLOURS[0]}">{tip}</circle>')
+    out.append(_text((left + WIDTH - right) / 2, height - 8, f"latency [{t_unit}]", "middle", "axis"))
+    middle = f"translate(16 {height / 2:.0f}) rotate(-90)"
+    out.append(f'<text class="axis" text-anchor="middle" transform="{middle}">energy [{e_unit}]</text>')
+    return _svg(height, out, title)
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Four to ten round numbers between the ends."""
+    rough = (high - low) / 5
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(power * f for f in (1, 2, 5, 10) if power * f >= rough * 0.999)
+    first = math.ceil(low / step)
+    return [round(k * step, 12) for k in range(first, math.floor(high / step) + 1)]
+
+
+def _span(values: Sequence[float]) -> tuple[float, float]:
+    """The range of the values with a margin, never empty."""
+    low, high = min(values), max(values)
+    margin = 0.06 * (high - low) or 0.05 * abs(high) or 1.0
+    return low - margin, high + margin
 
 
 def _decades(values: Sequence[float]) -> tuple[int, int]:

@@ -219,7 +219,16 @@ def layer_body(result: LayerResult) -> str:
         html.tag("h3", "Cycles that each cause alone needs"),
         html.table(["cause", "cycles"], [(cause, f"{n:,.0f}") for cause, n in cost.cycles_by_cause]),
     ]
-    return html.section("two", [html.section("", left), html.section("", right)])
+    return html.section("two", [html.section("", left), html.section("", right)]) + _front(result)
+
+
+def _front(result: LayerResult) -> str:
+    """The energy-latency front where the search gave one."""
+    if len(result.front) < 2:
+        return ""
+    points = [(p.energy_pj, p.cycles / result.chip.clock_hz) for p in result.front]
+    head = html.tag("h3", f"Energy-latency front: {len(points)} mappings that no other one beats in both")
+    return head + plots.front(points, f"energy-latency front of {result.layer.name}")
 
 
 def vector_ops(network: Network | None, chip: Chip) -> str:
@@ -258,9 +267,9 @@ def provenance(chip: Chip) -> str:
     numbers = [n for n in where_from(chip) if n.value is not None or (n.kind == "energy" and n.what != "vector")]
     rows = [(n.component, n.what, n.shown, n.source or "-") for n in numbers]
     lead = (
-        "Where each number of the chip comes from: energies of a read and a write are per access of one memory word, of a transfer per "
-        "word that reaches or leaves one instance, of a MAC per MAC. Energies of layers are counts x these; counts come from the "
-        "mapping (pj explain shows how)."
+        "Where each number of the chip comes from. Energies of a read and a write are per access of one memory word, of a transfer "
+        "per word that reaches or leaves one instance, of a MAC per MAC. Energies of layers are counts x these; counts come from "
+        "the mapping (pj explain shows how)."
     )
     table = html.table(["component", "number", "value", "source"], rows, (0, 1), (3,))
     return html.tag("h2", "Provenance") + html.tag("p", lead) + table

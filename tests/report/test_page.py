@@ -160,3 +160,10 @@ def test_nothing_overlaps_or_overflows_at_1280_pixels(tmp_path: Path) -> None:
     assert layout["wide"] == []
     assert layout["clash"] == []
     assert layout["scroll"] <= 1280
+
+
+def test_a_front_is_drawn_as_a_staircase_of_its_mappings() -> None:
+    svg = plots.front([(3e6, 1e-3), (2e6, 2e-3), (1e6, 5e-3)], "front")
+    assert svg.count("<circle") == 3 and svg.count('class="roof"') == 4
+    assert "energy [µJ]" in svg and "latency [ms]" in svg
+    assert plots.front([(1.0, 1.0)], "one point").count("<circle") == 1
