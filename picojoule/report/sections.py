@@ -267,7 +267,7 @@ def provenance(chip: Chip) -> str:
     numbers = [n for n in where_from(chip) if n.value is not None or (n.kind == "energy" and n.what != "vector")]
     rows = [(n.component, n.what, n.shown, n.source or "-") for n in numbers]
     lead = (
-        "Where each number of the chip comes from. Energies of a read and a write are per access of one memory word, of a transfer "
+        "Where each number of the chip comes from. Energies of a read and a write are per access of a memory word, of a transfer "
         "per word that reaches or leaves one instance, of a MAC per MAC. Energies of layers are counts x these; counts come from "
         "the mapping (pj explain shows how)."
     )
