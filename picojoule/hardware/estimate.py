@@ -25,7 +25,8 @@ class Estimate:
 
     def describe(self) -> str:
         """Source, range and note in one line."""
-        span = "" if self.low == self.high else f"; {self.low:.3g} to {self.high:.3g} {self.unit}"
+        low, high = (f"{float(f'{x:.3g}'):.12g}" for x in (self.low, self.high))
+        span = "" if self.low == self.high else f"; {low} to {high} {self.unit}"
         return f"{self.source}{span}{'; ' + self.note if self.note else ''}"
 
     def times(self, factor: float, note: str = "") -> Estimate:
