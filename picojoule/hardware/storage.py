@@ -174,7 +174,7 @@ def register(*, capacity_bits: int, word_bits: int, technology_nm: float, voltag
 
 @component("dram")
 def dram(*, kind: str, word_bits: int) -> dict[str, Estimate]:
-    """DRAM of a kind (DDR3, DDR4, LPDDR3, LPDDR4, GDDR5, HBM1 to HBM4, HMC): energy per word = pJ per bit x bits.
+    """DRAM of a kind (DDR3, DDR4, LPDDR3, LPDDR4, GDDR5, HBM1 to HBM4, HMC, generic): energy per word = pJ per bit x bits.
 
     Source: one row a kind in data/dram.csv, interface included; the range spans the other rows, of which those from data-sheet
     currents leave the interface out. Row misses, refresh and background power are not modelled; reads and writes cost the same.

@@ -161,7 +161,8 @@ def _scaled(number: str, unit: str, kind: Kind) -> float:
     text = f"{number} {unit}"
     try:
         exact = Decimal(number.replace("_", ""))
-        value = float(Fraction(exact) * kind.scales[unit]) if exact.is_finite() else math.inf
+        finite = exact.is_finite() and abs(exact.adjusted()) < 400  # beyond any float, and slow as a fraction
+        value = float(Fraction(exact) * kind.scales[unit]) if finite or exact.is_zero() else math.inf
     except (InvalidOperation, OverflowError):
         value = math.inf
     if not math.isfinite(value):

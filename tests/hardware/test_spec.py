@@ -137,6 +137,7 @@ def test_all_faults_of_a_file_are_reported_in_the_order_of_the_file() -> None:
     ("chip", "1:1", "keys and values are needed here, not text 'chip'"),
     ("chip: &a {b: *a}\n", "1:7", "an alias repeats a block inside itself, or far too often"),
     ("chip: a\x01", "1:8", "this character is not allowed in YAML"), ("? [a]\n: b\n", "1:3", "a key has to be a plain word"),
+    ("[" * 5000, "1:1", "brackets or blocks are nested too deeply"),
     ("a: &b {c: d}\n<<: *b\n", "2:1", "`<<` merges keys where nobody sees them"),
 ])  # fmt: skip
 def test_a_file_that_is_no_chip_at_all_is_refused(text: str, place: str, problem: str) -> None:

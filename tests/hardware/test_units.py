@@ -53,6 +53,7 @@ def test_a_shown_size_reads_back_in_whole_bits(bits: int) -> None:
     ("nan pJ", ["energy"], "'nan pJ' is not finite", "an energy is a finite number, such as '2 pJ'"),
     ("inf", ["energy"], "'inf' is not finite", "write an energy with its unit, such as '2 pJ'"),
     ("1e999 J", ["energy"], "'1e999 J' is not finite", "an energy is a finite number, such as '2 pJ'"),
+    ("1e999999999 J", ["energy"], "'1e999999999 J' is not finite", "an energy is a finite number, such as '2 pJ'"),
     ("200 mhz", ["frequency"], "'200 mhz': unknown unit 'mhz'", "did you mean MHz? upper and lower case differ"),
     ("4 KB", ["size"], "'4 KB': KB may mean 1024 or 1000", "write '4 KiB' for 1024 or '4 kB' for 1000"),
     ("3 pKJ", ["energy"], "'3 pKJ': unknown unit 'pKJ'", "did you mean 'pJ'? known: J, aJ, fJ, mJ, nJ, pJ, uJ"),
