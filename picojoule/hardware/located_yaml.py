@@ -48,7 +48,8 @@ def read(text: str, where: str) -> Document:
     except yaml.YAMLError as e:
         raise _syntax_error(e, text, where) from None
     except RecursionError:
-        raise SpecError("brackets or blocks are nested too deeply", where=f"{where}:1:1", hint="a chip needs six levels") from None
+        raise SpecError("brackets or blocks are nested too deeply", where=f"{where}:1:1",
+                        hint="a chip needs six levels of them") from None
     if root is None:
         raise SpecError("the file is empty", where=f"{where}:1:1", hint="write keys and values; `pj schema` lists the keys")
     document = Document(None, where)

@@ -59,6 +59,11 @@ def test_a_mac_is_a_multiplication_and_an_addition_and_shows_what_others_say() -
     assert mac.low <= mac.value <= 0.32 <= mac.high  # Accelergy's figure for the same unit
 
 
+def test_the_mac_of_the_eyeriss_fit_is_predicted_within_15_percent() -> None:
+    predicted = value("mac", "mac", {"bits": 16, "technology_nm": 65.0, "voltage_v": 1.0})
+    assert predicted == pytest.approx(2.0, rel=0.15)  # 1.76 pJ against the 2 pJ fitted to the chip
+
+
 def test_published_7_nm_figures_are_met_and_scaled_45_nm_ones_shown_beside() -> None:
     product = operation("multiply", "int", 8, 7)
     assert product.value == 0.07
