@@ -25,9 +25,10 @@ from pydantic import ValidationError
 from picojoule.errors import PicojouleError, SpecError, unknown_name
 from picojoule.hardware import faults
 from picojoule.hardware.chip import Axis, Chip, Compute, FanOut, Group, Memory, Port
-from picojoule.hardware.components import Estimate, evaluate
+from picojoule.hardware.components import evaluate
 from picojoule.hardware.located_yaml import Document, Path, read
 from picojoule.hardware.models import ChipSpec, ComponentSpec, ComputeSpec, FanOutSpec, MemorySpec
+from picojoule.hardware.provenance import UNSTATED
 from picojoule.hardware.units import Quantity
 from picojoule.hardware.write import chip_to_yaml
 from picojoule.workload.layer import ROLES
@@ -120,11 +121,11 @@ class _Reader:
         given = {"capacity_bits": m.size, "word_bits": m.word}
         numbers = self._numbers(m.class_, given, path, {
             "read": _value(m.read, m.word), "write": _value(m.write, m.word), "leakage": _value(m.leakage),
-            "area": _value(m.area)}, m.model_fields_set, m.sources)
+            "area": _value(m.area)}, m)
         kind = m.type or (m.class_.name if m.class_ else "dram" if outermost else "sram")
         with self._at(path):
             return Memory(m.name, m.size, m.word, numbers["read"], numbers["write"], keeps, m.may_keep, self._ports(m, path),
-                          m.double_buffered, numbers["leakage"], numbers["area"], kind, m.source, numbers.sources)
+                          m.double_buffered, numbers["leakage"], numbers["area"], kind, numbers.source, numbers.sources)
 
     def _ports(self, m: MemorySpec, path: Path) -> tuple[Port, ...]:
         band = m.bandwidth
@@ -147,33 +148,41 @@ class _Reader:
     def _fanout(self, f: FanOutSpec, path: Path) -> FanOut:
         axes = tuple(Axis(n, a.size, a.dims, a.reuses) for n, a in f.axes.items())
         numbers = self._numbers(f.class_, {"word_bits": f.word}, path, {"transfer": _value(f.transfer, f.word)},
-                                f.model_fields_set, f.sources)
+                                f)
         with self._at(path):
-            return FanOut(f.name, axes, f.multicast, f.reduction, f.links, numbers["transfer"], f.word, f.source, numbers.sources)
+            return FanOut(f.name, axes, f.multicast, f.reduction, f.links, numbers["transfer"], f.word,
+                          numbers.source, numbers.sources)
 
     def _compute(self, c: ComputeSpec, path: Path) -> Compute:
         numbers = self._numbers(c.class_, {"bits": c.operands}, path, {
             "mac": _value(c.mac, c.operands), "vector": _value(c.vector, c.operands), "leakage": _value(c.leakage),
-            "area": _value(c.area)}, c.model_fields_set, c.sources)
+            "area": _value(c.area)}, c)
         with self._at(path):
             return Compute(c.name, numbers["mac"], c.operands, c.scaling, c.per_cycle, numbers["leakage"], numbers["area"],
-                           numbers["vector"], c.source, numbers.sources)
+                           numbers["vector"], numbers.source, numbers.sources)
 
     def _numbers(self, component: ComponentSpec | None, given: dict[str, int | None], path: Path, stated: dict[str, float | None],
-                 written: set[str], sources: dict[str, str]) -> _Numbers:
-        """The stated numbers, and those of the component for what the block leaves out."""
-        for key in sources:
+                 block: MemorySpec | FanOutSpec | ComputeSpec) -> _Numbers:
+        """The stated numbers, and those of the component for what the block leaves out; each with its source.
+
+        A block without `source` has that of its component, or else that of the chip.
+        """
+        for key in block.sources:
             if key not in stated:
                 raise unknown_name("number", key, stated, self.document.at_key((*path, "sources", key)))
-        values, origin = dict(stated), dict(sources)
+        written, values, origin = block.model_fields_set, dict(stated), dict(block.sources)
+        source = block.source if "source" in written else self.spec.source
         if component is not None:
             context = {**given, "technology_nm": self.spec.technology, "voltage_v": self.spec.voltage}
             with self._at((*path, "class")):
                 estimates = evaluate(component.name, context, component.model_extra or {})
-            for key in stated:
-                if key in estimates and key not in written:
-                    values[key], origin[key] = estimates[key].value, _origin(component.name, estimates[key])
-        return _Numbers(values, sources=tuple((k, origin[k]) for k in stated if k in origin))
+            taken = [key for key in stated if key in estimates and key not in written]
+            values |= {key: estimates[key].value for key in taken}
+            if "source" not in written and taken:
+                origin |= {key: source or UNSTATED for key in stated if key in written and key not in origin}
+                source = f"component {component.name}: {estimates[taken[0]].source}"
+            origin |= {key: f"component {component.name}: {estimates[key].describe()}" for key in taken}
+        return _Numbers(values, source, tuple((k, origin[k]) for k in stated if k in origin))
 
     def _names_differ(self) -> None:
         seen: dict[str, str] = {}
@@ -203,11 +212,11 @@ class _Reader:
 
 
 class _Numbers(dict[str, float | None]):
-    """The numbers of one component with the source of each that has one of its own."""
+    """The numbers of one component, their common source, and the source of each that has one of its own."""
 
-    def __init__(self, values: dict[str, float | None], sources: tuple[tuple[str, str], ...]) -> None:
+    def __init__(self, values: dict[str, float | None], source: str, sources: tuple[tuple[str, str], ...]) -> None:
         super().__init__(values)
-        self.sources = sources
+        self.source, self.sources = source, sources
 
 
 def _value(quantity: Quantity | None, word_bits: int = 1) -> float | None:
@@ -215,7 +224,3 @@ def _value(quantity: Quantity | None, word_bits: int = 1) -> float | None:
     if quantity is None:
         return None
     return quantity.value * word_bits if quantity.kind == "energy_per_bit" else quantity.value
-
-
-def _origin(component: str, estimate: Estimate) -> str:
-    return f"component {component}: {estimate.describe()}"

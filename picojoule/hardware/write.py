@@ -18,9 +18,9 @@ def chip_to_yaml(chip: Chip) -> str:
         "technology": _show(chip.technology_nm, "length"), "voltage": _show(chip.voltage_v, "voltage"),
         "clock": show(chip.clock_hz, "frequency"), "static": _show(chip.static_mw, "power"),
     })  # fmt: skip
-    levels = [_level(level) for level in chip.levels]
-    levels = [_level(level) for level in chip.levels]
-    return "\n".join(_dump(part) for part in (head, {"levels": levels}, {"compute": _compute(chip.compute)}))
+    levels = [_level(level, chip.source) for level in chip.levels]
+    levels = [_level(level, chip.source) for level in chip.levels]
+    return "\n".join(_dump(part) for part in (head, {"levels": levels}, {"compute": _compute(chip.compute, chip.source)}))
 
 
 class _Dumper(yaml.SafeDumper):
@@ -51,12 +51,16 @@ def _drop_empty(block: dict[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in block.items() if v is not None and v != "" and v != {} and v != []}
 
 
-def _level(level: Group | FanOut) -> dict[str, Any]:
+def _source(part: Memory | FanOut | Compute, chip_source: str) -> dict[str, str]:
+    """The source of a part is written where it is not the chip's, which the reader takes by itself."""
+    return {} if part.source == chip_source else {"source": part.source}
+
+
+def _level(level: Group | FanOut, source: str) -> dict[str, Any]:
     if isinstance(level, FanOut):
-        return {"fanout": _fanout(level)}
-    if len(level.memories) == 1:
-        return {"memory": _memory(level.memories[0])}
-    return {"peers": [_memory(m) for m in level.memories]}
+        return {"fanout": _fanout(level) | _source(level, source)}
+    memories = [_memory(m) | _source(m, source) for m in level.memories]
+    return {"memory": memories[0]} if len(memories) == 1 else {"peers": memories}
 
 
 def _memory(m: Memory) -> dict[str, Any]:
@@ -66,7 +70,7 @@ def _memory(m: Memory) -> dict[str, Any]:
         "keeps": _roles(m.keeps), "may_keep": _roles(m.may_keep) if m.may_keep else None,
         **_ports(m.ports), "double_buffered": m.double_buffered or None,
         "leakage": _show(m.leakage_mw, "power"), "area": _show(m.area_um2, "area"),
-        "source": m.source, "sources": dict(m.sources),
+        "sources": dict(m.sources),
     })  # fmt: skip
 
 
@@ -89,7 +93,7 @@ def _fanout(f: FanOut) -> dict[str, Any]:
     return _drop_empty({
         "name": f.name, "axes": {a.name: _axis(a) for a in f.axes}, "multicast": f.multicast, "reduction": f.reduction,
         "links": list(f.links), "transfer": _show(f.transfer_pj, "energy"), "word": show(f.transfer_bits, "size"),
-        "source": f.source, "sources": dict(f.sources),
+        "sources": dict(f.sources),
     })  # fmt: skip
 
 
@@ -104,9 +108,9 @@ def _axis(a: Axis) -> int | dict[str, Any]:
     return block
 
 
-def _compute(c: Compute) -> dict[str, Any]:
+def _compute(c: Compute, source: str) -> dict[str, Any]:
     return _drop_empty({
         "name": c.name, "mac": _show(c.mac_pj, "energy"), "operands": show(c.bits, "size"), "scaling": c.scaling,
         "per_cycle": c.macs_per_cycle, "vector": _show(c.vector_pj, "energy"), "leakage": _show(c.leakage_mw, "power"),
-        "area": _show(c.area_um2, "area"), "source": c.source, "sources": dict(c.sources),
-    })  # fmt: skip
+        "area": _show(c.area_um2, "area"), "sources": dict(c.sources),
+    }) | _source(c, source)  # fmt: skip

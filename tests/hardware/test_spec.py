@@ -181,6 +181,17 @@ def test_a_written_number_beats_the_component_and_each_keeps_its_source() -> Non
     assert memory.source == "my bench"
 
 
+def test_a_part_without_a_source_has_that_of_its_component_or_of_the_chip() -> None:
+    text = GOOD.replace("clock:", "source: a thesis\nclock:")
+    text = text.replace("size: 64 B, word: 16 b, read: 1 pJ, write: 1 pJ",
+                        "size: 64 B, word: 16 b, write: 7 pJ, class: {name: register_file, technology: 65 nm}")
+    chip = chip_from_yaml(text)
+    assert chip.dram.source == chip.fanouts[0].source == chip.compute.source == "a thesis"
+    assert chip.memory("RF").source == "component register_file: Accelergy eyeriss_like reference table, 65 nm, 16 b"
+    assert dict(chip.memory("RF").sources)["write"] == "a thesis"
+    assert chip_from_yaml(chip_to_yaml(chip)) == chip
+
+
 roles = st.lists(st.sampled_from(ROLES), unique=True).map(tuple)
 energies = st.none() | st.floats(0, 1e6, allow_subnormal=False)
 names = st.from_regex(r"[A-Za-z_][A-Za-z0-9_.-]{0,8}", fullmatch=True)
