@@ -32,6 +32,7 @@ class Facts:
         self.constant: set[str] = set()
         self.origin: dict[str, str] = {}  # constant -> the first constant it was made from
         self.reasons: dict[str, str] = {}  # tensor -> why its shape is not known
+        self.contradicted: set[str] = set()  # results of operators whose operands do not fit together
         self.add_constants(model.graph)
         for item in model.graph.input:
             if item.name in inputs:
@@ -45,7 +46,7 @@ class Facts:
             self.shapes[tensor.name], self.types[tensor.name] = tuple(tensor.dims), tensor.data_type
             self.constant.add(tensor.name)
             if math.prod(tensor.dims) <= SMALL:
-                with contextlib.suppress(ValueError, TypeError, OSError):  # kept in a file beside the model
+                with contextlib.suppress(Exception):  # its values lie in a file that is not there
                     self.values[tensor.name] = numpy_helper.to_array(tensor)
         for sparse in graph.sparse_initializer:
             name = sparse.values.name
@@ -88,9 +89,11 @@ class Facts:
             types = {x: self._type(x) for x in node.input if x}
             data = {x: numpy_helper.from_array(self.values[x], x) for x in node.input if x in self.values}
             found = onnx.shape_inference.infer_node_outputs(schema, node, types, data, None, self.opsets)
-        except (onnx.defs.SchemaError, onnx.shape_inference.InferenceError, KeyError, ValueError, RuntimeError) as error:
+        except Exception as error:  # the library raises of many kinds; what it says becomes the reason
             for x in outputs:
                 self.reasons[x] = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
+            if isinstance(error, onnx.shape_inference.InferenceError) and all(x in self.shapes for x in node.input if x):
+                self.contradicted.update(outputs)
         for x, proto in found.items():
             self._take(x, proto)
         if outputs[0] not in self.shapes and (shape := result_shape(node, self.shapes, attributes(node))) is not None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import onnx
 from google.protobuf.message import DecodeError
+from onnx.external_data_helper import load_external_data_for_tensor
+from onnx.inliner import inline_local_functions, inline_selected_functions
 
 from picojoule.errors import SpecError, unknown_name
 
@@ -35,15 +39,34 @@ def open_onnx(path: Path) -> onnx.ModelProto:
         raise SpecError("this is no ONNX model", where=where, hint="the file is damaged or of another format") from None
     if not model.graph.node:
         raise SpecError("the model holds no operators", where=where, hint="the file is damaged, or was cut short")
-    if model.functions:
-        from onnx.inliner import inline_local_functions
-
-        model = inline_local_functions(model)
     for tensor in model.graph.initializer:
         if _elements(tensor) > SMALL:
             for field in ("raw_data", "float_data", "int32_data", "int64_data", "double_data"):
                 tensor.ClearField(field)
-    return model
+        elif tensor.data_location == onnx.TensorProto.EXTERNAL:
+            with contextlib.suppress(Exception):  # beside the model; should it matter, the shapes that need it are refused
+                load_external_data_for_tensor(tensor, str(path.parent))
+                tensor.data_location = onnx.TensorProto.DEFAULT
+    return inline_local_functions(model) if model.functions else model
+
+
+def open_functions(model: onnx.ModelProto, is_known: Callable[[onnx.NodeProto], bool]) -> onnx.ModelProto:
+    """The model with operators that are not known spelled out, where the standard defines them by simpler ones."""
+    strange = {(n.domain, n.op_type) for n in model.graph.node if not is_known(n)}
+    versions = {o.domain: o.version for o in model.opset_import}
+    defined = [pair for pair in sorted(strange) if _has_body(*pair, versions.get(pair[0], 1))]
+    try:
+        return inline_selected_functions(model, defined, inline_schema_functions=True) if defined else model
+    except RuntimeError:  # the library cannot open a function whose optional operands are left out
+        return model
+
+
+def _has_body(domain: str, op: str, version: int) -> bool:
+    try:
+        schema: Any = onnx.defs.get_schema(op, version, domain)
+    except onnx.defs.SchemaError:
+        return False
+    return bool(schema.has_function or schema.has_context_dependent_function)
 
 
 def settle_inputs(model: onnx.ModelProto, batch: int | None, dims: Mapping[str, int], where: str) -> dict[str, tuple[int, ...]]:

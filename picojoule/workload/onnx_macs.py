@@ -164,7 +164,9 @@ def _heads(x: Value, heads: int) -> Value:
 
 def deform(reader: Reader, node: onnx.NodeProto) -> None:
     """Deformable convolutions read where the data say: no affine index describes them, so they are reported."""
-    reader.unknown(node, "its input indices depend on data")
+    weight = reader.shape(node.input[1])
+    macs = math.prod(reader.facts.shapes[node.output[0]]) * math.prod(weight[1:])
+    reader.unknown(node, f"its input indices depend on data; {macs} MACs are not counted")
 
 
 def scales(reader: Reader, node: onnx.NodeProto, out: Value) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -38,9 +38,7 @@ class Reader:
     shapes: Mapping[str, tuple[int, ...]]
     where: str
     lower: Callable[[Reader, onnx.NodeProto], None]  # makes the steps of a node
-    may_stay_unknown: Callable[[Reader, onnx.NodeProto], bool]  # whether missing shapes are no reason to refuse the file
     values: dict[str, Value] = field(default_factory=dict)  # ONNX activation -> activation of the network
-    odd: set[str] = field(default_factory=set)  # tensors whose size depends on data or on an unknown operator
     unresolved: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -77,13 +75,17 @@ class Reader:
             self.facts.learn(node)
             if self._is_folded(node):
                 continue
-            lost = [x for x in (*node.input, *node.output[:1]) if x and not self._has_shape(x)]
-            if lost and not self.may_stay_unknown(self, node):
-                self._lost(node, lost)
+            wrong = any(x in self.facts.contradicted for x in node.output)
+            if self.lost(node) and (node.op_type in MAC_OPS or wrong):
+                self._refuse(node)
             else:
                 self.lower(self, node)
 
     # -- what handlers ask ----------------------------------------------------------------------------------------
+
+    def lost(self, node: onnx.NodeProto) -> list[str]:
+        """Operands of unknown shape, and the first result if its shape is not known."""
+        return [x for x in (*node.input, *node.output[:1]) if x and x not in self.values and x not in self.facts.shapes]
 
     def label(self, node: onnx.NodeProto) -> str:
         """The name of a node's step: its own, or that of its first result."""
@@ -125,7 +127,6 @@ class Reader:
     def unknown(self, node: onnx.NodeProto, why: str) -> None:
         """Keep an operator whose work is not understood: its bytes count, its operations do not, and the profile says so."""
         outputs = self.results(node)
-        self.odd.update(x for x in node.output if x and x not in self.values)
         xs, parameters = self.activations(node), self.constants(node)
         self.build.vector(self.label(node), node.op_type, 0, xs, outputs, parameters=parameters, known=False, why=why)
 
@@ -139,11 +140,9 @@ class Reader:
             self.constant_bits[x] = self.bits(node.input[0]) if node.input and node.input[0] else BITS
         return True
 
-    def _has_shape(self, name: str) -> bool:
-        return name in self.values or name in self.facts.shapes
-
-    def _lost(self, node: onnx.NodeProto, lost: Sequence[str]) -> None:
-        why = next((self.facts.reasons[x] for x in (*node.output, *lost) if x in self.facts.reasons), "")
+    def _refuse(self, node: onnx.NodeProto) -> None:
+        """Remember a node whose missing shapes are a reason to refuse the file."""
+        why = next((self.facts.reasons[x] for x in (*node.output, *self.lost(node)) if x in self.facts.reasons), "")
         self.unresolved.append(f"{self.label(node)} ({node.op_type}{': ' + why if why else ''})")
 
     def _taken_branch(self, node: onnx.NodeProto) -> bool:

@@ -19,6 +19,7 @@ ALIASES = {  # operators of onnxruntime that do what another one does
     "QLinearSigmoid": "Sigmoid", "QLinearLeakyRelu": "LeakyRelu", "QLinearGlobalAveragePool": "GlobalAveragePool",
     "QLinearConcat": "Concat", "QLinearSoftmax": "Softmax",
 }
+OTHERS = frozenset({"LRN", "TopK", "Resize", "Upsample", "GridSample", "RoiAlign", "Constant"})
 CONTROL = frozenset({"If", "Loop", "Scan", "SequenceMap"})
 
 
@@ -26,21 +27,20 @@ def is_understood(node: onnx.NodeProto) -> bool:
     """Whether the operator's work is known."""
     op = ALIASES.get(node.op_type, node.op_type)
     counted = (table.PER_ELEMENT, table.NORMALISATION, table.REDUCTION, table.POOLING, table.VARIADIC)
-    others = (table.VIEWS, table.MOVES, table.SIZES, {"LRN", "TopK", "Resize", "Upsample", "GridSample", "RoiAlign", "Constant"})
+    others = (table.VIEWS, table.MOVES, table.SIZES, table.DATA_DEPENDENT, OTHERS)
     return node.domain in DOMAINS and any(op in known for known in (*counted, *others))
 
 
 def vector(reader: Reader, node: onnx.NodeProto) -> None:
     """The step of an operator without MACs."""
     op = ALIASES.get(node.op_type, node.op_type)
-    tainted = [x for x in node.input if x in reader.odd]
     if op in CONTROL:
         reader.unknown(node, _body(node))
     elif not is_understood(node):
         domain = f" of domain {node.domain!r}" if node.domain else ""
         reader.unknown(node, f"operator {node.op_type}{domain} is not known")
-    elif tainted or op in table.DATA_DEPENDENT or any(x and x not in reader.facts.shapes for x in node.output[:1]):
-        reader.unknown(node, "its size depends on data or on an unknown operator")
+    elif op in table.DATA_DEPENDENT or reader.lost(node):
+        reader.unknown(node, "its size depends on data or on an operator that is not known")
     elif op in table.VIEWS or (op == "Transpose" and _keeps_order(reader, node)):
         x = reader.values[node.input[0]]
         reader.values[node.output[0]] = reader.build.view(x, reader.facts.shapes[node.output[0]], name=reader.label(node), op=op)

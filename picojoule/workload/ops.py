@@ -55,8 +55,8 @@ NORMALISATION: dict[str, int] = {  # ops for each element of the input
 }
 
 REDUCTION: dict[str, int] = {  # ops for each element of the input
-    **dict.fromkeys(("ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "ArgMax", "ArgMin", "CumSum"), 1),
-    **dict.fromkeys(("GlobalAveragePool", "GlobalMaxPool"), 1),
+    **dict.fromkeys(("ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "ArgMax", "ArgMin"), 1),
+    **dict.fromkeys(("GlobalAveragePool", "GlobalMaxPool", "CumSum", "CumProd"), 1),
     **dict.fromkeys(("ReduceL1", "ReduceL2", "ReduceSumSquare", "GlobalLpPool", "ReduceLogSum"), 2),
     "ReduceLogSumExp": 4,
 }
@@ -65,7 +65,8 @@ POOLING = frozenset({"MaxPool", "AveragePool", "LpPool", "MaxUnpool", "QLinearAv
 
 VARIADIC = frozenset({"Sum", "Max", "Min", "Mean"})  # one op for each further operand (Mean one more)
 
-VIEWS = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Dropout"})  # the same data under another shape
+# the same data under another shape or type
+VIEWS = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Dropout", "BitCast"})
 
 MOVES = frozenset(  # data is copied, nothing is computed
     {

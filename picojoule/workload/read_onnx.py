@@ -8,12 +8,11 @@ from pathlib import Path
 import onnx
 
 from picojoule.errors import SpecError
-from picojoule.workload import ops as table
 from picojoule.workload.network import Network
-from picojoule.workload.onnx_file import open_onnx, settle_inputs
+from picojoule.workload.onnx_file import open_functions, open_onnx, settle_inputs
 from picojoule.workload.onnx_macs import HANDLERS
 from picojoule.workload.onnx_reader import MAC_OPS, Reader
-from picojoule.workload.onnx_vector import is_understood, vector
+from picojoule.workload.onnx_vector import CONTROL, is_understood, vector
 
 
 def read_onnx(path: str | Path, *, batch: int | None = None, dims: Mapping[str, int] | None = None) -> Network:
@@ -27,17 +26,12 @@ def read_onnx(path: str | Path, *, batch: int | None = None, dims: Mapping[str, 
     where = str(path)
     model = open_onnx(Path(path))
     shapes = settle_inputs(model, batch, dims or {}, where)
+    model = open_functions(model, lambda n: n.op_type in MAC_OPS or n.op_type in CONTROL or is_understood(n))
     try:
-        return Reader(model, shapes, where, _lower, _may_stay_unknown).read()
+        return Reader(model, shapes, where, _lower).read()
     except SpecError as error:
         raise error.located(where) from None
 
 
 def _lower(reader: Reader, node: onnx.NodeProto) -> None:
     HANDLERS.get(node.op_type, vector)(reader, node)
-
-
-def _may_stay_unknown(reader: Reader, node: onnx.NodeProto) -> bool:
-    """Operators that are reported anyway may lack shapes; operators with MACs may not."""
-    tainted = any(x in reader.odd for x in node.input)
-    return node.op_type not in MAC_OPS and (tainted or not is_understood(node) or node.op_type in table.DATA_DEPENDENT)

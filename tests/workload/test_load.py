@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 
 import pytest
@@ -102,3 +103,8 @@ def test_an_inline_layer_takes_no_batch_beside_it() -> None:
 def test_errors_are_of_one_kind() -> None:
     with pytest.raises(PicojouleError):
         load_model("")
+
+
+@pytest.mark.skipif(importlib.util.find_spec("torch") is not None, reason="torch is installed")
+def test_without_torch_the_extra_is_named() -> None:
+    assert text_of("json:loads").startswith("json:loads: torch is not installed\nhint: pip install 'picojoule[torch]'")

@@ -194,3 +194,32 @@ def test_nothing_of_a_real_file_is_unknown_or_free(name: str) -> None:
         assert isinstance(step.layer, VectorOp)
         assert step.layer.known
         assert step.layer.ops or step.layer.written_elements or step.layer.why
+
+
+def test_an_operator_that_the_standard_defines_by_others_is_opened(tmp_path: Path) -> None:
+    nodes = [node("MeanVarianceNormalization", "x", "m"), node("SoftmaxCrossEntropyLoss", "m t", "y")]
+    found = profile(network(tmp_path, nodes, IMAGE | {"t": (1, 6, 6)}, "y", types={"t": TensorProto.INT64}))
+    assert not found.unknown
+    assert {"MeanVarianceNormalization", "LogSoftmax"} <= {v.op for v in found.vector_ops}
+
+
+def test_shape_constants_may_lie_in_a_file_beside_the_model(tmp_path: Path) -> None:
+    nodes = [node("Reshape", "x s", "r"), node("MatMul", "r w", "y")]
+    weights = {"s": np.array([1, 144]), "w": (144, 200)}
+    path = save(tmp_path, nodes, IMAGE, "y", weights=weights)
+    onnx.save(onnx.load(path), path, save_as_external_data=True, location="weights.bin", size_threshold=0)
+    assert load_model(str(path)).macs == 144 * 200
+
+
+@pytest.mark.slow
+def test_every_test_case_of_the_onnx_package_is_read_or_refused_in_words(tmp_path: Path) -> None:
+    from onnx.backend.test.case.node import collect_testcases
+
+    read = 0
+    for case in collect_testcases(None):
+        onnx.save(case.model, tmp_path / "net.onnx")
+        try:
+            read += profile(load_model(str(tmp_path / "net.onnx"))).totals.macs >= 0
+        except SpecError as error:
+            assert error.hint, case.name
+    assert read > 1500
