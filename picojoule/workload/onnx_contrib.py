@@ -1,4 +1,4 @@
-"""Result shapes of onnxruntime's own operators, which the ONNX standard has no schema for."""
+"""Result shapes that the ONNX standard does not infer: of onnxruntime's own operators, and of some normalisations."""
 
 from __future__ import annotations
 
@@ -38,6 +38,7 @@ RULES: dict[str, Rule] = {  # by operator, from the shapes of its operands and i
         (
             "Gelu", "FastGelu", "BiasGelu", "QuickGelu", "SkipLayerNormalization", "SkipSimplifiedLayerNormalization",
             "SimplifiedLayerNormalization", "QLinearSigmoid", "QLinearLeakyRelu", "QLinearSoftmax", "RotaryEmbedding",
+            "GroupNormalization", "MeanVarianceNormalization",
         ),
         lambda x, a: x[0],
     ),

@@ -79,11 +79,18 @@ def test_a_view_keeps_the_activation_alive_under_its_own_name(tmp_path: Path) ->
         ("PRelu", "x w", {"w": (4, 1, 1)}, 2 * 144, 148),
         ("LayerNormalization", "x w", {"w": (6,)}, 7 * 144, 150),
         ("InstanceNormalization", "x a b", {"a": (4,), "b": (4,)}, 7 * 144, 152),
+        ("MeanVarianceNormalization", "x", {}, 5 * 144, 144),
     ],
 )
 def test_operators_of_several_operands(tmp_path: Path, op, inputs, weights, ops, read) -> None:
     found = only(tmp_path, [node(op, inputs, "y")], IMAGE, "y", weights=weights)
     assert (found.ops, found.read_elements, found.written_elements) == (ops, read, 144)
+
+
+def test_group_normalisation(tmp_path: Path) -> None:
+    nodes = [node("GroupNormalization", "x a b", "y", num_groups=2)]
+    found = only(tmp_path, nodes, IMAGE, "y", weights={"a": (4,), "b": (4,)})
+    assert (found.ops, found.read_elements, found.written_elements) == (7 * 144, 152, 144)
 
 
 def test_concat_and_split_move_everything(tmp_path: Path) -> None:
