@@ -52,13 +52,17 @@ def open_onnx(path: Path) -> onnx.ModelProto:
 
 def open_functions(model: onnx.ModelProto, is_known: Callable[[onnx.NodeProto], bool]) -> onnx.ModelProto:
     """The model with operators that are not known spelled out, where the standard defines them by simpler ones."""
-    strange = {(n.domain, n.op_type) for n in model.graph.node if not is_known(n)}
-    versions = {o.domain: o.version for o in model.opset_import}
-    defined = [pair for pair in sorted(strange) if _has_body(*pair, versions.get(pair[0], 1))]
-    try:
-        return inline_selected_functions(model, defined, inline_schema_functions=True) if defined else model
-    except RuntimeError:  # the library cannot open a function whose optional operands are left out
-        return model
+    for _ in range(4):  # a definition may use operators that are defined by others again
+        strange = sorted({(n.domain, n.op_type) for n in model.graph.node if not is_known(n)})
+        versions = {o.domain: o.version for o in model.opset_import}
+        defined = [pair for pair in strange if _has_body(*pair, versions.get(pair[0], 1))]
+        if not defined:
+            break
+        try:
+            model = inline_selected_functions(model, defined, inline_schema_functions=True)
+        except RuntimeError:  # the library cannot open a function whose optional operands are left out
+            break
+    return model
 
 
 def _has_body(domain: str, op: str, version: int) -> bool:
