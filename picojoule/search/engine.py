@@ -452,7 +452,8 @@ class LayerSearch:
         if not len(tiles):
             return out
         best = energy[tiles].min()
-        keep = np.array([not kernels.hopeless(self.goal, best, c) for c in cycles])
+        least_fixed = self._tail(prices, k - 1)[0]  # may be negative: what outputs save by starting from zero
+        keep = np.array([not kernels.hopeless(self.goal, best + least_fixed, c) for c in cycles])
         if not keep.any():
             return out
         idx = np.flatnonzero(keep)
