@@ -44,11 +44,11 @@ Accounting = Annotated[
     str, typer.Option("--accounting", metavar="RULES", help="default, or timeloop (bounding boxes, even tiles)")
 ]
 OneLayer = Annotated[str | None, typer.Option("--layer", metavar="NAME", help="only this layer")]
-Space = Annotated[str, typer.Option("--space", metavar="SPACE", help="default or prototype: the mappings that are searched")]
+Space = Annotated[str, typer.Option("--space", metavar="SPACE", help="default, perfect (no ragged loops) or prototype")]
 TimeLimit = Annotated[
     str | None, typer.Option("--time-limit", metavar="TIME", help="stop the search of a layer after this, such as 60s")
 ]
-Objective = Annotated[str, typer.Option("--objective", metavar="GOAL", help="energy, latency, edp or front")]
+Objective = Annotated[str | None, typer.Option("--objective", metavar="GOAL", help="edp (default), energy, latency or front")]
 Latency = Annotated[str | None, typer.Option("--latency", metavar="TIME", help="least energy within this latency, such as 33ms")]
 Html = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="write a self-contained HTML report")]
 Jobs = Annotated[int | None, typer.Option("--jobs", metavar="N", help="processes; default: one a core")]
@@ -82,7 +82,7 @@ def profile(
 def map_(
     model: Model,
     on: On,
-    objective: Objective = "edp",
+    objective: Objective = None,
     latency: Latency = None,
     html: Html = None,
     as_json: Json = False,
@@ -98,7 +98,7 @@ def map_(
 ) -> None:
     """The best mapping of every layer, its cost and its proof."""
     limit_s, layer_s = options.seconds(latency, "--latency"), options.seconds(time_limit, "--time-limit")
-    goal = options.choice(objective, options.OBJECTIVES, "--objective")
+    goal = options.objective(objective, limit_s)
     chip = picojoule.load_chip(on)
     network = _network(model, batch, dim, bits, strict, phase)
     with show.progress("mapping layers") as progress:

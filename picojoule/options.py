@@ -12,7 +12,7 @@ from typing import Any
 from picojoule.errors import SpecError, unknown_name
 
 OBJECTIVES = ("energy", "latency", "edp", "front")
-SPACES = ("default", "prototype")
+SPACES = ("default", "perfect", "prototype")
 ACCOUNTINGS = ("default", "timeloop")
 ROLES = ("weight", "input", "output")
 _SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ns": 1e-9, "min": 60.0, "h": 3600.0}
@@ -42,6 +42,20 @@ def choice(text: str, known: Sequence[str], option: str) -> str:
     if text not in known:
         raise unknown_name("value", text, known, option)
     return text
+
+
+def objective(text: str | None, latency_s: float | None) -> str:
+    """The objective; without one it is edp, or energy where a latency bounds it."""
+    if text is None:
+        return "edp" if latency_s is None else "energy"
+    goal = choice(text, OBJECTIVES, "--objective")
+    if latency_s is not None and goal != "energy":
+        raise SpecError(
+            f"a latency limit does not go with {goal!r}",
+            where="--latency",
+            hint="it asks for the least energy: leave out --objective",
+        )
+    return goal
 
 
 def bits(text: str | None) -> int | dict[str, int] | None:

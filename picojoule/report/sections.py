@@ -198,14 +198,17 @@ def layers(result: NetworkResult) -> str:
 def layer_body(result: LayerResult) -> str:
     """Loop nest, compact text, certificate and cost of one layer."""
     cost = result.cost
-    keys = [("claim", proof(result.proved, result.gap)), ("objective", result.objective), *result.certificate.items()]
+    shown = {
+        k: v for k, v in result.certificate.items() if k not in ("objective", "mapping", "proved", "gap", "energy_pj", "cycles")
+    }
+    keys = [("claim", proof(result.proved, result.gap)), ("objective", result.objective), *shown.items()]
     left = [
         html.tag("h3", "Loop nest"),
         html.tag("pre", loop_nest(result.mapping, result.layer, result.chip)),
         html.tag("h3", "The same as compact text, for pj evaluate"),
         html.tag("pre", result.mapping, "flow"),
         html.tag("h3", "Certificate"),
-        html.table([], [(k, v if isinstance(v, str) else json.dumps(v)) for k, v in keys], wrap=(1,)),
+        html.table([], [(k.replace("_", " "), _value(v)) for k, v in keys], wrap=(1,)),
     ]
     divisor, unit = units.unit_for(max((c.energy_pj for c in cost.contributions), default=0.0), "energy")
     rows = [
@@ -220,6 +223,19 @@ def layer_body(result: LayerResult) -> str:
         html.table(["cause", "cycles"], [(cause, f"{n:,.0f}") for cause, n in cost.cycles_by_cause]),
     ]
     return html.section("two", [html.section("", left), html.section("", right)]) + _front(result)
+
+
+def _value(value: object) -> str:
+    """A value of a certificate as a person writes it."""
+    if isinstance(value, list):
+        return (
+            "; ".join(map(_value, value)) if any(isinstance(v, str) for v in value) else ", ".join(map(_value, value)) or "none"
+        )
+    if isinstance(value, dict):
+        return "; ".join(f"{k}: {_value(v)}" for k, v in value.items())
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _front(result: LayerResult) -> str:

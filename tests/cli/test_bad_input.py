@@ -198,6 +198,7 @@ BAD_OPTIONS = {
     "misspelt objective": (["map", GEMM, "--on", "simple3", "--objective", "energyy"], "did you mean 'energy'?"),
     "misspelt space": (["map", GEMM, "--on", "simple3", "--space", "defualt"], "did you mean 'default'?"),
     "latency without unit": (["map", GEMM, "--on", "simple3", "--latency", "33"], "--latency", "33ms"),
+    "a limit with another goal": (["map", GEMM, "--on", "simple3", "--latency", "3ms", "--objective", "edp"], "--latency"),
     "negative latency": (["map", GEMM, "--on", "simple3", "--latency", "-33ms"], "--latency"),
     "time limit of words": (["map", GEMM, "--on", "simple3", "--time-limit", "soon"], "--time-limit"),
     "no jobs": (["map", GEMM, "--on", "simple3", "--jobs", "0"], "--jobs"),
