@@ -98,19 +98,19 @@ def map_(
 ) -> None:
     """The best mapping of every layer, its cost and its proof."""
     limit_s, layer_s = options.seconds(latency, "--latency"), options.seconds(time_limit, "--time-limit")
-    goal = options.objective(objective, limit_s)
-    chip = picojoule.load_chip(on)
-    network = _network(model, batch, dim, bits, strict, phase)
+    goal, where = options.objective(objective, limit_s), options.choice(space, options.SPACES, "--space")
+    processes = options.positive(jobs, "--jobs")
+    chip, network = picojoule.load_chip(on), _network(model, batch, dim, bits, strict, phase)
     with show.progress("mapping layers") as progress:
         result = picojoule.map_network(
             network,
             chip,
             goal,
             latency_s=limit_s,
-            jobs=options.positive(jobs, "--jobs"),
+            jobs=processes,
             cache=not no_cache,
             time_limit=layer_s,
-            space=options.choice(space, options.SPACES, "--space"),
+            space=where,
             progress=progress,
         )
     show.mapped(result, network, as_json, html)
@@ -163,7 +163,8 @@ def verify(
     result: Annotated[str, typer.Argument(metavar="RESULT.json", help="what `pj map --json` printed")], as_json: Json = False
 ) -> None:
     """Check a stored result with an independent program."""
-    show.verified(picojoule.verify(options.read_json(Path(result))), as_json)
+    stored = options.read_json(Path(result))
+    show.verified(picojoule.verify(stored), as_json)
 
 
 @app.command()
