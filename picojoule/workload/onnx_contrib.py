@@ -33,12 +33,27 @@ def _pooled(x: list[Shape], a: Mapping[str, Any]) -> Shape:
     return (*x[0][:2], *(1 for _ in x[0][2:]))
 
 
+def _attention(x: list[Shape], a: Mapping[str, Any]) -> Shape:
+    return (*x[0][:2], (a.get("qkv_hidden_sizes") or [x[1][1] // 3])[-1])
+
+
+def _multi_head(x: list[Shape], a: Mapping[str, Any]) -> Shape:
+    return (*x[0][:2], x[2][-1] if len(x[2]) == 3 else x[2][1] * x[2][3])
+
+
+def _grouped_query(x: list[Shape], a: Mapping[str, Any]) -> Shape:
+    heads = a["num_heads"]
+    return x[0] if len(x) > 1 and x[1] else (*x[0][:2], heads * (x[0][2] // (heads + 2 * a["kv_num_heads"])))
+
+
+NORMALISATIONS = ("GroupNormalization", "MeanVarianceNormalization", "SimplifiedLayerNormalization")  # of the standard too
+
 RULES: dict[str, Rule] = {  # by operator, from the shapes of its operands and its attributes
     **dict.fromkeys(
         (
             "Gelu", "FastGelu", "BiasGelu", "QuickGelu", "SkipLayerNormalization", "SkipSimplifiedLayerNormalization",
             "SimplifiedLayerNormalization", "QLinearSigmoid", "QLinearLeakyRelu", "QLinearSoftmax", "RotaryEmbedding",
-            "GroupNormalization", "MeanVarianceNormalization",
+            *NORMALISATIONS,
         ),
         lambda x, a: x[0],
     ),
@@ -46,6 +61,9 @@ RULES: dict[str, Rule] = {  # by operator, from the shapes of its operands and i
     "MatMulNBits": lambda x, a: (*x[0][:-1], a["N"]),
     "FusedMatMul": _matmul,
     "QGemm": _qgemm,
+    "Attention": _attention,
+    "MultiHeadAttention": _multi_head,
+    "GroupQueryAttention": _grouped_query,
     "QLinearAdd": lambda x, a: tuple(np.broadcast_shapes(x[0], x[3])),
     "QLinearMul": lambda x, a: tuple(np.broadcast_shapes(x[0], x[3])),
     "QLinearGlobalAveragePool": _pooled,
@@ -54,7 +72,7 @@ RULES: dict[str, Rule] = {  # by operator, from the shapes of its operands and i
 
 def result_shape(node: onnx.NodeProto, shapes: Mapping[str, Shape], attributes: Mapping[str, Any]) -> Shape | None:
     """The shape of the first result, or None where the operator or the shape of an operand is not known."""
-    rule = RULES.get(node.op_type)
+    rule = RULES.get(node.op_type) if node.domain == "com.microsoft" or node.op_type in NORMALISATIONS else None
     if rule is None or any(x and x not in shapes for x in node.input):
         return None
     try:

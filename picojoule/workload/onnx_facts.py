@@ -19,6 +19,11 @@ from onnx.reference import ReferenceEvaluator
 from picojoule.workload.onnx_contrib import Shape, result_shape
 from picojoule.workload.onnx_file import SMALL
 
+# constants made by these hold the numbers of their first operand, every one of them
+SAME_NUMBERS = frozenset(
+    {"Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Cast", "DequantizeLinear", "QuantizeLinear"}
+)
+
 
 class Facts:
     """Facts about tensors by name. `learn(node)` adds those of a node's outputs; nodes come in execution order."""
@@ -30,7 +35,7 @@ class Facts:
         self.types: dict[str, int] = {}
         self.values: dict[str, np.ndarray[Any, Any]] = {}
         self.constant: set[str] = set()
-        self.origin: dict[str, str] = {}  # constant -> the first constant it was made from
+        self.origin: dict[str, str] = {}  # constant -> the constant whose numbers it holds
         self.reasons: dict[str, str] = {}  # tensor -> why its shape is not known
         self.contradicted: set[str] = set()  # results of operators whose operands do not fit together
         self.add_constants(model.graph)
@@ -63,8 +68,8 @@ class Facts:
         self._infer(node, outputs)
         if fixed:
             self.constant.update(outputs)
-            for x in outputs:
-                self.origin[x] = self.origin.get(inputs[0], inputs[0]) if inputs else x
+            if node.op_type in SAME_NUMBERS and inputs:
+                self.origin[outputs[0]] = self.origin.get(inputs[0], inputs[0])
             small = all(math.prod(self.shapes.get(x, (0,))) <= SMALL for x in outputs)
             if small and not set(outputs) <= self.values.keys() and all(x in self.values for x in inputs):
                 self._evaluate(node, outputs)

@@ -9,7 +9,7 @@ from typing import Any
 import onnx
 
 from picojoule.errors import SpecError
-from picojoule.workload import blocks
+from picojoule.workload import blocks, onnx_attention
 from picojoule.workload import ops as table
 from picojoule.workload.build import Value
 from picojoule.workload.lower import Product, Shape, Window, einsum, matmul, same_window
@@ -140,28 +140,6 @@ def recurrent(reader: Reader, node: onnx.NodeProto) -> None:
     )
 
 
-def attention(reader: Reader, node: onnx.NodeProto) -> None:
-    """Attention of opset 23: scores, softmax, and the weighted sum of V; heads of K and V may be fewer than those of Q."""
-    a = attributes(node)
-    q, k, v = (reader.values[x] for x in node.input[:3])
-    if len(q.shape) == 3:
-        q_heads, kv_heads = a["q_num_heads"], a["kv_num_heads"]
-        q, k, v = (_heads(x, h) for x, h in ((q, q_heads), (k, kv_heads), (v, kv_heads)))
-    out = reader.result(node)
-    past = [reader.values[x] for x in node.input[4:6] if x in reader.values]
-    masked = bool(a.get("is_causal")) or (len(node.input) > 3 and node.input[3] != "")
-    blocks.attention(reader.build, q, k, v, out, reader.label(node), past=past, masked=masked)
-    for i, x in ((1, k), (2, v)):
-        if len(node.output) > i and node.output[i] in reader.kept:
-            present = reader.result(node, i)
-            reader.build.vector(f"{reader.label(node)}.cache{i}", "Concat", 0, [x, *past[i - 1 : i]], [present])
-
-
-def _heads(x: Value, heads: int) -> Value:
-    """(batch, tokens, hidden) seen as (batch, heads, tokens, size)."""
-    return Value(x.name, (x.shape[0], heads, x.shape[1], x.shape[2] // heads), x.bits)
-
-
 def deform(reader: Reader, node: onnx.NodeProto) -> None:
     """Deformable convolutions read where the data say: no affine index describes them, so they are reported."""
     weight = reader.shape(node.input[1])
@@ -193,13 +171,16 @@ def _trained(reader: Reader, name: str) -> str:
     return origin if reader.is_constant(name) else ""
 
 
-HANDLERS: dict[str, Handler] = {
+HANDLERS: dict[str, Handler] = {  # by `onnx_reader.key`
     **dict.fromkeys(("Conv", "ConvTranspose", "QLinearConv", "ConvInteger"), conv),
-    **dict.fromkeys(("Gemm", "QGemm"), gemm),
-    **dict.fromkeys(("MatMul", "FusedMatMul", "MatMulInteger", "QLinearMatMul"), product),
-    **dict.fromkeys(("RNN", "LSTM", "GRU", "DynamicQuantizeLSTM"), recurrent),
-    "MatMulNBits": packed_product,
+    **dict.fromkeys(("Gemm", "com.microsoft.QGemm"), gemm),
+    **dict.fromkeys(("MatMul", "com.microsoft.FusedMatMul", "MatMulInteger", "QLinearMatMul"), product),
+    **dict.fromkeys(("RNN", "LSTM", "GRU", "com.microsoft.DynamicQuantizeLSTM"), recurrent),
+    "com.microsoft.MatMulNBits": packed_product,
     "Einsum": einsum_of,
-    "Attention": attention,
+    "Attention": onnx_attention.attention,
+    "com.microsoft.Attention": onnx_attention.packed,
+    "com.microsoft.MultiHeadAttention": onnx_attention.multi_head,
+    "com.microsoft.GroupQueryAttention": onnx_attention.grouped_query,
     "DeformConv": deform,
 }

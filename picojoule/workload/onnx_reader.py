@@ -22,12 +22,18 @@ INTEGER_BITS: dict[int, int] = {  # of the types in which quantised models keep 
 }
 QUANTISED = ("QLinear", "QuantizeLinear", "DequantizeLinear", "DynamicQuantize", "ConvInteger", "MatMulInteger", "MatMulNBits")
 FOLLOWING = frozenset({"Relu", "Clip", "LeakyRelu", "HardSwish", "HardSigmoid", "Sigmoid"})  # fused before a quantiser
+# by `key`: operators whose MACs must be counted
 MAC_OPS = frozenset(
-    {
-        "Conv", "ConvTranspose", "QLinearConv", "ConvInteger", "Gemm", "QGemm", "MatMul", "FusedMatMul", "MatMulInteger",
-        "QLinearMatMul", "MatMulNBits", "Einsum", "RNN", "LSTM", "GRU", "DynamicQuantizeLSTM", "Attention", "DeformConv",
-    }
+    {"Conv", "ConvTranspose", "QLinearConv", "ConvInteger", "DeformConv", "Gemm", "MatMul", "MatMulInteger", "QLinearMatMul"}
+    | {"Einsum", "RNN", "LSTM", "GRU", "Attention"}
+    | {f"com.microsoft.{x}" for x in ("QGemm", "FusedMatMul", "MatMulNBits", "DynamicQuantizeLSTM")}
+    | {f"com.microsoft.{x}" for x in ("Attention", "MultiHeadAttention", "GroupQueryAttention")}
 )
+
+
+def key(node: onnx.NodeProto) -> str:
+    """The operator's name, with its domain where that is not the standard's."""
+    return node.op_type if node.domain in ("", "ai.onnx") else f"{node.domain}.{node.op_type}"
 
 
 @dataclass
@@ -76,7 +82,7 @@ class Reader:
             if self._is_folded(node):
                 continue
             wrong = any(x in self.facts.contradicted for x in node.output)
-            if self.lost(node) and (node.op_type in MAC_OPS or wrong):
+            if self.lost(node) and (key(node) in MAC_OPS or wrong):
                 self._refuse(node)
             else:
                 self.lower(self, node)

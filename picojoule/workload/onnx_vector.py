@@ -10,7 +10,7 @@ from picojoule.workload import ops as table
 from picojoule.workload.build import Value
 from picojoule.workload.lower import Shape
 from picojoule.workload.onnx_facts import attributes
-from picojoule.workload.onnx_reader import MAC_OPS, Reader
+from picojoule.workload.onnx_reader import MAC_OPS, Reader, key
 
 DOMAINS = ("", "ai.onnx", "com.microsoft")
 ALIASES = {  # operators of onnxruntime that do what another one does
@@ -114,6 +114,6 @@ def _body(node: onnx.NodeProto) -> str:
     """What hides inside control flow, MAC operators above all."""
     bodies = [a.g for a in node.attribute if a.type == onnx.AttributeProto.GRAPH]
     inside = [n for g in bodies for n in g.node]
-    macs = sorted({n.op_type for n in inside if n.op_type in MAC_OPS})
+    macs = sorted({n.op_type for n in inside if key(n) in MAC_OPS})
     found = f"; MACs of its {', '.join(macs)} are not counted" if macs else ""
     return f"control flow with {len(inside)} operators inside{found}"

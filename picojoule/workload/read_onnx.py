@@ -11,7 +11,7 @@ from picojoule.errors import SpecError
 from picojoule.workload.network import Network
 from picojoule.workload.onnx_file import open_functions, open_onnx, settle_inputs
 from picojoule.workload.onnx_macs import HANDLERS
-from picojoule.workload.onnx_reader import MAC_OPS, Reader
+from picojoule.workload.onnx_reader import MAC_OPS, Reader, key
 from picojoule.workload.onnx_vector import CONTROL, is_understood, vector
 
 
@@ -26,7 +26,7 @@ def read_onnx(path: str | Path, *, batch: int | None = None, dims: Mapping[str, 
     where = str(path)
     model = open_onnx(Path(path))
     shapes = settle_inputs(model, batch, dims or {}, where)
-    model = open_functions(model, lambda n: n.op_type in MAC_OPS or n.op_type in CONTROL or is_understood(n))
+    model = open_functions(model, lambda n: key(n) in MAC_OPS or n.op_type in CONTROL or is_understood(n))
     try:
         return Reader(model, shapes, where, _lower).read()
     except SpecError as error:
@@ -34,4 +34,4 @@ def read_onnx(path: str | Path, *, batch: int | None = None, dims: Mapping[str, 
 
 
 def _lower(reader: Reader, node: onnx.NodeProto) -> None:
-    HANDLERS.get(node.op_type, vector)(reader, node)
+    HANDLERS.get(key(node), vector)(reader, node)

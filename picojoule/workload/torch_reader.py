@@ -9,6 +9,8 @@ from picojoule.errors import SpecError
 from picojoule.workload.build import Builder, Value
 from picojoule.workload.network import Network
 
+# calls that hand on all numbers of a parameter in another form
+SAME_NUMBERS = frozenset({"t", "transpose", "permute", "view", "reshape", "to", "detach", "contiguous", "unsqueeze", "squeeze"})
 COMPOUND = ("MultiheadAttention", "Layer", "Encoder", "Decoder", "Sequential")  # modules of several operators
 
 
@@ -21,7 +23,7 @@ class Reader:
         self.values: dict[str, Value] = {}  # node -> activation
         self.parts: dict[str, list[Value | None]] = {}  # node with several results
         self.constant: set[str] = set()
-        self.origin: dict[str, str] = {}  # constant -> the parameter it was made from
+        self.origin: dict[str, str] = {}  # constant -> the parameter whose numbers it holds
 
     def read(self) -> Network:
         """The network; operators of parameters alone are done beforehand."""
@@ -47,8 +49,8 @@ class Reader:
             self._part(node)
         elif all(x.name in self.constant for x in sources):
             self.constant.add(node.name)
-            if sources:
-                self.origin[node.name] = self.origin.get(sources[0].name, sources[0].name)
+            same = node.target.__name__.partition(".")[0] in SAME_NUMBERS
+            self.origin[node.name] = self.origin.get(sources[0].name, sources[0].name) if sources and same else node.name
         elif self.shape(node) is not None or isinstance(node.meta.get("val"), list | tuple):
             self.lower(self, node)
 

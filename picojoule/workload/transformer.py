@@ -77,6 +77,8 @@ def build(
     x = _head(b, t, run, x)
     if t.causal:
         b.notes.append(f"new tokens: {run.tokens}, cached: {run.context}; scores that the causal mask hides are counted")
+        if t.head == "lm" and run.tokens > 1:
+            b.notes.append("logits of every token are computed, as the model's forward pass does")
     elif not t.patches:
         b.notes.append(f"{run.tokens} tokens")
     return b.network(x, *kept)

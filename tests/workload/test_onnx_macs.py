@@ -65,6 +65,16 @@ def test_weights_used_twice_count_once(tmp_path: Path) -> None:
     assert profile(found).totals.weights == 16
 
 
+def test_parts_of_one_tensor_are_different_weights(tmp_path: Path) -> None:
+    nodes = [
+        node("Split", "w", "q k", axis=0, num_outputs=2), node("MatMul", "x q", "a"), node("MatMul", "x k", "b"),
+        node("ConstantOfShape", "s", "c"), node("ConstantOfShape", "s", "d"),
+        node("MatMul", "a c", "e"), node("MatMul", "b d", "f"),
+    ]
+    found = network(tmp_path, nodes, {"x": (2, 4)}, "e f", weights={"w": (8, 4), "s": np.array([4, 4])})
+    assert found.weights == 64
+
+
 def test_a_convolution_whose_weights_are_computed_has_no_trained_weights(tmp_path: Path) -> None:
     found = network(tmp_path, [node("Conv", "x w", "y")], {"x": (1, 3, 4, 4), "w": (2, 3, 3, 3)}, "y")
     assert (found.macs, found.weights) == (4 * 54, 0)
@@ -216,3 +226,43 @@ def test_attention_of_three_axes_takes_its_heads_from_attributes(tmp_path: Path)
     inputs = {"q": (1, 5, 32), "k": (1, 7, 32), "v": (1, 7, 32)}
     nodes = [node("Attention", "q k v", "y", q_num_heads=4, kv_num_heads=4)]
     assert network(tmp_path, nodes, inputs, "y", opset=23).macs == 2 * 4 * 5 * 7 * 8
+
+
+def test_axes_have_their_names(tmp_path: Path) -> None:
+    one = layers(tmp_path, [node("Conv", "x w", "y")], {"x": (2, 3, 8)}, "y", weights={"w": (4, 3, 3)})[0]
+    three = layers(tmp_path, [node("Conv", "x w", "y")], {"x": (2, 3, 8, 9, 7)}, "y", weights={"w": (4, 3, 2, 3, 4)})[0]
+    assert one.bounds == {"N": 2, "K": 4, "C": 3, "Q": 6, "S": 3}
+    assert three.bounds == {"N": 2, "K": 4, "C": 3, "Z": 7, "P": 7, "Q": 4, "T": 2, "R": 3, "S": 4}
+
+
+def test_attention_of_onnxruntime(tmp_path: Path) -> None:
+    more = {"weights": {"w": (32, 96), "b": (96,)}, "domains": ["com.microsoft"]}
+    nodes = [node("Attention", "x w b", "y", domain="com.microsoft", num_heads=4)]
+    found = network(tmp_path, nodes, {"x": (2, 5, 32)}, "y", **more)
+    assert found.macs == 2 * 5 * 32 * 96 + 2 * 2 * 4 * 5 * 5 * 8
+    assert found.weights == 32 * 96
+    assert ("y", 2 * 5 * 32, 16) in found.activations
+
+
+def test_multi_head_attention_of_onnxruntime(tmp_path: Path) -> None:
+    inputs = {"q": (2, 5, 32), "k": (2, 7, 32), "v": (2, 7, 48)}
+    nodes = [node("MultiHeadAttention", "q k v", "y", domain="com.microsoft", num_heads=4)]
+    found = network(tmp_path, nodes, inputs, "y", domains=["com.microsoft"])
+    assert found.macs == 2 * 4 * 5 * 7 * (8 + 12)
+
+
+@pytest.mark.parametrize("is_packed", [False, True])
+def test_grouped_query_attention_of_onnxruntime_with_its_cache(tmp_path: Path, is_packed) -> None:
+    cache = {"pk": (1, 2, 11, 8), "pv": (1, 2, 11, 8)}
+    inputs = {"q": (1, 1, 96), **cache} if is_packed else {"q": (1, 1, 64), "k": (1, 1, 16), "v": (1, 1, 16), **cache}
+    names = "q - - pk pv" if is_packed else "q k v pk pv"
+    nodes = [node("GroupQueryAttention", names, "y", domain="com.microsoft", num_heads=8, kv_num_heads=2, do_rotary=1)]
+    found = network(tmp_path, nodes, inputs, "y", domains=["com.microsoft"])
+    assert found.macs == 2 * 8 * 12 * 8
+    assert found.layers[0].layer.bounds == {"H": 2, "M": 4, "N": 12, "K": 8}
+
+
+def test_an_operator_of_another_domain_is_not_taken_for_the_standard_one(tmp_path: Path) -> None:
+    nodes = [node("Conv", "x w", "y", domain="acme")]
+    found = network(tmp_path, nodes, {"x": (1, 3, 4, 4)}, "y", weights={"w": (2, 3, 1, 1)}, domains=["acme"])
+    assert [s.layer.known for s in found.steps] == [False]

@@ -141,6 +141,16 @@ def test_a_layer_used_twice_has_one_set_of_weights() -> None:
     assert (found.macs, found.weights) == (2 * 48, 16)
 
 
+def test_parts_of_one_parameter_are_different_weights() -> None:
+    import torch
+    from torch import nn
+
+    module = nn.TransformerDecoderLayer(32, 4, 64, batch_first=True)
+    found = network(module, torch.zeros(2, 10, 32), torch.zeros(2, 6, 32))
+    assert found.weights == 2 * 4 * 32**2 + 2 * 32 * 64
+    assert found.macs == 20 * (4 * 32**2 + 2 * 32 * 64) + 20 * 2 * 32**2 + 12 * 2 * 32**2 + 2 * 2 * 32 * (100 + 60)
+
+
 def test_operators_without_macs_count_as_in_onnx() -> None:
     import torch
     from torch import nn
