@@ -30,7 +30,7 @@ def explain(layer: Layer, chip: Chip, mapping: Mapping, accounting: str = "defau
     flows = {(f.tensor, f.kind, f.outer, f.inner): f for f in count(layer, chip, mapping, accounting).flows}
     rows: list[Row] = []
     for tensor in layer.tensors:
-        for holder, place in pairwise(places(layer, chip, mapping, tensor)):
+        for holder, place in pairwise(places(layer, chip, mapping, tensor, ACCOUNTINGS[accounting])):
             between = fanouts_between(chip, holder, place)
             kinds = {k: f for (t, k, o, i), f in flows.items() if t == tensor.name and i == place.name and o in (holder.name, i)}
             explained = _output_texts if tensor.role == "output" else _operand_texts

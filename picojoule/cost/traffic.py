@@ -4,7 +4,8 @@ A tensor's words at a node are a product: for each dimension that does not index
 each one-term rank its valid indices; for each affine rank `a*p + b*r` a sum over pairs of tile positions. Words at the
 holder, and on the inner side of each fan-out between, are the same product with the copies of that fan-out merged.
 
-`accounting="default"` is the product's own; `"timeloop"` counts as even-tile tools do. `Rules` says where they differ.
+`accounting="default"` is the product's own; `"timeloop"` counts as even-tile tools do, `"accelforge"` as AccelForge does.
+`Rules` says where they differ.
 """
 
 from __future__ import annotations
@@ -41,9 +42,14 @@ class Rules:
     drain_reads: bool = True  # a drain reads the inner node
     reload_every_copy: bool = False  # a reload writes every copy of a spatially reduced tile, not one
     forward_reads: bool = False  # a word passed on to a neighbour is read out of the memory that passes it on
+    outer_nodes_end_stays: bool = False  # a tile stays over no loop above a node (of any tensor) of a memory further out
 
 
-ACCOUNTINGS = {"default": Rules(), "timeloop": Rules(True, False, True, True)}
+ACCOUNTINGS = {
+    "default": Rules(),
+    "timeloop": Rules(True, False, True, True),
+    "accelforge": Rules(outer_nodes_end_stays=True),
+}
 
 
 @dataclass(frozen=True)
@@ -67,6 +73,7 @@ class Place:
     loops: tuple[LoopAbove, ...]
     tile: tuple[tuple[str, int], ...]  # extents below, not clipped to the bounds
     keeps: bool  # a node, which keeps its tile while the index stays; False at the MACs
+    stays_from: int = 0  # position in `loops` of the outermost one over which the tile may stay
 
     @cached_property
     def extents(self) -> dict[str, int]:
@@ -76,7 +83,7 @@ class Place:
     def staying(self) -> frozenset[int]:
         """Positions in `loops` of the temporal loops that leave the tile in place; their bounds multiply to x_t."""
         stay: list[int] = []
-        for i in reversed(range(len(self.loops))):
+        for i in reversed(range(self.stays_from, len(self.loops))):
             loop = self.loops[i]
             if not self.keeps or (loop.fanout is None and loop.dim in self.tensor.dims):
                 break
@@ -139,16 +146,18 @@ def count_by(layer: Layer, chip: Chip, mapping: Mapping, rules: Rules) -> Traffi
     """`count` under any combination of rules."""
     flows: list[Flow] = []
     for tensor in layer.tensors:
-        line = places(layer, chip, mapping, tensor)
+        line = places(layer, chip, mapping, tensor, rules)
         flows += _output_flows(chip, line, rules) if tensor.role == "output" else _operand_flows(chip, line, rules)
     steps = math.prod(e.bound for e in mapping.entries if isinstance(e, Loop) and not e.spatial)
     return Traffic(tuple(flows), layer.macs, steps)
 
 
-def differences(layer: Layer, chip: Chip, mapping: Mapping) -> dict[str, dict[tuple[str, str, str], int]]:
-    """What each rule of the timeloop accounting changes alone: rule -> (memory, tensor, "read" or "write") -> words."""
+def differences(
+    layer: Layer, chip: Chip, mapping: Mapping, accounting: str = "timeloop"
+) -> dict[str, dict[tuple[str, str, str], int]]:
+    """What each rule of another accounting changes alone: rule -> (memory, tensor, "read" or "write") -> words."""
     out = {}
-    base, other = ACCOUNTINGS["default"], ACCOUNTINGS["timeloop"]
+    base, other = ACCOUNTINGS["default"], ACCOUNTINGS[accounting]
     before = _by_action(count_by(layer, chip, mapping, base))
     for rule in fields(Rules):
         after = _by_action(count_by(layer, chip, mapping, replace(base, **{rule.name: getattr(other, rule.name)})))
@@ -161,17 +170,24 @@ def _by_action(traffic: Traffic) -> dict[tuple[str, str, str], int]:
     return {(memory, tensor, action): n for action, table in tables for (memory, tensor), n in table.items()}
 
 
-def places(layer: Layer, chip: Chip, mapping: Mapping, tensor: Tensor) -> tuple[Place, ...]:
+def places(
+    layer: Layer, chip: Chip, mapping: Mapping, tensor: Tensor, rules: Rules = ACCOUNTINGS["default"]
+) -> tuple[Place, ...]:
     """The tensor's nodes from DRAM inwards, then the MACs."""
     out = []
     above: list[LoopAbove] = []
+    passed: list[tuple[int, int]] = []  # (level, loops above) of the nodes so far, whatever they hold
     for i, e in enumerate(mapping.entries):
         below = mapping.extents_below[i]
         if isinstance(e, Loop):
             above.append(LoopAbove(e.dim, e.bound, below.get(e.dim, 1), e.fanout))
-        elif e.tensor == tensor.name:
+            continue
+        level = chip.level_of(e.memory)
+        if e.tensor == tensor.name:
             tile = tuple((d, below.get(d, 1)) for d, _ in layer.dims)
-            out.append(Place(layer, tensor, e.memory, chip.level_of(e.memory), tuple(above), tile, True))
+            end = max((n for at, n in passed if at < level), default=0) if rules.outer_nodes_end_stays else 0
+            out.append(Place(layer, tensor, e.memory, level, tuple(above), tile, True, end))
+        passed.append((level, len(above)))
     ones = tuple((d, 1) for d, _ in layer.dims)
     return (*out, Place(layer, tensor, MAC, len(chip.levels), tuple(above), ones, False))
 
