@@ -18,8 +18,8 @@ SEQUENCE = ("phase", "seq", "context", "image")  # options of transformers
 
 
 def load_model(
-    text: str, *, batch: int | None = None, dims: Mapping[str, int] | None = None, bits: int | Mapping[str, int] | None = None,
-    strict: bool = False, **options: Any,
+    text: str | Path, *, batch: int | None = None, dims: Mapping[str, int] | None = None,
+    bits: int | Mapping[str, int] | None = None, strict: bool = False, **options: Any,
 ) -> Network:
     """The network that `text` names.
 
@@ -32,6 +32,7 @@ def load_model(
     >>> load_model("gemm:M=64,N=64,K=64").macs
     262144
     """
+    text = str(text)
     _check(batch, dims, bits, options, text)
     network = _read(text, batch, dict(dims or {}), options)
     if strict:

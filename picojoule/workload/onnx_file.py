@@ -76,6 +76,8 @@ def _has_body(domain: str, op: str, version: int) -> bool:
 def settle_inputs(model: onnx.ModelProto, batch: int | None, dims: Mapping[str, int], where: str) -> dict[str, tuple[int, ...]]:
     """The shape of each input, with `batch` as the first axis and `dims` for symbolic sizes (or `input[axis]`).
 
+    `batch` replaces the first axis of the first input, whatever else has that size's name, and open first axes.
+
     Writes the sizes into the model. Sizes that nobody gave are refused with the option that gives them.
     """
     trained = {t.name for t in model.graph.initializer}
@@ -93,7 +95,7 @@ def settle_inputs(model: onnx.ModelProto, batch: int | None, dims: Mapping[str, 
     for item in inputs:
         axes = names[item.name]
         shape = [dims.get(a, a) if isinstance(a, str) else a for a in axes]
-        if batch and axes and (axes[0] == first or axes[0] == f"{item.name}[0]"):
+        if batch and axes and (axes[0] == first or (isinstance(axes[0], str) and axes[0] not in dims)):
             shape[0] = batch
         if batch and isinstance(first, str):
             shape = [batch if a == first else a for a in shape]

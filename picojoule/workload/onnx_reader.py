@@ -14,12 +14,12 @@ from picojoule.workload.build import BITS, Builder, Value
 from picojoule.workload.network import Network
 from picojoule.workload.onnx_facts import Facts, attributes
 
-INTEGER_BITS: dict[int, int] = {  # of the types in which quantised models keep their numbers
-    onnx.TensorProto.INT4: 4, onnx.TensorProto.UINT4: 4, onnx.TensorProto.INT8: 8, onnx.TensorProto.UINT8: 8,
-    onnx.TensorProto.INT16: 16, onnx.TensorProto.UINT16: 16, onnx.TensorProto.INT32: 32,
-    onnx.TensorProto.FLOAT8E4M3FN: 8, onnx.TensorProto.FLOAT8E5M2: 8, onnx.TensorProto.FLOAT8E4M3FNUZ: 8,
-    onnx.TensorProto.FLOAT8E5M2FNUZ: 8, onnx.TensorProto.FLOAT4E2M1: 4,
+_WIDTHS = {  # of the types in which quantised models keep their numbers
+    "INT2": 2, "UINT2": 2, "INT4": 4, "UINT4": 4, "INT8": 8, "UINT8": 8, "INT16": 16, "UINT16": 16, "INT32": 32,
+    "FLOAT8E4M3FN": 8, "FLOAT8E4M3FNUZ": 8, "FLOAT8E5M2": 8, "FLOAT8E5M2FNUZ": 8, "FLOAT4E2M1": 4,
 }
+_TYPES = dict(onnx.TensorProto.DataType.items())  # older releases of onnx lack the narrowest
+INTEGER_BITS = {int(_TYPES[name]): bits for name, bits in _WIDTHS.items() if name in _TYPES}
 QUANTISED = ("QLinear", "QuantizeLinear", "DequantizeLinear", "DynamicQuantize", "ConvInteger", "MatMulInteger", "MatMulNBits")
 FOLLOWING = frozenset({"Relu", "Clip", "LeakyRelu", "HardSwish", "HardSigmoid", "Sigmoid"})  # fused before a quantiser
 # by `key`: operators whose MACs must be counted

@@ -76,6 +76,12 @@ def test_a_symbol_means_the_same_size_in_every_input(tmp_path: Path) -> None:
     assert load_model(str(path), batch=4, dims={"k": 5}).macs == 4 * 2 * 3 * 5
 
 
+def test_batch_settles_the_open_first_axis_of_every_input(tmp_path: Path) -> None:
+    path = save(tmp_path, [node("MatMul", "x z", "y")], {"x": ("unk__1", 2, 5), "z": ("unk__2", 5, 3)}, "y")
+    assert load_model(path, batch=4).macs == 4 * 2 * 3 * 5
+    assert load_model(path, batch=4, dims={"unk__2": 1}).macs == 4 * 2 * 3 * 5
+
+
 def test_a_misspelt_size_is_named(tmp_path: Path) -> None:
     path = save(tmp_path, DENSE, {"x": ("N", "length", 3)}, "y", weights={"w": (3, 4)})
     assert refused(path, dims={"lenght": 3}) == (

@@ -10,6 +10,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from picojoule.errors import SpecError
+from picojoule.workload import ops as table
 from picojoule.workload.load import load_model
 from picojoule.workload.network import VectorOp
 from picojoule.workload.profile import profile
@@ -49,6 +50,23 @@ def only(tmp_path: Path, *args: object, **more: object) -> VectorOp:
 def test_operators_of_one_operand(tmp_path: Path, op, attributes, ops, read, written) -> None:
     found = only(tmp_path, [node(op, "x", "y", name="n", **attributes)], IMAGE, "y")
     assert (found.op, found.ops, found.read_elements, found.written_elements, found.known) == (op, ops, read, written, True)
+
+
+def one_operand(op: str) -> bool:
+    """Whether ONNX has an operator of this name that takes one float tensor."""
+    if not onnx.defs.has(op):
+        return False
+    schema = onnx.defs.get_schema(op)
+    takes_float = any("tensor(float)" in c.allowed_type_strs for c in schema.type_constraints[:1])
+    return schema.min_input == schema.max_input == schema.max_output == 1 and takes_float and op not in ("Cast", "Bernoulli")
+
+
+@pytest.mark.parametrize("op", [x for x in (*table.PER_ELEMENT, *table.NORMALISATION) if one_operand(x)])
+def test_every_element_wise_operator_costs_what_the_table_says(tmp_path: Path, op: str) -> None:
+    opset = max(21, onnx.defs.get_schema(op).since_version)
+    found = only(tmp_path, [node(op, "x", "y")], IMAGE, "y", opset=opset)
+    each = table.PER_ELEMENT.get(op) or table.NORMALISATION[op]
+    assert (found.ops, found.read_elements, found.written_elements, found.known) == (each * 144, 144, 144, True)
 
 
 VIEWS = [("Flatten", {}), ("Transpose", {"perm": [1, 0, 2, 3]}), ("Identity", {}), ("Dropout", {})]
