@@ -46,7 +46,7 @@ Accounting = Annotated[
 OneLayer = Annotated[str | None, typer.Option("--layer", metavar="NAME", help="only this layer")]
 Space = Annotated[str, typer.Option("--space", metavar="SPACE", help="default, perfect (no ragged loops) or prototype")]
 TimeLimit = Annotated[
-    str | None, typer.Option("--time-limit", metavar="TIME", help="stop the search of a layer after this, such as 60s")
+    str | None, typer.Option("--time-limit", metavar="TIME", help="CPU time of the search, such as 60s; then the best so far")
 ]
 Objective = Annotated[str | None, typer.Option("--objective", metavar="GOAL", help="edp (default), energy, latency or front")]
 Latency = Annotated[str | None, typer.Option("--latency", metavar="TIME", help="least energy within this latency, such as 33ms")]
@@ -101,7 +101,7 @@ def map_(
     goal, where = options.objective(objective, limit_s), options.choice(space, options.SPACES, "--space")
     processes = options.positive(jobs, "--jobs")
     chip, network = picojoule.load_chip(on), _network(model, batch, dim, bits, strict, phase)
-    with show.progress("mapping layers") as progress:
+    with show.progress() as progress:
         result = picojoule.map_network(
             network,
             chip,

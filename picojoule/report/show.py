@@ -46,16 +46,16 @@ def _print(*parts: RenderableType) -> None:
 
 
 @contextmanager
-def progress(title: str) -> Iterator[Callable[..., None]]:
-    """A bar on stderr; call what it yields with (done, total)."""
+def progress() -> Iterator[Callable[..., None]]:
+    """A bar on stderr; call what it yields with (done, of, what)."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(title, total=None)
+        task = bar.add_task("reading", total=None)
 
-        def step(done: int, total: int, name: str = "") -> None:
-            bar.update(task, completed=done, total=total, description=f"{title} {name}".rstrip())
+        def step(done: int, of: int, what: str) -> None:
+            bar.update(task, completed=done, total=of, description=what)
 
         yield step
 

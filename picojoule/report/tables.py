@@ -18,9 +18,9 @@ from picojoule.workload.network import Network
 from picojoule.workload.profile import Profile, VectorProfile
 
 
-def _table(title: str, columns: list[tuple[str, str]]) -> Table:
+def _table(columns: list[tuple[str, str]]) -> Table:
     """Columns are (heading, "left" or "right")."""
-    table = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for heading, side in columns:
         table.add_column(Text(heading), justify="right" if side == "right" else "left", no_wrap=True, overflow="ellipsis")
     return table
@@ -31,7 +31,6 @@ def network_table(result: NetworkResult) -> Group:
     e_div, e_unit = units.unit_for(max((x.count * x.result.cost.energy_pj for x in result.layers), default=0.0), "energy")
     t_div, t_unit = units.unit_for(max((x.count * x.result.cost.latency_s for x in result.layers), default=0.0), "time")
     table = _table(
-        "",
         [
             ("layer", "left"),
             ("count", "right"),
@@ -88,7 +87,7 @@ def vector_ops(network: Network, chip: Chip) -> list[RenderableType]:
         ("moves [MB]", "right"),
         (f"DRAM energy [{unit}]", "right"),
     ]
-    table = _table("Operators without MACs, not part of the totals above; DRAM energy if nothing is fused", columns)
+    table = _table(columns)
     for kind, ops in kinds.items():
         scalar, moved = _sum(ops, "ops"), (_sum(ops, "read_bytes") or 0.0) + (_sum(ops, "written_bytes") or 0.0)
         table.add_row(
@@ -98,7 +97,7 @@ def vector_ops(network: Network, chip: Chip) -> list[RenderableType]:
             units.figures(moved / 1e6),
             units.figures((_sum(ops, "unfused_dram_pj") or 0.0) / divisor),
         )
-    return [Text(), table]
+    return [Text("\nOperators without MACs, not part of the totals above; DRAM energy if nothing is fused:\n"), table]
 
 
 def _sum(ops: list[dict[str, Any]], key: str) -> float | None:
@@ -110,7 +109,6 @@ def cost_table(name: str, chip: str, cost: Cost) -> Group:
     """The cost of one layer: every contribution, then cycles by cause, then the totals."""
     divisor, unit = units.unit_for(max((c.energy_pj for c in cost.contributions), default=0.0), "energy")
     energy = _table(
-        "",
         [
             ("component", "left"),
             ("tensor", "left"),
@@ -132,7 +130,7 @@ def cost_table(name: str, chip: str, cost: Cost) -> Group:
             units.figures(c.energy_pj / divisor),
             f"{100 * c.energy_pj / total:.1f}",
         )
-    cycles = _table("", [("cause", "left"), ("alone needs [cycles]", "right")])
+    cycles = _table([("cause", "left"), ("alone needs [cycles]", "right")])
     for cause, n in cost.cycles_by_cause:
         cycles.add_row(Text(cause), f"{n:,.0f}")
     line = Text(
@@ -145,7 +143,7 @@ def cost_table(name: str, chip: str, cost: Cost) -> Group:
 def rows_table(rows: Sequence[Mapping[str, object]], right: tuple[str, ...] = ()) -> Table:
     """Plain rows under their own keys; the keys in `right` are flush right. Long text wraps in the last column."""
     keys = list(rows[0]) if rows else []
-    table = _table("", [(k, "right" if k in right else "left") for k in keys])
+    table = _table([(k, "right" if k in right else "left") for k in keys])
     for column in table.columns[-1:]:
         column.no_wrap = False
     for row in rows:
@@ -182,7 +180,7 @@ def profile_table(p: Profile) -> Group:
         (_headed("weights", w_unit), "right"),
     ]
     columns += [(f"inputs [{s_unit}B]", "right"), (f"outputs [{s_unit}B]", "right"), ("[MAC/B]", "right")]
-    layers = _table("", columns)
+    layers = _table(columns)
     for x in p.layers:
         numbers = (x.macs / macs, x.weights / weights, x.input_bytes / size, x.output_bytes / size)
         layers.add_row(Text(_tail(x.name)), x.op, str(x.count), *map(units.figures, numbers), units.figures(x.macs_per_byte, 3))
@@ -204,7 +202,7 @@ def _vector_profiles(p: Profile) -> list[RenderableType]:
     if not kinds:
         return []
     columns = [("op without MACs", "left"), ("count", "right"), ("scalar ops [M]", "right"), ("moves [MB]", "right")]
-    table = _table("", [*columns, ("share of bytes [%]", "right")])
+    table = _table([*columns, ("share of bytes [%]", "right")])
     for kind, ops in kinds.items():
         scalar = units.figures(sum(v.ops for v in ops) / 1e6) if all(v.known for v in ops) else "unknown"
         moved, share = sum(v.bytes for v in ops), sum(v.share_of_bytes for v in ops)
@@ -220,12 +218,12 @@ def explanation(rows: Sequence[Mapping[str, Any]]) -> Group:
     """Each count with its formula, then where each price comes from."""
     divisor, unit = units.unit_for(max((r["energy_pj"] for r in rows), default=0.0), "energy")
     columns = [("component", "left"), ("tensor", "left"), ("action", "left"), ("count", "right"), ("each [pJ]", "right")]
-    counts = _table("", [*columns, (f"energy [{unit}]", "right"), ("how the count arises", "left")])
+    counts = _table([*columns, (f"energy [{unit}]", "right"), ("how the count arises", "left")])
     counts.columns[-1].no_wrap = False
     for r in rows:
         numbers = (units.figures(r["count"]), f"{r['pj_each']:.4g}", units.figures(r["energy_pj"] / divisor))
         counts.add_row(Text(r["component"]), Text(r["tensor"] or "-"), r["action"], *numbers, Text(r["formula"]))
-    sources = _table("", [("price of", "left"), ("source", "left")])
+    sources = _table([("price of", "left"), ("source", "left")])
     sources.columns[-1].no_wrap = False
     for (component, action), source in {(r["component"], r["action"]): r["source"] for r in rows}.items():
         sources.add_row(Text(f"{component} {action}"), Text(source))
