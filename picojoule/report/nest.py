@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from picojoule.hardware.chip import Chip
 from picojoule.mapping.footprint import tile_elements
 from picojoule.mapping.mapping import Loop, Mapping, Node
@@ -24,8 +26,7 @@ def loop_nest(mapping: Mapping, layer: Layer, chip: Chip) -> str:
         elif e.spatial:
             while j < len(entries) and _unrolled_at(entries[j], e.fanout):
                 j += 1
-            loops = ", ".join(f"{x.dim.lower()} in 0..{x.bound - 1} along {x.axis}" for x in entries[i:j])  # type: ignore[union-attr]
-            lines.append("  " * depth + f"in parallel on {e.fanout}: {loops}")
+            lines.append("  " * depth + f"in parallel on {e.fanout}: {_axes(entries[i:j])}")
             depth += 1
         else:
             lines.append("  " * depth + f"for {e.dim.lower()} in 0..{e.bound - 1}")
@@ -34,6 +35,15 @@ def loop_nest(mapping: Mapping, layer: Layer, chip: Chip) -> str:
     operands = " * ".join(t.name for t in layer.tensors if t.role != "output")
     lines.append("  " * depth + f"{chip.compute.name}: {layer.output.name} += {operands}")
     return "\n".join(lines)
+
+
+def _axes(loops: Sequence[Loop | Node]) -> str:
+    """`X: k 4 x r 7, Y: c 3`: what is unrolled along each axis, outermost first."""
+    axes: dict[str, list[str]] = {}
+    for x in loops:
+        assert isinstance(x, Loop) and x.axis is not None
+        axes.setdefault(x.axis, []).append(f"{x.dim.lower()} {x.bound}")
+    return ", ".join(f"{axis}: {' x '.join(parts)}" for axis, parts in axes.items())
 
 
 def _unrolled_at(entry: Loop | Node, fanout: str | None) -> bool:

@@ -27,6 +27,7 @@ def network_page(result: NetworkResult, network: Network | None = None) -> str:
             sections.energy_charts(result),
             sections.latency(result),
             sections.roofline(result),
+            sections.network_certificate(result),
             sections.layers(result),
             sections.vector_ops(network, result.chip),
             _chip(result.chip),

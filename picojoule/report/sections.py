@@ -11,11 +11,11 @@ from picojoule.hardware.chip import Chip
 from picojoule.hardware.provenance import where_from
 from picojoule.report import html, plots, units
 from picojoule.report.nest import loop_nest
-from picojoule.report.to_json import totals_json, vector_op_json
+from picojoule.report.to_json import by_tensor, totals_json, vector_op_json
 from picojoule.search.result import LayerResult, NetworkLayer, NetworkResult
 from picojoule.workload.network import Network
 
-COMPUTE = "compute"  # stands for "no tensor": MACs and leakage
+STATIC = "static power"  # of the chip as a whole
 
 
 def proof(proved: bool, gap: float) -> str:
@@ -82,37 +82,37 @@ def layer_table(result: NetworkResult) -> str:
 
 
 def energy_charts(result: NetworkResult) -> str:
-    levels = [m.name for m in result.chip.memories] + [f.name for f in result.chip.fanouts] + [result.chip.compute.name]
+    chip = result.chip
+    levels = [m.name for m in chip.memories] + [f.name for f in chip.fanouts] + [chip.compute.name]
+    by_level = [
+        (x, {STATIC if k == chip.name else k: v for (k,), v in x.result.cost.by("component").items()}) for x in result.layers
+    ]
+    by_role = [(x, _by_role(x.result)) for x in result.layers]
     return (
         html.tag("h2", "Energy by level")
-        + _stack(result, "component", levels)
+        + _stack(by_level, levels, "energy of each layer by level")
         + html.tag("h2", "Energy by tensor")
-        + _stack(result, "tensor", [])
+        + _stack(by_role, ["weight", "input", "output", "mac", "leak"], "energy of each layer by tensor")
     )
 
 
-def _stack(result: NetworkResult, key: str, first: list[str]) -> str:
-    rows, seen = [], dict.fromkeys(first)
-    for x in result.layers:
-        parts = _parts(x, key)
-        seen.update(dict.fromkeys(parts))
-        rows.append((x, parts))
+def _by_role(result: LayerResult) -> dict[str, float]:
+    """Energy of one occurrence by the role of the tensor; MACs and leakage have none."""
+    roles = {t.name: t.role for t in result.layer.tensors}
+    return {roles.get(name, name): pj for name, pj in by_tensor(result.cost).items()}
+
+
+def _stack(rows: list[tuple[NetworkLayer, dict[str, float]]], order: list[str], title: str) -> str:
+    """Stacked bars of all occurrences; series in `order`, then any other; series that are zero throughout are left out."""
+    seen = dict.fromkeys([*order, *(name for _, parts in rows for name in parts)])
     series = [s for s in seen if any(parts.get(s, 0.0) > 0 for _, parts in rows)]
-    bars = [plots.Bar(_label(x), ", ".join(x.names), tuple((s, parts.get(s, 0.0)) for s in series)) for x, parts in rows]
+    bars = [
+        plots.Bar(_label(x), ", ".join(x.names), tuple((s, x.count * parts.get(s, 0.0)) for s in series)) for x, parts in rows
+    ]
     total = sum(b.total for b in bars) or 1.0
     share = {s: sum(dict(b.parts)[s] for b in bars) / total for s in series}
     lead = html.tag("p", "Share of all layers: " + ", ".join(f"{s} {units.percent(v)}" for s, v in share.items()) + ".")
-    return lead + plots.stacked_bars(bars, series, "energy", f"energy of each layer by {key}")
-
-
-def _parts(x: NetworkLayer, key: str) -> dict[str, float]:
-    """Energy of all occurrences by component, or by role of the tensor."""
-    out: dict[str, float] = {}
-    roles = {t.name: t.role for t in x.result.layer.tensors}
-    for (name,), pj in x.result.cost.by(key).items():
-        series = roles.get(name, name or COMPUTE) if key == "tensor" else name
-        out[series] = out.get(series, 0.0) + x.count * pj
-    return out
+    return lead + plots.stacked_bars(bars, series, "energy", title)
 
 
 def latency(result: NetworkResult) -> str:
@@ -176,6 +176,19 @@ def dram_bytes(result: LayerResult) -> float:
     bits = {t.name: t.bits for t in result.layer.tensors}
     moved = (c for c in result.cost.contributions if c.component == result.chip.dram.name and c.action in ("read", "write"))
     return sum(c.count * bits.get(c.tensor, 0) for c in moved) / 8
+
+
+def network_certificate(result: NetworkResult) -> str:
+    """What is claimed of the network as a whole, and its front where there is one."""
+    front = result.certificate.get("front", [])
+    rows = [(k.replace("_", " "), _value(v)) for k, v in result.certificate.items() if k != "front"]
+    out = html.tag("h2", "Certificate of the network") + (html.table([], rows, wrap=(1,)) if rows else "")
+    if len(front) > 1:
+        points = [(p["energy_pj"], p["cycles"] / result.chip.clock_hz) for p in front]
+        out += html.tag("h3", f"Energy-latency front: {len(points)} choices of mappings") + plots.front(
+            points, "energy-latency front"
+        )
+    return out
 
 
 def layers(result: NetworkResult) -> str:

@@ -56,7 +56,7 @@ def test_evaluate_prices_a_mapping_written_by_hand() -> None:
     assert value["mapping"] == WRITTEN
     assert value["cycles"] == 64**3 / 16
     out = table("evaluate", GEMM, WRITTEN, "--on", "simple3")
-    assert "in parallel on PEs: m in 0..15 along X" in out and "each [pJ]" in out and "bound by compute" in out
+    assert "in parallel on PEs: X: m 16" in out and "each [pJ]" in out and "bound by compute" in out
 
 
 def test_evaluate_reads_a_file_and_one_layer_of_a_model(tmp_path: Path) -> None:
