@@ -99,7 +99,7 @@ def map_(
     """The best mapping of every layer, its cost and its proof."""
     limit_s, layer_s = options.seconds(latency, "--latency"), options.seconds(time_limit, "--time-limit")
     goal, where = options.objective(objective, limit_s), options.choice(space, options.SPACES, "--space")
-    processes = options.positive(jobs, "--jobs")
+    processes, page = options.positive(jobs, "--jobs"), options.place_for(html)
     chip, network = picojoule.load_chip(on), _network(model, batch, dim, bits, strict, phase)
     with show.progress() as progress:
         result = picojoule.map_network(
@@ -113,7 +113,7 @@ def map_(
             space=where,
             progress=progress,
         )
-    show.mapped(result, network, as_json, html)
+    show.mapped(result, network, as_json, page)
 
 
 @app.command()
@@ -140,22 +140,25 @@ def explain(
     on: On,
     layer: OneLayer = None,
     mapping: Annotated[str | None, typer.Option("--mapping", metavar="MAPPING", help="explain this one, not the best")] = None,
-    accounting: Accounting = "default",
+    objective: Objective = None,
     batch: Batch = None,
     dim: Dims = None,
     bits: Bits = None,
     phase: Phase = None,
     as_json: Json = False,
 ) -> None:
-    """Where each number of a mapped layer comes from."""
-    rules = options.choice(accounting, options.ACCOUNTINGS, "--accounting")
-    chip, chosen = picojoule.load_chip(on), show.one_layer(_network(model, batch, dim, bits, False, phase), layer)
-    if mapping is None:
-        written = picojoule.best_mapping(chosen, chip, accounting=rules).mapping
-    else:
+    """Where each number of the mapped layers comes from."""
+    goal = options.objective(objective, None)
+    chip, network = picojoule.load_chip(on), _network(model, batch, dim, bits, False, phase)
+    if mapping is not None:
+        chosen = show.one_layer(network, layer)
         text, where = options.text_or_file(mapping, "--mapping")
-        written = picojoule.parse_mapping(text, chosen, chip, where)
-    show.explained(chosen, chip, written, picojoule.explain(chosen, chip, written, rules), as_json)
+        mapped = [(chosen, picojoule.parse_mapping(text, chosen, chip, where))]
+    else:
+        with show.progress() as progress:
+            result = picojoule.map_network(show.some_layers(network, layer), chip, goal, progress=progress)
+        mapped = [(x.result.layer, x.result.mapping) for x in result.layers]
+    show.explained(network, chip, [(x, m, picojoule.explain(x, chip, m)) for x, m in mapped], as_json)
 
 
 @app.command()

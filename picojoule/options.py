@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -134,10 +135,23 @@ def read_json(path: Path) -> Any:
         ) from None
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a file, making its folder; a place that cannot be written is an error of the input."""
+def place_for(path: Path | None) -> Path | None:
+    """The path, if a file can be written there; its folder is made. Asked before a long search, not after it."""
+    if path is None:
+        return None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        raise SpecError(f"cannot write there: {e.strerror}", where=str(path), hint="choose another place") from None
+    if path.is_dir() or not os.access(path.parent, os.W_OK):
+        what = "this is a folder" if path.is_dir() else "its folder is read-only"
+        raise SpecError(f"cannot write there: {what}", where=str(path), hint="name a file, such as report.html")
+    return path
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file; a place that cannot be written is an error of the input."""
+    try:
         path.write_text(text, encoding="utf-8")
     except OSError as e:
         raise SpecError(f"cannot write it: {e.strerror}", where=str(path), hint="choose another place") from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
+from collections.abc import Iterator
 
 import pytest
 
@@ -23,3 +24,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for marker, (is_missing, why) in missing.items():
             if is_missing and item.get_closest_marker(marker):
                 item.add_marker(pytest.mark.skip(reason=why))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Searches of the tests are kept apart from the user's, and begin with nothing."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PICOJOULE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield

@@ -7,6 +7,7 @@ import math
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +48,11 @@ def _print(*parts: RenderableType) -> None:
 
 @contextmanager
 def progress() -> Iterator[Callable[..., None]]:
-    """A bar on stderr; call what it yields with (done, of, what)."""
+    """A bar on stderr where that is a terminal; call what it yields with (done, of, what)."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task("reading", total=None)
 
         def step(done: int, of: int, what: str) -> None:
@@ -73,6 +74,14 @@ def one_layer(network: Network, name: str | None) -> Layer:
     chosen = layers[name] if name is not None else next(iter(layers.values()))
     assert isinstance(chosen, Layer)
     return chosen
+
+
+def some_layers(network: Network, name: str | None) -> Network:
+    """The network with this layer alone, or all of it."""
+    if name is None:
+        return network
+    layer = one_layer(network, name)
+    return replace(network, steps=tuple(s for s in network.steps if s.layer == layer)[:1])
 
 
 def profile(answer: Profile, as_json: bool) -> None:
@@ -104,12 +113,16 @@ def evaluated(layer: Layer, chip: Chip, mapping: Mapping, cost: Cost, as_json: b
         _print(loop_nest(mapping, layer, chip), "", tables.cost_table(layer.name, chip.name, cost))
 
 
-def explained(layer: Layer, chip: Chip, mapping: Mapping, rows: list[dict[str, Any]], as_json: bool) -> None:
-    """Where the numbers of one mapped layer come from; `rows` are what `picojoule.explain` gives."""
+def explained(network: Network, chip: Chip, layers: list[tuple[Layer, Mapping, list[dict[str, Any]]]], as_json: bool) -> None:
+    """Where the numbers of mapped layers come from; the rows are what `picojoule.explain` gives."""
     if as_json:
-        json_only({"layer": layer.name, "chip": chip.name, "mapping": str(mapping), "rows": rows})
-    else:
-        _print(loop_nest(mapping, layer, chip), "", tables.explanation(rows))
+        parts = [{"name": layer.name, "mapping": str(mapping), "rows": rows} for layer, mapping, rows in layers]
+        json_only({"model": network.name, "chip": chip.name, "layers": parts})
+        return
+    for layer, mapping, rows in layers:
+        _print(
+            f"{layer.name} on {chip.name}, one occurrence", "", loop_nest(mapping, layer, chip), "", tables.explanation(rows), ""
+        )
 
 
 def chips(name: str | None, as_json: bool) -> None:

@@ -76,8 +76,9 @@ def test_evaluate_knows_other_tools_counting_rules() -> None:
 def test_explain_traces_every_picojoule_of_a_mapping() -> None:
     value = answer("explain", GEMM, "--mapping", WRITTEN, "--on", "simple3")
     cost = answer("evaluate", GEMM, WRITTEN, "--on", "simple3")
-    assert sum(r["energy_pj"] for r in value["rows"]) == pytest.approx(cost["energy_pj"])
-    assert all(r["formula"] and r["source"] for r in value["rows"])
+    rows = value["layers"][0]["rows"]
+    assert sum(r["energy_pj"] for r in rows) == pytest.approx(cost["energy_pj"])
+    assert all(r["formula"] and r["source"] for r in rows)
     out = table("explain", GEMM, "--mapping", WRITTEN, "--on", "simple3")
     assert "how the count arises" in out and "price of" in out
 
