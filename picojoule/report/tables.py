@@ -30,11 +30,12 @@ def network_table(result: NetworkResult) -> Group:
     """One row a distinct layer (all its occurrences together), then the totals in words."""
     e_div, e_unit = units.unit_for(max((x.count * x.result.cost.energy_pj for x in result.layers), default=0.0), "energy")
     t_div, t_unit = units.unit_for(max((x.count * x.result.cost.latency_s for x in result.layers), default=0.0), "time")
+    m_div, m_unit = units.unit_for(max((x.count * x.result.cost.macs for x in result.layers), default=0), "count")
     table = _table(
         [
             ("layer", "left"),
             ("count", "right"),
-            ("MACs [M]", "right"),
+            (_headed("MACs", m_unit), "right"),
             (f"energy [{e_unit}]", "right"),
             ("[pJ/MAC]", "right"),
             (f"latency [{t_unit}]", "right"),
@@ -48,7 +49,7 @@ def network_table(result: NetworkResult) -> Group:
         table.add_row(
             Text(_tail(x.names[0])),
             str(x.count),
-            units.figures(x.count * c.macs / 1e6),
+            units.figures(x.count * c.macs / m_div),
             units.figures(x.count * c.energy_pj / e_div),
             units.figures(c.energy_pj / c.macs, 3),
             units.figures(x.count * c.latency_s / t_div),
