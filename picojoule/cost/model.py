@@ -61,8 +61,9 @@ def transfer_word_pj(fanout: FanOut, tensor: Tensor) -> float:
 
 
 def leakage(chip: Chip, cycles: float) -> list[Contribution]:
-    """Leakage of every instance, used or not, over the latency: the count is in instance-cycles."""
+    """Leakage of every instance, used or not, and static power, over the latency: the count is in instance-cycles."""
     parts = [(m.name, m.leakage_mw, instances(chip, m), m.source) for m in chip.memories]
+    parts.append((chip.name, chip.static_mw, 1, chip.source))
     parts.append((chip.compute.name, chip.compute.leakage_mw, chip.pes, chip.compute.source))
     return [
         Contribution(name, "", "leak", n * cycles, mw * MILLIWATT_SECOND_PJ / chip.clock_hz, source)

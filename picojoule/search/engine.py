@@ -51,7 +51,7 @@ class Progress:
 class LabelPool:
     """A growing `Pool`; `reset` empties it for a stage with so many masks."""
 
-    def __init__(self, ports: int, size: int = 1 << 14) -> None:
+    def __init__(self, ports: int, size: int = 1 << 16) -> None:
         self.ports, self.size = ports, size
         self.pool: Pool | None = None
 
@@ -101,6 +101,8 @@ class LayerSearch:
         self.choices = [spatial_choices(s.fanout, problem.layer, problem.lattice) for s in problem.stages]
         self.pools = [LabelPool(len(ports)) for _ in problem.stages]
         self.ends = np.empty(1 << 16, np.int32)
+        self._template_key: tuple[object, ...] = ()
+        self._template_stage: Stage | None = None
         self.macs = float(problem.layer.macs)
         self.perfect = all(int(n) % int(e) == 0 for n, x in zip(self.lattice.bounds, self.lattice.extents, strict=True) for e in x)
 
@@ -110,11 +112,15 @@ class LayerSearch:
         return self.macs / spread / self.problem.chip.compute.macs_per_cycle
 
     def least_cycles(self) -> float:
-        """No mapping is faster: the widest spread of all fan-outs."""
+        """No mapping is faster: the widest spread of all fan-outs, and each tensor once through DRAM's ports."""
+        return max(self.widest_cycles(), self.compulsory_cycles())
+
+    def widest_cycles(self) -> float:
+        """Compute cycles at the widest spread of all fan-outs."""
         widest = 1.0
         for extents, _ in self.choices:
             widest *= float(np.prod(extents, axis=1).max())
-        return max(self.cycles_of(widest), self.compulsory_cycles())
+        return self.cycles_of(widest)
 
     def compulsory_cycles(self) -> float:
         """Cycles that DRAM's ports need for each tensor once (outputs written once)."""
@@ -218,9 +224,9 @@ class LayerSearch:
         if not last:
             tail, deeper = self._tail(prices, k)
         full = sum(1 << t for t in range(tensors) if kept[t])
-        return Stage(lat.digits, lat.stride, lat.move_start, lat.move_to, lat.waste, np.array(kept), room, shared, pr.foot,
+        return Stage(lat.digits, lat.stride, lat.extent, lat.move_start, lat.move_to, lat.waste, np.array(kept), room, shared, pr.foot,
                      pr.base, coef, port, factor, pr.slider, specs, plain, slide, pr.least, np.maximum(low, 0.0), pr.owner,
-                     useful, affine, full, last, self.perfect, tail, deeper, np.zeros((1, 1)), np.zeros(tensors), tail_port)
+                     useful, affine, full, last, self.perfect, tail, deeper, np.zeros((1, 1)), np.zeros(tensors), np.full(tensors, np.inf), tail_port)
 
     def _copies(self, t: int, merged: list[Boundary]) -> float:
         """The most copies that one word may serve at the merged boundaries."""
@@ -359,7 +365,7 @@ class LayerSearch:
         last = len(self.problem.stages) == 1
         st = self.stage(prices, 0, way)
         extra = self.fixed(prices, way) if last else np.zeros(1 + len(self.ports))
-        goal = self._with_cycles(self.cycles_of(1.0) if last else self.goal.least_cycles)
+        goal = self._with_cycles(self.cycles_of(1.0) if last else self.widest_cycles())
         st = self._allowed(prices, 0, way, st)
 
         def start(pool: Pool) -> bool:
@@ -412,9 +418,12 @@ class LayerSearch:
     def _descend(self, prices: Prices, k: int, way: list[Boundary], above: Pool) -> None:
         """Enumerate the spatial extents of stage k in the order of their bounds, and search below each."""
         extents, axes = self.choices[k]
-        cycles = self._choice_cycles(k, way)
+        compute = self._choice_cycles(k, way)
+        cycles = np.maximum(compute, self.goal.least_cycles)
         bounds = self._bounds(prices, k, way, above, extents, cycles)
         value = self._values(bounds, cycles)
+        ids = np.empty(int(above.count[0]), np.int32)
+        ids = ids[: kernels.finished(above, ids)]
         order = np.argsort(value, kind="stable")
         for at, s in enumerate(order):
             if not np.isfinite(bounds[s]) or kernels.hopeless(self.goal, bounds[s], cycles[s]):
@@ -424,7 +433,7 @@ class LayerSearch:
                 self.progress.unopened_bound = min(self.progress.unopened_bound, float(value[order[at:]].min()))
                 return
             self.progress.opened += 1
-            self._open(prices, k, way, above, extents[s], axes[s], cycles[s])
+            self._open(prices, k, way, above, ids, extents[s], axes[s], compute[s])
 
     def _values(self, bounds: np.ndarray, cycles: np.ndarray) -> np.ndarray:
         energy = bounds + self.goal.leak * cycles
@@ -444,8 +453,7 @@ class LayerSearch:
         size = self.lattice.size
         energy, waste = np.full(size, np.inf), np.full(size, np.inf)
         runs = np.full((tensors, size), np.inf)
-        ones = np.ones_like(extents[0])
-        st = self.stage(prices, k, [*way, Boundary(ones, np.zeros_like(ones), self._subs(ones)[0], ones[None])])
+        st = self._template(prices, k, way)
         kernels.summarise(st, above, energy, waste, runs)
         tiles = np.flatnonzero(np.isfinite(energy))
         out = np.full(len(extents), np.inf)
@@ -461,8 +469,7 @@ class LayerSearch:
         kept = np.array(prices.pattern[k])
         least_run = runs * pr.base[:, None]
         if pr.slider >= 0:
-            for r in range(len(pr.ranks)):
-                least_run[pr.slider] *= pr._least_rank(r).min()
+            least_run[pr.slider] *= self._least_ranks()
         result = np.empty(len(idx))
         kernels.bound_spatial(subs, tiles, self.lattice.digits, self.lattice.stride, energy, pr.least, least_run, low, top, kept, fixed, result)
         out[idx] = result
@@ -527,11 +534,11 @@ class LayerSearch:
         return low, top, fixed, np.stack([self._subs(e)[0] for e in extents])
 
     def _choice_cycles(self, k: int, way: list[Boundary]) -> np.ndarray:
-        """Least cycles for each choice of spatial extents of stage k."""
+        """Compute cycles, without padding, for each choice of spatial extents of stage k."""
         extents = self.choices[k][0]
         so_far = float(np.prod([b.extents.prod() for b in way]))
         deeper = float(np.prod([e.prod(axis=1).max() for e, _ in self.choices[k + 1 :]] or [1.0]))
-        return np.maximum(self.cycles_of(1.0) / (so_far * deeper * extents.prod(axis=1)), self.goal.least_cycles)
+        return self.cycles_of(1.0) / (so_far * deeper * extents.prod(axis=1))
 
     def _allowed(self, prices: Prices, k: int, way: list[Boundary], st: Stage) -> Stage:
         """The stage with the energies beyond which nothing further in can meet the goal."""
@@ -548,10 +555,11 @@ class LayerSearch:
             lat = self.lattice
             kept = np.array(prices.pattern[k + 1])
             kernels.allowance(subs, lat.digits, lat.stride, lat.move_start, lat.move_to, self.problem.least, low, fixed, limit[idx], kept, allow)
-            return st._replace(allow=allow, top_coef=top.min(axis=0) * (1 - 1e-9))
+            most = top.max(axis=0) * (1 + 1e-9) if k + 2 == len(self.problem.stages) else np.full(tensors, np.inf)
+            return st._replace(allow=allow, top_coef=top.min(axis=0) * (1 - 1e-9), top_most=most)
         return st._replace(allow=allow)
 
-    def _classes(self, above: Pool, extents: np.ndarray, sub: np.ndarray) -> tuple[np.ndarray, list[tuple[int, np.ndarray]]]:
+    def _classes(self, tiles: np.ndarray, extents: np.ndarray, sub: np.ndarray) -> tuple[np.ndarray, list[tuple[int, np.ndarray]]]:
         """(int32[tile] class of the tile above, [(class, D per dimension)]): tiles whose counts depend on D differ."""
         lat = self.lattice
         code = np.zeros(lat.size, np.int64)
@@ -570,31 +578,57 @@ class LayerSearch:
             code += radix * rank_of[lat.digits[:, d]]
             values.append((radix, distinct))
             radix *= len(distinct)
-        usable = above.head[:, -1] >= 0
-        for d in range(len(extents)):
-            usable &= sub[d, lat.digits[:, d]] >= 0
-        present = np.unique(code[usable])
+        present = np.unique(code[tiles])
         out = []
         for c in present:
             below = np.array([v[(c // r) % len(v)] for r, v in values], np.int64)
             out.append((int(c), below))
         return code.astype(np.int32), out
 
-    def _open(self, prices: Prices, k: int, way: list[Boundary], above: Pool, extents: np.ndarray, axes: np.ndarray, cycles: float) -> None:
+    def _open(self, prices: Prices, k: int, way: list[Boundary], above: Pool, ids: np.ndarray, extents: np.ndarray, axes: np.ndarray,
+              compute: float) -> None:
+        """Search below one choice of spatial extents: the labels that may still win, class by class."""
         sub, waste = self._subs(extents)
-        code, classes = self._classes(above, extents, sub)
         last = k == len(self.problem.stages) - 1
-        goal = self._with_cycles(cycles)
+        goal = self._with_cycles(compute)
+        chosen = self._select(prices, k, way, above, ids, extents, sub, waste, goal)
+        if not len(chosen):
+            return
+        code, classes = self._classes(above.tile[chosen], extents, sub)
         for wanted, below in classes:
             here = [*way, Boundary(extents, below, sub, axes)]
             st = self._allowed(prices, k, here, self.stage(prices, k, here))
             extra = self.fixed(prices, here) if last else np.zeros(1 + len(self.ports))
             runs = self._run_counts(prices, k, here, st)
+            goal = self._with_cycles(compute)
 
-            def start(pool: Pool, st: Stage = st, extra: np.ndarray = extra, runs: np.ndarray = runs, wanted: int = wanted) -> bool:
-                return kernels.enter(st, goal, above, pool, sub, extents, waste, code, wanted, 0, runs, k, self.options.runs, extra) >= 0
+            def start(pool: Pool, goal: Goal = goal, st: Stage = st, extra: np.ndarray = extra, runs: np.ndarray = runs, wanted: int = wanted) -> bool:
+                n = kernels.enter(st, goal, above, pool, chosen, sub, extents, waste, code, wanted, runs, k, self.options.runs, extra)
+                return n >= 0
 
             self._advance(prices, k, here, st, goal, start)
+
+    def _select(self, prices: Prices, k: int, way: list[Boundary], above: Pool, ids: np.ndarray, extents: np.ndarray, sub: np.ndarray,
+                waste: np.ndarray, goal: Goal) -> np.ndarray:
+        """The finished labels of the stage above that may still meet the goal below these extents."""
+        low, top, fixed, _ = self._inner(prices, k, way, extents[None])
+        out = np.empty(len(ids), np.int32)
+        n = kernels.select(self._template(prices, k, way), goal, above, ids, sub, waste, low[0], top[0], self._least_ranks(), float(fixed[0]), out)
+        return out[:n]
+
+    def _template(self, prices: Prices, k: int, way: list[Boundary]) -> Stage:
+        """Stage k below an idle boundary: what bounds need, whatever the extents; made once per pattern and boundaries."""
+        key = (id(prices), k, tuple(id(b) for b in way))
+        if self._template_key != key:
+            ones = np.ones(len(self.lattice.dims), np.int64)
+            self._template_key = key
+            self._template_stage = self.stage(prices, k, [*way, Boundary(ones, np.zeros_like(ones), self._subs(ones)[0], ones[None])])
+        assert self._template_stage is not None
+        return self._template_stage
+
+    def _least_ranks(self) -> float:
+        """Least words of all two-term ranks of the slider."""
+        return float(np.prod([self.problem._least_rank(r).min() for r in range(len(self.problem.ranks))] or [1.0]))
 
     def _run_counts(self, prices: Prices, k: int, way: list[Boundary], st: Stage) -> np.ndarray:
         """float64[segment, J, D, n, n]: positions along d of the tile that d's owner keeps in place over a run that began

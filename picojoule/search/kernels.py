@@ -213,6 +213,7 @@ class Stage(NamedTuple):
 
     digits: np.ndarray  # int16[tile, D]
     stride: np.ndarray  # int64[D]
+    extent: np.ndarray  # int64[D, n]
     move_start: np.ndarray  # int32[D, n + 1]
     move_to: np.ndarray  # int16[D, m]
     waste: np.ndarray  # float64[D, n]
@@ -240,6 +241,7 @@ class Stage(NamedTuple):
     deeper_coef: np.ndarray  # float64[T]: least pJ per word of the tensor's next node further in (0: none)
     allow: np.ndarray  # float64[1 + T, tile]: most energy so far with which the goal can still be met (see `allowance`)
     top_coef: np.ndarray  # float64[T]: least pJ per word of a node that a run leaves in place
+    top_most: np.ndarray  # float64[T]: most pJ per such word, over all spatial extents that can still meet the goal
     tail_port: np.ndarray  # float64[K]: least load still to come
 
 
@@ -292,7 +294,7 @@ class Goal(NamedTuple):
     held: np.ndarray  # float64[2]: (energy, cycles) of the best end of this call in mode 2
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True)
 def threshold(goal, cycles):  # noqa: ANN001, ANN201
     """Energies below this are worth finding at this many cycles."""
     if goal.mode == 0:
@@ -322,7 +324,7 @@ def threshold(goal, cycles):  # noqa: ANN001, ANN201
     return min(held, goal.energy[n - 1] - goal.flat * (cycles - goal.cycles[n - 1]))
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True)
 def hopeless(goal, energy, cycles):  # noqa: ANN001, ANN201
     """Whether a mapping of at least this energy and at least this many cycles cannot improve the goal."""
     return (energy + goal.leak * cycles) * (1.0 + goal.rescale) >= threshold(goal, cycles)
@@ -356,7 +358,7 @@ def rest(st, tile, mask, top, owner, top_energy, run):  # noqa: ANN001, ANN201
     if not st.last:
         for t in range(len(st.keeps)):
             if st.deeper_coef[t] > 0.0:
-                at = run if (t == owner and not (top and st.keeps[t])) else tile
+                at = run if t == owner else tile
                 total += st.deeper_coef[t] * st.least[t, at]
     for t in range(len(st.keeps)):
         if st.keeps[t] and not (mask >> t) & 1:
@@ -368,10 +370,21 @@ def rest(st, tile, mask, top, owner, top_energy, run):  # noqa: ANN001, ANN201
 
 
 @njit(cache=True)
-def beyond(st, tile, energy, owner, run):  # noqa: ANN001, ANN201
-    """Whether no spatial extents and no tile further in make up for this energy (of this group and those outside)."""
+def beyond(st, goal, tile, energy, owner, run, waste):  # noqa: ANN001, ANN201
+    """Whether no spatial extents and no tile further in make up for this energy (of this group and those outside).
+
+    Padding multiplies the cycles, and with them lowers what the goal allows: by that factor for energy x cycles, by at
+    least the hull's flattest slope times the added cycles for a hull.
+    """
     if st.last:
         return False
+    if waste > 1.0:
+        if goal.mode == 0:
+            energy *= waste
+        elif goal.mode == 2:
+            energy += goal.flat * goal.base_cycles * (waste - 1.0)
+        elif goal.mode == 3:
+            energy += goal.steep * goal.base_cycles * (waste - 1.0)
     if energy < st.allow[0, tile]:
         return False
     for t in range(len(st.keeps)):
@@ -467,11 +480,27 @@ def _dominates(st, pool, a, b):  # noqa: ANN001, ANN202
     if pool.sdim[b] >= 0:
         if pool.sdim[a] != pool.sdim[b] or pool.spassed[a] != pool.spassed[b] or pool.rested[a] > pool.rested[b]:
             return False
-        if pool.sfrom[a] != pool.sfrom[b]:
-            return False
+        if pool.sfrom[a] != pool.sfrom[b]:  # a longer run that contains the shorter one credits at least as much
+            d = pool.sdim[a]
+            if pool.sfrom[a] > pool.sfrom[b] or st.extent[d, pool.sfrom[a]] % st.extent[d, pool.sfrom[b]]:
+                return False
     if not last and pool.owner[b] >= 0 and not _run_covers(st, pool, a, b):
-        return False
+        return _makes_up(st, pool, a, b)
     return True
+
+
+@njit(cache=True)
+def _makes_up(st, pool, a, b):  # noqa: ANN001, ANN202
+    """Whether a's lower energy pays for the longest run that b has and a would have to begin here.
+
+    Exact where nothing is ragged: below any boundary b's owner costs top x least words at the run's start, a's at most
+    top x least words at this tile. Ports and the slider are left out: their words are not in proportion.
+    """
+    t = pool.owner[b]
+    if t == st.slider or pool.top[b] or pool.load.shape[1] > 0 or pool.waste[a] > 1.0 or pool.waste[b] > 1.0:
+        return False
+    tile = pool.tile[b]
+    return pool.energy[a] + st.top_most[t] * (st.least[t, tile] - st.least[t, pool.run[b]]) <= pool.energy[b]
 
 
 @njit(cache=True)
@@ -554,7 +583,7 @@ def _place(st, goal, pool, i, t, n, dig):  # noqa: ANN001, ANN202
     bound = energy + rest(st, tile, mask, pool.top[n], pool.owner[n], pool.top_energy[n], pool.run[n])
     if hopeless(goal, bound, _cycles(goal, pool.waste[n], pool.load[n], st.tail_port)):
         return False
-    if not pool.top[n] and beyond(st, tile, energy + _here(st, tile, mask), pool.owner[n], pool.run[n]):
+    if not pool.top[n] and beyond(st, goal, tile, energy + _here(st, tile, mask), pool.owner[n], pool.run[n], pool.waste[n]):
         return False
     return insert(st, pool, n)
 
@@ -576,7 +605,7 @@ def _shrink(st, goal, pool, i, d, to, n, dig, stage, runs, slides):  # noqa: ANN
     bound = pool.energy[i] + rest(st, after, mask, False, owner, 0.0, run)
     if hopeless(goal, bound, _cycles(goal, waste, pool.load[i], st.tail_port)):
         return False
-    if beyond(st, after, pool.energy[i] + _here(st, after, mask), owner, run):
+    if beyond(st, goal, after, pool.energy[i] + _here(st, after, mask), owner, run, waste):
         return False
     pool.energy[n], pool.used[n], pool.waste[n], pool.mask[n] = pool.energy[i], pool.used[i], waste, mask
     pool.tile[n] = after
@@ -657,44 +686,92 @@ def advance(st, goal, pool, stage, runs, slides, ends):  # noqa: ANN001, ANN201
 
 
 @njit(cache=True)
-def enter(st, goal, old, pool, sub, spatial, crossed, code, wanted, head_count, run_count, stage, runs, extra):  # noqa: ANN001, ANN201
-    """Carry the finished labels of the stage above across a boundary into this stage. Returns how many, -1 if full.
+def finished(old, out):  # noqa: ANN001, ANN201
+    """Ids of the labels with every tensor of their group placed, by tile; returns how many."""
+    full = old.head.shape[1] - 1
+    n = 0
+    for tile in range(old.head.shape[0]):
+        i = old.head[tile, full]
+        while i >= 0:
+            if old.alive[i]:
+                out[n] = i
+                n += 1
+            i = old.next[i]
+    return n
+
+
+@njit(cache=True)
+def select(st, goal, old, ids, sub, crossed, low, top, least_rank, fixed, out):  # noqa: ANN001, ANN201
+    """Of the finished labels, those that may still meet the goal below these spatial extents: a bound per label.
+
+    low, top: float64[T] pJ per least word below, and per word of a run.  least_rank: least words of the slider's ranks.
+    """
+    dims = st.digits.shape[1]
+    found = 0
+    for x in range(len(ids)):
+        i = ids[x]
+        above = st.digits[old.tile[i]]
+        at = 0
+        waste = old.waste[i]
+        ok = True
+        for d in range(dims):
+            b = sub[d, above[d]]
+            if b < 0:
+                ok = False
+                break
+            waste *= crossed[d, above[d]]
+            at += b * st.stride[d]
+        if not ok:
+            continue
+        e = old.energy[i] + fixed
+        for t in range(len(st.keeps)):
+            if st.keeps[t]:
+                price = low[t] * st.least[t, at]
+                if t == old.owner[i]:
+                    start = st.digits[old.run[i]]
+                    n = st.base[t]
+                    for d in range(dims):
+                        if st.owner[d] == t:
+                            n *= st.factor[t, 0, d, start[d]]
+                    if t == st.slider:
+                        n *= least_rank
+                    price = min(price, top[t] * n)
+                e += price
+        if not hopeless(goal, e, _cycles(goal, waste, old.load[i], st.tail_port)):
+            out[found] = i
+            found += 1
+    return found
+
+
+@njit(cache=True)
+def enter(st, goal, old, pool, ids, sub, spatial, crossed, code, wanted, run_count, stage, runs, extra):  # noqa: ANN001, ANN201
+    """Carry labels of the stage above (`ids`) across a boundary into this stage. Returns how many, -1 if the pool is full.
 
     sub: int16[D, n] digit below the fan-out for a digit above it (-1: does not divide).  spatial: int64[D] extents.
     crossed: float64[D, n], padding of a ragged unrolled outermost loop.  code: int32[tile] class of a tile above (its D
     values); labels of class `wanted` enter.  run_count: float64[segment, J, D, n, n] positions of the owner's run
     (digit at its start, digit below the boundary).  extra: [energy, load per port] fixed below the fan-out.
     """
-    masks = old.head.shape[1]
-    full = masks - 1
     dims = st.digits.shape[1]
     dig = np.zeros(dims, np.int16)
     entered = 0
-    for tile in range(st.digits.shape[0]):
+    for x in range(len(ids)):
+        i = ids[x]
+        tile = old.tile[i]
         if code[tile] != wanted:
             continue
         above = st.digits[tile]
         waste = 1.0
-        ok = True
         at = 0
         for d in range(dims):
             dig[d] = sub[d, above[d]]
-            if dig[d] < 0:
-                ok = False
-                break
             waste *= crossed[d, above[d]]
             at += dig[d] * st.stride[d]
-        if not ok:
-            continue
-        i = old.head[tile, full]
-        while i >= 0:
-            if old.alive[i]:
-                n = pool.count[0]
-                if n + 8 >= len(pool.energy):
-                    return -1
-                _enter_one(st, goal, old, pool, i, n, at, dig, spatial, waste, run_count, stage, runs, extra)
-                entered += 1
-            i = old.next[i]
+        n = pool.count[0]
+        if n + 8 >= len(pool.energy):
+            return -1
+        _enter_one(st, goal, old, pool, i, n, at, dig, spatial, waste, run_count, stage, runs, extra)
+        entered += 1
     return entered
 
 

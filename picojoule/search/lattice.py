@@ -23,25 +23,28 @@ def divisors(n: int) -> list[int]:
 
 @lru_cache(maxsize=4096)
 def roots(n: int) -> tuple[int, ...]:
-    """Ragged outermost tiles for a bound n: at most three t that do not divide n.
+    """Ragged outermost tiles for a bound n: up to three t that do not divide n, from n alone.
 
-    A candidate is tight, t = ceil(n / passes), and wastes little, t * passes - n <= max(1, n // 50). The ones with most
-    divisors are taken, greedily by how many extents each adds; a bound with many divisors of its own takes fewer.
+    A candidate is tight, t = ceil(n / passes), and wastes little: t * passes <= 1.1 n where n has at most 2 divisors (it
+    is a prime), else 1.04 n. Greedily the one that brings an extent of the size of an array's edge (9 to 16), then most
+    new extents, then least padding, as long as all new extents together stay within a budget: 6 for a bound with at most
+    4 divisors, 10 from 1000 on, else 2, and there only with an extent of 9 to 16 among them.
     """
     own = set(divisors(n))
-    room = 3 if len(own) <= 4 else 2 if len(own) <= 6 else 1
-    slack = max(1, n // 50)
-    candidates = {-(-n // p) for p in range(2, n)}
-    candidates = {t for t in candidates if t not in own and t * -(-n // t) - n <= slack and t > 1}
-    chosen: list[int] = []
-    have = set(own)
-    for _ in range(room):
-        gain = lambda t: (len(set(divisors(t)) - have), -(t * -(-n // t)), t)  # noqa: E731
-        best = max(candidates, key=gain, default=None)
-        if best is None or not set(divisors(best)) - have:
+    budget = 10 if n >= 1000 else 6 if len(own) <= 4 else 2
+    percent = 110 if len(own) <= 2 else 104
+    candidates = {-(-n // p) for p in range(2, n)} - own - {1}
+    candidates = {t for t in candidates if 100 * t * -(-n // t) <= percent * n}
+    have, chosen = set(own), []
+    edge = lambda new: any(9 <= x <= 16 for x in new)  # noqa: E731
+    for _ in range(3):
+        new = {t: set(divisors(t)) - have for t in candidates}
+        fitting = [t for t in candidates if new[t] and len(have | new[t]) - len(own) <= budget and (budget > 2 or edge(new[t]))]
+        if not fitting:
             break
+        best = max(fitting, key=lambda t: (edge(new[t]), len(new[t]), -(t * -(-n // t)), t))
         chosen.append(best)
-        have |= set(divisors(best))
+        have |= new[best]
         candidates.discard(best)
     return tuple(sorted(chosen))
 
@@ -70,6 +73,7 @@ class Lattice:
     digits: np.ndarray
     move_start: np.ndarray  # int32[d, max digits + 1]: slice of move_to for each digit
     move_to: np.ndarray  # int16[d, max moves]
+    extent: np.ndarray  # int64[d, max digits]: `extents` as one array, filled up with ones
     waste: np.ndarray  # float64[d, max digits]: passes * extent / bound, the padding of an outermost loop to that digit
 
     @property
@@ -103,7 +107,8 @@ def build_lattice(layer: Layer, imperfect: bool) -> Lattice:
         start[d, widest] = at
         for i, t in enumerate(extents[d]):
             waste[d, i] = -(-bounds[d] // t) * t / bounds[d]
-    return Lattice(dims, bounds, extents, stride, np.ascontiguousarray(grids), start, to, waste)
+    padded = np.array([[*e, *[1] * (widest - len(e))] for e in extents], np.int64)
+    return Lattice(dims, bounds, extents, stride, np.ascontiguousarray(grids), start, to, padded, waste)
 
 
 def _moves(extents: np.ndarray) -> list[list[int]]:

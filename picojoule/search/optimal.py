@@ -12,7 +12,7 @@ import numpy as np
 from picojoule.cost.cost import Cost
 from picojoule.cost.model import evaluate
 from picojoule.errors import NoMapping, SpecError, unknown_name
-from picojoule.hardware.chip import Chip
+from picojoule.hardware.chip import Chip, Group, Memory
 from picojoule.mapping.mapping import Mapping
 from picojoule.search.engine import TOLERANCE, Found, LayerSearch, Options, Progress, goal, hull_goal, stairs_goal
 from picojoule.search.kernels import Goal
@@ -55,15 +55,14 @@ class Answer:
     ports: tuple[PortKey, ...]
 
 
-def without_bypass(chip: Chip) -> Chip:
-    """The chip whose memories keep whatever they may keep."""
-    from picojoule.hardware.chip import Group
+def simplified(chip: Chip, space: Space) -> Chip:
+    """The chip as a space sees it: without bypass, memories keep whatever they may keep; without ports, none binds."""
+    def simple(m: Memory) -> Memory:
+        if not space.bypass:
+            m = replace(m, keeps=tuple(dict.fromkeys(m.keeps + m.may_keep)), may_keep=())
+        return m if space.ports else replace(m, ports=())
 
-    levels = tuple(
-        Group(tuple(replace(m, keeps=tuple(dict.fromkeys(m.keeps + m.may_keep)), may_keep=()) for m in lv.memories))
-        if isinstance(lv, Group) else lv
-        for lv in chip.levels
-    )
+    levels = tuple(Group(tuple(map(simple, lv.memories))) if isinstance(lv, Group) else lv for lv in chip.levels)
     return replace(chip, levels=levels)
 
 
@@ -74,7 +73,7 @@ class LayerProblem:
         if space not in NAMED:
             raise unknown_name("space", space, NAMED)
         self.layer, self.space, self.accounting, self.space_name = layer, NAMED[space], accounting, space
-        self.chip = chip if self.space.bypass else without_bypass(chip)
+        self.chip = simplified(chip, self.space)
         self._problems: dict[bool, Problem] = {}
 
     def problem(self, imperfect: bool) -> Problem:
@@ -111,12 +110,13 @@ def value_of(g: Goal, energy: float, cycles: float) -> float:
     return energy
 
 
-def solve(lp: LayerProblem, make: Goal, seeds: Sequence[tuple[Found, Cost]] = (), deadline: float | None = None) -> Answer:
+def solve(lp: LayerProblem, make: Goal, seeds: Sequence[tuple[Found, Cost]] = (), deadline: float | None = None,
+          steps: list[tuple[bool, Options]] | None = None) -> Answer:
     """Everything that the goal wants, with true costs. Ports join the labels only when a mapping turns out to need them."""
     points = list(seeds)
     ports: tuple[PortKey, ...] = ()
     bound, progress = -np.inf, Progress()
-    steps = lp.steps() if not seeds else lp.steps()[-1:]
+    steps = steps or (lp.steps() if not seeds else lp.steps()[-1:])
     for at, (imperfect, options) in enumerate(steps):
         options.deadline = deadline
         final = at == len(steps) - 1
@@ -184,15 +184,13 @@ def _new_ports(lp: LayerProblem, make: Goal, imperfect: bool, answer: Answer, po
     names: set[str] = set()
     for f, c in answer.points:
         names |= lp.binding(c, f.cycles)
-    best = min((value_of(make, c.energy_pj, c.cycles) for _, c in answer.points), default=np.inf)
-    if make.mode in (0, 1, 3) and answer.bound >= best * (1 - 1e-12):
-        names = set()
-    if not names and make.mode in (0, 1, 3) and answer.bound < best * (1 - 1e-9):
-        names = {"*"}
     known = [p for p in lp.problem(imperfect).ports() if p not in ports]
-    if "*" in names:
-        return tuple(known)
-    return tuple(p for p in known if any(n.startswith(f"{p.memory}.") for n in names))
+    if make.mode in (0, 1, 3):
+        best = min((value_of(make, c.energy_pj, c.cycles) for _, c in answer.points), default=np.inf)
+        if answer.bound >= best * (1 - 1e-9):
+            return ()
+    new = tuple(p for p in known if any(n.startswith(f"{p.memory}.") for n in names))
+    return new or (tuple(known) if make.mode in (0, 1, 3) or names else ())
 
 
 def best_mapping(
@@ -219,7 +217,7 @@ def best_mapping(
     value = objective_value(objective, cost)
     proved, gap = proof(objective, value, answer, lp)
     cpu = time.process_time() - began
-    return LayerResult(layer, chip, objective, found.mapping, cost, proved, gap,
+    return LayerResult(layer, lp.chip, objective, found.mapping, cost, proved, gap,
                        certificate(lp, objective, found.mapping, cost, answer, proved, gap), cpu, front)
 
 
@@ -261,12 +259,10 @@ def proof(objective: str, value: float, answer: Answer, lp: LayerProblem) -> tup
     stopped = answer.progress.unopened_bound < np.inf
     if outside or (stopped and not np.isfinite(answer.bound)):
         return False, 1.0
-    if not stopped:
+    if not stopped and (objective in ("front", "latency") or answer.bound >= value * (1 - 1e-9)):
         return True, 0.0
-    bound = max(answer.bound, 0.0)
-    if objective == "latency":
-        bound = 0.0
-    gap = max(0.0, (value - bound) / value) if value else 0.0
+    bound = max(answer.bound, 0.0) if objective != "latency" else 0.0
+    gap = float(max(0.0, (value - bound) / value)) if value else 0.0
     return gap <= 1e-9, gap
 
 

@@ -90,6 +90,7 @@ class Problem:
         self.widest = max(len(e) for e in self.lattice.extents)
         self.counts = self._counts()
         self._tables: dict[tuple, np.ndarray] = {}
+        self._least_ranks: dict[int, np.ndarray] = {}
 
     def _owners(self) -> np.ndarray:
         out = np.full(len(self.names), -1, np.int8)
@@ -170,13 +171,13 @@ class Problem:
 
     def _least_rank(self, k: int) -> np.ndarray:
         """Least words of rank k over this and all smaller tiles, with the longest run of either dimension."""
+        if k in self._least_ranks:
+            return self._least_ranks[k]
         table = np.minimum(self.plain(k), self.slides(k, 0, 1).min(axis=0, initial=np.inf))
         table = np.minimum(table, self.slides(k, 1, 1).min(axis=0, initial=np.inf))
-        rank = self.ranks[k][0]
-        table = np.maximum(table, 0.0)
         table = np.minimum.accumulate(table[::-1], axis=0)[::-1]
         table = np.minimum.accumulate(table[:, ::-1], axis=1)[:, ::-1]
-        assert rank[2] >= 1
+        self._least_ranks[k] = table
         return table
 
     def plain(self, k: int, merge: tuple[int, int, int, int] = (1, 1, 1, 1)) -> np.ndarray:
@@ -240,7 +241,7 @@ class Problem:
     def leak_pj_per_cycle(self) -> float:
         """Leakage of the whole chip in pJ per cycle."""
         parts = [(m.leakage_mw, self.chip.instances_above(self.chip.level_of(m.name))) for m in self.chip.memories]
-        parts.append((self.chip.compute.leakage_mw, self.chip.pes))
+        parts += [(self.chip.compute.leakage_mw, self.chip.pes), (self.chip.static_mw, 1)]
         return sum(mw * n for mw, n in parts if mw) * MILLIWATT_SECOND_PJ / self.chip.clock_hz
 
     def ports(self) -> tuple[PortKey, ...]:

@@ -13,8 +13,15 @@ def ratios(extents: np.ndarray) -> list[int]:
     """Extents that may be unrolled: quotients of two extents of a chain, and whole ragged outermost loops."""
     ext = [int(e) for e in extents]
     out = {a // b for i, a in enumerate(ext) for b in ext[i:] if a % b == 0}
-    out |= {-(-ext[0] // t) for t in ext[1:] if ext[0] % t}
+    out |= {s for s, _ in ragged_unrollings(extents)}
     return sorted(out)
+
+
+def ragged_unrollings(extents: np.ndarray) -> set[tuple[int, int]]:
+    """(unrolled, tile below) where the outermost loop is unrolled and ragged: ceil(n / t) passes of t, t = k * tile."""
+    ext = [int(e) for e in extents]
+    ragged = [t for t in ext[1:] if ext[0] % t]
+    return {(-(-ext[0] // t) * (t // b), b) for t in ragged for b in ext if t % b == 0}
 
 
 def axis_choices(axis: Axis, layer: Layer, lattice: Lattice) -> np.ndarray:
@@ -58,7 +65,7 @@ def digits_below(extents: np.ndarray, unrolled: int) -> tuple[np.ndarray, np.nda
         if e % unrolled == 0 and e // unrolled in place:
             out[i] = place[e // unrolled]
     if out[0] < 0 and unrolled > 1:  # the unrolled loop is the outermost and ragged: the least tile that it covers
-        fitting = [t for t in ext[1:] if ext[0] % t and -(-ext[0] // t) == unrolled]
+        fitting = [b for s, b in ragged_unrollings(extents) if s == unrolled]
         if fitting:
             out[0] = place[min(fitting)]
             waste[0] = min(fitting) * unrolled / ext[0]

@@ -1,0 +1,69 @@
+"""Answers kept on disk, by content: the same layer, chip, objective and space under the same version are searched once."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pickle
+import tempfile
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import picojoule
+
+if TYPE_CHECKING:
+    from picojoule.search.network import Points, Task
+
+
+def folder() -> Path:
+    """Where answers are kept: $PICOJOULE_CACHE, else the user's cache folder."""
+    if os.environ.get("PICOJOULE_CACHE"):
+        return Path(os.environ["PICOJOULE_CACHE"])
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "picojoule"
+
+
+@lru_cache(maxsize=1)
+def _code() -> str:
+    """A digest of the code that searches, counts and prices, so that no answer outlives a change of it."""
+    root = Path(picojoule.__file__).parent
+    digest = hashlib.sha256(picojoule.__version__.encode())
+    for part in ("workload/layer.py", "hardware/chip.py", "mapping", "cost", "search"):
+        path = root / part
+        for file in sorted(path.glob("*.py")) if path.is_dir() else [path]:
+            digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+class Cache:
+    """A folder of pickled answers that this user wrote. Off, unwritable or damaged: nothing is kept and nothing fails."""
+
+    def __init__(self, on: bool) -> None:
+        self.on = on
+
+    def _path(self, task: Task) -> Path:
+        key: Any = (task.layer.shape_key, task.chip, task.kind, task.space, task.slopes, tuple(map(str, task.seeds)))
+        name = hashlib.sha256((_code() + repr(key)).encode()).hexdigest()
+        return folder() / name[:2] / f"{name}.pickle"
+
+    def get(self, task: Task) -> Points | None:
+        if not self.on:
+            return None
+        try:
+            return pickle.loads(self._path(task).read_bytes())  # noqa: S301 - written by this user's own runs
+        except (OSError, pickle.UnpicklingError, EOFError, AttributeError, ImportError, IndexError):
+            return None
+
+    def put(self, task: Task, answer: Points) -> None:
+        """Keep an answer that needs no second try: proved, or a first look."""
+        if not self.on or not (answer.proved or task.kind == "glance"):
+            return
+        path = self._path(task)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as f:
+                f.write(pickle.dumps(answer))
+            os.replace(f.name, path)
+        except OSError:
+            return

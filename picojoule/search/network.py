@@ -1,0 +1,309 @@
+"""A whole network on a chip: equal layers once, layers in parallel, and network objectives solved exactly."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from multiprocessing import get_context
+from typing import Any
+
+from picojoule.cost.cost import Cost
+from picojoule.cost.model import evaluate
+from picojoule.errors import NoMapping, SpecError, unknown_name
+from picojoule.hardware.chip import Chip
+from picojoule.mapping.mapping import Mapping
+from picojoule.search.cache import Cache
+from picojoule.search.engine import LayerSearch, goal
+from picojoule.search.hull import Choice, least_edp, least_energy_within, lower_hull, sum_front
+from picojoule.search.optimal import NAMED, OBJECTIVES, LayerProblem, best_mapping, certificate, inexact, simplified, solve
+from picojoule.search.result import FrontPoint, LayerResult, NetworkLayer, NetworkResult
+from picojoule.workload.layer import Layer
+from picojoule.workload.network import Network
+
+Progress = Callable[[int, int, str], None]  # (done, of, what)
+
+
+@dataclass(frozen=True)
+class Points:
+    """Mappings of one layer with their costs: a whole front, a hull within a range of slopes, or a single best."""
+
+    points: tuple[tuple[Mapping, Cost], ...]
+    proved: bool
+    gap: float
+    certificate: dict[str, Any]
+    search_cpu_s: float
+    floor_pj: float = 0.0
+    floor_cycles: float = 0.0
+
+
+@dataclass(frozen=True)
+class Task:
+    """One layer to search. `kind`: an objective of `best_mapping`, "glance" (quick, unproved) or "hull" (slopes)."""
+
+    layer: Layer
+    chip: Chip
+    kind: str
+    space: str
+    time_limit: float | None = None
+    slopes: tuple[float, float] = (0.0, 0.0)  # (flat, steep) in pJ per cycle
+    seeds: tuple[Mapping, ...] = ()
+
+
+def map_network(
+    network: Network, chip: Chip, objective: str = "edp", *, latency_s: float | None = None, jobs: int | None = None, cache: bool = True,
+    time_limit: float | None = None, space: str = "default", progress: Progress | None = None,
+) -> NetworkResult:
+    """Map every MAC layer of a network. Objectives: "energy" (pJ), "latency" (cycles), "edp" ((sum E) x (sum L)),
+    "front" (energy against latency), or "energy" with `latency_s` (least energy within a latency for the whole network).
+
+    `jobs` processes (default: all cores); `time_limit` CPU seconds for the whole network, shared evenly by its layers;
+    `cache` keeps proved answers on disk. Raises NoMapping where a layer does not fit, SpecError for an empty network.
+    """
+    if objective not in OBJECTIVES:
+        raise unknown_name("objective", objective, OBJECTIVES)
+    if latency_s is not None and objective != "energy":
+        raise SpecError(f"a latency limit goes with the objective energy, not {objective}", hint="use --objective energy --latency ...")
+    if not network.layers:
+        raise SpecError(f"network {network.name!r} has no layer of multiply-accumulates", hint="nothing to map; see pj profile")
+    if space not in NAMED:
+        raise unknown_name("space", space, NAMED)
+    chip.check_priced()
+    chip = simplified(chip, NAMED[space])
+    shapes = _shapes(network)
+    with _Crew(jobs, len(shapes), Cache(cache), progress) as crew:
+        limit = None if time_limit is None else time_limit / len(shapes)
+        if objective == "edp":
+            picked, extra = _network_edp(crew, shapes, chip, space, limit)
+        elif objective == "front" or latency_s is not None:
+            picked, extra = _network_front(crew, shapes, chip, space, limit, latency_s)
+        else:
+            answers = crew.run([Task(s.layer, chip, objective, space, limit) for s in shapes], f"mapping for {objective}")
+            picked, extra = [(a, 0) for a in answers], {}
+        layers = tuple(_network_layer(s, chip, objective, a, i) for s, (a, i) in zip(shapes, picked, strict=True))
+        gap = max(a.gap for a, _ in picked)
+        proved = all(a.proved for a, _ in picked) and extra.get("proved", True)
+        cert = {"objective": objective, "space": space, "layers": len(layers), "proved": proved, "gap": gap, **extra}
+        return NetworkResult(network.name, chip, objective, layers, proved, gap, crew.cpu_s, crew.compile_cpu_s, cert)
+
+
+@dataclass(frozen=True)
+class _Shape:
+    layer: Layer
+    names: tuple[str, ...]
+    count: int
+
+
+def _shapes(network: Network) -> list[_Shape]:
+    """Distinct layers in order of first occurrence, with the names and number of their occurrences."""
+    found: dict[Any, _Shape] = {}
+    for step in network.layers:
+        layer = step.layer
+        assert isinstance(layer, Layer)
+        old = found.get(layer.shape_key)
+        names = (*old.names, layer.name) if old else (layer.name,)
+        found[layer.shape_key] = _Shape(old.layer if old else layer, names, (old.count if old else 0) + step.count)
+    return list(found.values())
+
+
+def _network_layer(shape: _Shape, chip: Chip, objective: str, answer: Points, pick: int) -> NetworkLayer:
+    mapping, cost = answer.points[pick]
+    cert = {**answer.certificate, "mapping": str(mapping), "energy_pj": cost.energy_pj, "cycles": cost.cycles}
+    front = tuple(FrontPoint(c.energy_pj, c.cycles, m) for m, c in answer.points)
+    result = LayerResult(shape.layer, chip, objective, mapping, cost, answer.proved, answer.gap, cert, answer.search_cpu_s, front)
+    return NetworkLayer(shape.names, shape.count, result)
+
+
+# ---- network objectives -----------------------------------------------------------------------------------------
+def _network_edp(crew: _Crew, shapes: list[_Shape], chip: Chip, space: str, limit: float | None) -> tuple[list[tuple[Points, int]], dict[str, Any]]:
+    """The exact optimum of (sum E)(sum L).
+
+    Every layer's hull is found for slopes in a range around the ratio E / L of a first answer. The optimum has slope
+    E* / L*; it cannot lie outside the range once `_range_is_wide_enough` holds, else the range is widened.
+    """
+    counts = [s.count for s in shapes]
+    glances = crew.run([Task(s.layer, chip, "glance", space, limit) for s in shapes], "first look")
+    guess = least_edp(_pairs(glances), counts)
+    floor_pj = float(sum(n * g.floor_pj for n, g in zip(counts, glances, strict=True)))
+    floor_cycles = float(sum(n * g.floor_cycles for n, g in zip(counts, glances, strict=True)))
+    width = max(1.3, 1.1 * (2 * guess.energy_pj / max(floor_pj, 1e-9 * guess.energy_pj) - 1), 1.1 * (2 * guess.cycles / floor_cycles - 1))
+    width = min(width, 16.0)
+    while True:
+        slopes = (guess.energy_pj / guess.cycles / width, guess.energy_pj / guess.cycles * width)
+        seeds = [tuple(m for m, _ in g.points) for g in glances]
+        tasks = [Task(s.layer, chip, "hull", space, limit, slopes, seed) for s, seed in zip(shapes, seeds, strict=True)]
+        answers = crew.run(tasks, "mapping for edp")
+        best = least_edp(_pairs(answers), counts)
+        wide = _range_is_wide_enough(best, answers, counts, slopes, floor_pj, floor_cycles)
+        if wide or width >= 1e4 or not all(a.proved for a in answers):
+            break
+        width *= 4
+    extra = {"slope_pj_per_cycle": best.slope, "slopes": list(slopes), "proved": wide, "energy_pj": best.energy_pj, "cycles": best.cycles,
+             "floor_pj": floor_pj, "floor_cycles": floor_cycles}
+    return list(zip(answers, best.picks, strict=True)), extra
+
+
+def _range_is_wide_enough(best: Choice, answers: Sequence[Points], counts: Sequence[int], slopes: tuple[float, float],
+                          floor_pj: float, floor_cycles: float) -> bool:
+    """Whether no choice whose ratio E / L lies outside the slopes can have a smaller product.
+
+    Below the range E < flat * L, and E + flat * L >= M gives L > M / (2 flat), so the product exceeds floor_E * M / (2 flat);
+    above it E > steep * L gives E > M' / 2 and a product above floor_L * M' / 2.
+    """
+    value = best.energy_pj * best.cycles * (1 - 1e-9)
+    least = [sum(n * min(c.energy_pj + s * c.cycles for _, c in a.points) for n, a in zip(counts, answers, strict=True)) for s in slopes]
+    return bool(floor_pj * least[0] / (2 * slopes[0]) >= value and floor_cycles * least[1] / 2 >= value)
+
+
+def _network_front(crew: _Crew, shapes: list[_Shape], chip: Chip, space: str, limit: float | None, latency_s: float | None
+                   ) -> tuple[list[tuple[Points, int]], dict[str, Any]]:
+    """Least energy within a latency, or the point of least EDP of the network's front (all copies of a layer alike)."""
+    answers = crew.run([Task(s.layer, chip, "front", space, limit) for s in shapes], "energy-latency fronts")
+    counts = [s.count for s in shapes]
+    if latency_s is None:
+        try:
+            front = sum_front(_pairs(answers), counts)
+        except OverflowError as e:
+            raise SpecError(str(e), hint="use --objective edp, or energy with --latency") from None
+        best = min(front, key=lambda x: x.energy_pj * x.cycles)
+        points = [{"energy_pj": x.energy_pj, "cycles": x.cycles, "picks": list(x.picks)} for x in front]
+        return list(zip(answers, best.picks, strict=True)), {"front": points}
+    cycles = latency_s * chip.clock_hz
+    repeated = [[(n * e, n * c) for e, c in p] for p, n in zip(_pairs(answers), counts, strict=True)]
+    choice = least_energy_within(repeated, [1] * len(repeated), cycles)
+    if choice is None:
+        fastest = sum(min(c for _, c in p) for p in repeated)
+        raise NoMapping(f"no mapping within {latency_s:g} s: the fastest found takes {fastest / chip.clock_hz:g} s",
+                        hint="relax --latency, or choose a faster chip")
+    return list(zip(answers, choice.picks, strict=True)), {"latency_limit_cycles": cycles, "copies_alike": True}
+
+
+def _pairs(answers: Sequence[Points]) -> list[list[tuple[float, float]]]:
+    return [[(c.energy_pj, c.cycles) for _, c in a.points] for a in answers]
+
+
+# ---- one task, in a worker --------------------------------------------------------------------------------------
+def work(task: Task) -> Points:
+    """Search one layer as a task says. Runs in any process."""
+    began = time.process_time()
+    if task.kind in OBJECTIVES:
+        r = best_mapping(task.layer, task.chip, task.kind, space=task.space, time_limit=task.time_limit)
+        points = tuple((p.mapping, evaluate(task.layer, task.chip, p.mapping)) for p in r.front) if task.kind == "front" else ((r.mapping, r.cost),)
+        return Points(points, r.proved, r.gap, r.certificate, r.search_cpu_s)
+    lp = LayerProblem(task.layer, task.chip, task.space)
+    deadline = None if task.time_limit is None else began + task.time_limit
+    if task.kind == "glance":
+        return _glance(lp, began)
+    return _hull(lp, task, began, deadline)
+
+
+def _glance(lp: LayerProblem, began: float) -> Points:
+    """A quick answer in the smallest space, and floors of energy and cycles of any mapping."""
+    first = lp.steps()[:1]
+    answer = solve(lp, goal(0, 0.0, 0.0), steps=first)
+    if not answer.points:
+        answer = solve(lp, goal(0, 0.0, 0.0))
+    if not answer.points:
+        raise NoMapping(f"no mapping of layer {lp.layer.name!r} on {lp.chip.name!r}", hint="enlarge a memory, or allow bypass (may_keep)")
+    probe = LayerSearch(lp.problem(lp.steps()[-1][0]), lp.steps()[-1][1])
+    floor_cycles = probe.least_cycles()
+    floor_pj = probe.floor() + lp.problem(False).leak_pj_per_cycle() * floor_cycles
+    points = tuple((f.mapping, c) for f, c in answer.points)
+    return Points(points, False, 1.0, {}, time.process_time() - began, floor_pj, floor_cycles)
+
+
+def _hull(lp: LayerProblem, task: Task, began: float, deadline: float | None) -> Points:
+    from picojoule.search.engine import Found
+
+    seeds = []
+    for m in task.seeds:
+        cost = lp.cost(m)
+        seeds.append((Found(cost.energy_pj, cost.cycles, m), cost))
+    flat, steep = task.slopes
+    steps = lp.steps()
+    answer = solve(lp, goal(2, 0.0, 0.0, slope=steep, flat=flat), seeds, deadline, steps[1:] or steps)
+    pairs = [(c.energy_pj, c.cycles) for _, c in answer.points]
+    hull = lower_hull(pairs)
+    points = tuple((answer.points[i][0].mapping, answer.points[i][1]) for i in hull)
+    stopped = answer.progress.unopened_bound < float("inf")
+    proved = not stopped and not inexact(lp)
+    gap = 0.0 if proved else _hull_gap(answer.progress.unopened_bound, points, task.slopes) if stopped else 1.0
+    cert = certificate(lp, "edp", points[0][0], points[0][1], answer, proved, gap)
+    cert["slopes_pj_per_cycle"] = [flat, steep]
+    cert["hull"] = [{"energy_pj": c.energy_pj, "cycles": c.cycles, "mapping": str(m)} for m, c in points]
+    return Points(points, proved, gap, cert, time.process_time() - began)
+
+
+def _hull_gap(bound: float, points: Sequence[tuple[Mapping, Cost]], slopes: tuple[float, float]) -> float:
+    """Gap of energy + mean slope x cycles where the time ran out."""
+    mean = sum(slopes) / 2
+    value = min(c.energy_pj + mean * c.cycles for _, c in points)
+    return max(0.0, (value - max(bound, 0.0)) / value)
+
+
+class _Crew:
+    """Runs tasks in worker processes (or here, when one job is enough), through the cache; counts CPU seconds."""
+
+    def __init__(self, jobs: int | None, tasks: int, cache: Cache, progress: Progress | None) -> None:
+        self.jobs = max(1, min(jobs or os.cpu_count() or 1, tasks))
+        self.cache, self.progress = cache, progress
+        self.cpu_s, self.compile_cpu_s = 0.0, 0.0
+        self.pool: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> _Crew:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.pool is not None:
+            self.pool.shutdown(wait=False, cancel_futures=True)
+
+    def run(self, tasks: Sequence[Task], what: str) -> list[Points]:
+        """Answers in the order of the tasks."""
+        out: list[Points | None] = [self.cache.get(t) for t in tasks]
+        todo = [i for i, a in enumerate(out) if a is None]
+        done = len(tasks) - len(todo)
+        self._tell(done, len(tasks), what)
+        if not todo:
+            return [a for a in out if a is not None]
+        todo.sort(key=lambda i: -tasks[i].layer.macs)
+        if self.jobs == 1 or len(todo) == 1:
+            self._warm()
+            for i in todo:
+                out[i] = self._finish(tasks[i], work(tasks[i]))
+                done += 1
+                self._tell(done, len(tasks), what)
+        else:
+            self._warm()
+            pool = self._pool()
+            futures: dict[Future[Points], int] = {pool.submit(work, tasks[i]): i for i in todo}
+            for f in as_completed(futures):
+                out[futures[f]] = self._finish(tasks[futures[f]], f.result())
+                done += 1
+                self._tell(done, len(tasks), what)
+        return [a for a in out if a is not None]
+
+    def _finish(self, task: Task, answer: Points) -> Points:
+        self.cpu_s += answer.search_cpu_s
+        self.cache.put(task, answer)
+        return answer
+
+    def _tell(self, done: int, of: int, what: str) -> None:
+        if self.progress:
+            self.progress(done, of, what)
+
+    def _warm(self) -> None:
+        """Load or compile the kernels once, before workers fork."""
+        if self.compile_cpu_s == 0.0:
+            from picojoule.search.warm import compile_kernels
+
+            self.compile_cpu_s = compile_kernels()
+
+    def _pool(self) -> ProcessPoolExecutor:
+        if self.pool is None:
+            method = "fork" if os.name == "posix" and os.uname().sysname == "Linux" else "spawn"
+            self.pool = ProcessPoolExecutor(self.jobs, mp_context=get_context(method))
+        return self.pool
+
+
