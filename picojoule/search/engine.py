@@ -223,10 +223,17 @@ class LayerSearch:
         tail, tail_port, deeper = 0.0, np.zeros(len(self.ports)), np.zeros(tensors)
         if not last:
             tail, deeper = self._tail(prices, k)
+            tail_port = self._port_floor(prices, k, way)
         full = sum(1 << t for t in range(tensors) if kept[t])
         return Stage(lat.digits, lat.stride, lat.extent, lat.move_start, lat.move_to, lat.waste, np.array(kept), room, shared, pr.foot,
                      pr.base, coef, port, factor, pr.slider, specs, plain, slide, pr.least, np.maximum(low, 0.0), pr.owner,
                      useful, affine, full, last, self.perfect, tail, deeper, np.zeros((1, 1)), np.zeros(tensors), np.full(tensors, np.inf), tail_port)
+
+    def _port_floor(self, prices: Prices, k: int, way: list[Boundary]) -> np.ndarray:
+        """What may still come off each port's load below stage k: what outputs save is counted at the end, and for ports
+        further in the spread over instances is not known yet."""
+        used = [float(np.prod([b.extents.prod() for b in way[: p.stage + 1]])) if p.stage >= 0 else 1.0 for p in self.ports]
+        return np.array([min(0.0, c / u) if p.stage <= k else -np.inf for p, c, u in zip(self.ports, prices.constant_port, used, strict=True)])
 
     def _copies(self, t: int, merged: list[Boundary]) -> float:
         """The most copies that one word may serve at the merged boundaries."""
@@ -613,7 +620,8 @@ class LayerSearch:
         """The finished labels of the stage above that may still meet the goal below these extents."""
         low, top, fixed, _ = self._inner(prices, k, way, extents[None])
         out = np.empty(len(ids), np.int32)
-        n = kernels.select(self._template(prices, k, way), goal, above, ids, sub, waste, low[0], top[0], self._least_ranks(), float(fixed[0]), out)
+        n = kernels.select(self._template(prices, k, way), goal, above, ids, sub, waste, low[0], top[0], self._least_ranks(), float(fixed[0]),
+                           self._port_floor(prices, k - 1, way), out)
         return out[:n]
 
     def _template(self, prices: Prices, k: int, way: list[Boundary]) -> Stage:

@@ -701,7 +701,7 @@ def finished(old, out):  # noqa: ANN001, ANN201
 
 
 @njit(cache=True)
-def select(st, goal, old, ids, sub, crossed, low, top, least_rank, fixed, out):  # noqa: ANN001, ANN201
+def select(st, goal, old, ids, sub, crossed, low, top, least_rank, fixed, port_floor, out):  # noqa: ANN001, ANN201
     """Of the finished labels, those that may still meet the goal below these spatial extents: a bound per label.
 
     low, top: float64[T] pJ per least word below, and per word of a run.  least_rank: least words of the slider's ranks.
@@ -737,7 +737,7 @@ def select(st, goal, old, ids, sub, crossed, low, top, least_rank, fixed, out): 
                         n *= least_rank
                     price = min(price, top[t] * n)
                 e += price
-        if not hopeless(goal, e, _cycles(goal, waste, old.load[i], st.tail_port)):
+        if not hopeless(goal, e, _cycles(goal, waste, old.load[i], port_floor)):
             out[found] = i
             found += 1
     return found

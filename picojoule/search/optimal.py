@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -53,6 +53,7 @@ class Answer:
     bound: float  # in the goal's own value
     progress: Progress
     ports: tuple[PortKey, ...]
+    seen: list[tuple[Found, Cost]] = field(default_factory=list)  # all that the last search found, with true costs
 
 
 def simplified(chip: Chip, space: Space) -> Chip:
@@ -165,7 +166,7 @@ def _step(lp: LayerProblem, make: Goal, imperfect: bool, options: Options, ports
     best = min((value_of(base, c.energy_pj, c.cycles) for _, c in found), default=np.inf)
     claimed = min((value_of(base, f.energy_pj, f.cycles) for f in search.found), default=np.inf)
     bound = min(best, claimed, search.progress.unopened_bound)
-    return Answer(found, bound, search.progress, ports)
+    return Answer(found, bound, search.progress, ports, new)
 
 
 def _best_points(g: Goal, points: Sequence[tuple[Found, Cost]]) -> list[tuple[Found, Cost]]:
@@ -182,7 +183,7 @@ def _best_points(g: Goal, points: Sequence[tuple[Found, Cost]]) -> list[tuple[Fo
 def _new_ports(lp: LayerProblem, make: Goal, imperfect: bool, answer: Answer, ports: tuple[PortKey, ...]) -> tuple[PortKey, ...]:
     """Ports that some mapping needs longer than the search thought, where that leaves the answer unproved."""
     names: set[str] = set()
-    for f, c in answer.points:
+    for f, c in (*answer.points, *answer.seen):
         names |= lp.binding(c, f.cycles)
     known = [p for p in lp.problem(imperfect).ports() if p not in ports]
     if make.mode in (0, 1, 3):

@@ -170,11 +170,11 @@ class Problem:
         return out
 
     def _least_rank(self, k: int) -> np.ndarray:
-        """Least words of rank k over this and all smaller tiles, with the longest run of either dimension."""
+        """Least words of rank k over this and all smaller tiles, under any run of either dimension."""
         if k in self._least_ranks:
             return self._least_ranks[k]
-        table = np.minimum(self.plain(k), self.slides(k, 0, 1).min(axis=0, initial=np.inf))
-        table = np.minimum(table, self.slides(k, 1, 1).min(axis=0, initial=np.inf))
+        plain = self.plain(k)  # a run along p moves at least the union of its tiles: plain at the whole of p
+        table = np.minimum(plain, np.minimum(plain[:1, :], plain[:, :1]))
         table = np.minimum.accumulate(table[::-1], axis=0)[::-1]
         table = np.minimum.accumulate(table[:, ::-1], axis=1)[:, ::-1]
         self._least_ranks[k] = table
