@@ -167,7 +167,8 @@ def verify(
 ) -> None:
     """Check a stored result with an independent program."""
     stored = options.read_json(Path(result))
-    show.verified(picojoule.verify(stored), as_json)
+    if not show.verified(picojoule.verify(stored), as_json):
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -79,6 +79,8 @@ def _lead(result: NetworkResult) -> str:
     if chip.technology_nm:
         about.append(f"{chip.technology_nm:g} nm")
     about.append(f"objective: {result.objective}")
+    if "space" in result.certificate:
+        about.append(f"space: {result.certificate['space']}")
     about.append("every number is modelled; none is measured")
     return html.tag("p", "; ".join(about) + f". picojoule {picojoule.__version__}.")
 

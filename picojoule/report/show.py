@@ -125,6 +125,18 @@ def explained(network: Network, chip: Chip, layers: list[tuple[Layer, Mapping, l
         )
 
 
+def verified(report: dict[str, Any], as_json: bool) -> bool:
+    """Every check of a stored result, and whether all hold. `report`: {"ok", "checks": [{"layer", "check", "ok", "detail"}, ...]}."""
+    if as_json:
+        json_only(report)
+    else:
+        rows = [{**c, "ok": "holds" if c["ok"] else "FAILS"} for c in report["checks"]]
+        failed = sum(not c["ok"] for c in report["checks"])
+        verdict = f"{len(rows)} checks: " + ("all hold" if report["ok"] else f"{failed} fail")
+        _print(tables.rows_table(rows), "", verdict)
+    return bool(report["ok"])
+
+
 def chips(name: str | None, as_json: bool) -> None:
     from picojoule.hardware import spec, tree
 

@@ -32,7 +32,7 @@ def count(n: float) -> str:
 
 def bits(n: float) -> str:
     """`108 KiB` from bits; whole words of less than a byte stay bits."""
-    if n < 8:
+    if 0 < n < 8:
         return f"{n:g} b"
     size = n / 8
     for unit in ("B", "KiB", "MiB", "GiB"):
