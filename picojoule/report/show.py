@@ -126,7 +126,7 @@ def explained(network: Network, chip: Chip, layers: list[tuple[Layer, Mapping, l
 
 
 def verified(report: dict[str, Any], as_json: bool) -> bool:
-    """Every check of a stored result, and whether all hold. `report`: {"ok", "checks": [{"layer", "check", "ok", "detail"}, ...]}."""
+    """Every check of a stored result; True if all hold. {"ok", "checks": [{"layer", "check", "ok", "detail"}, ...]}."""
     if as_json:
         json_only(report)
     else:
