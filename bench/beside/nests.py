@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping as Names
 
-from picojoule.hardware.chip import Chip, FanOut
+from picojoule.errors import MappingError
+from picojoule.hardware.chip import Chip
 from picojoule.mapping.mapping import Loop, Mapping, Node, check
 from picojoule.workload.layer import Layer
 
@@ -53,7 +54,60 @@ def _checked(entries: list[Entry], layer: Layer, chip: Chip) -> Mapping:
     return mapping
 
 
-def fanout_of(chip: Chip) -> FanOut:
-    """The chip's only fan-out."""
-    (fanout,) = chip.fanouts
-    return fanout
+def from_zigzag(
+    loops: Names[str, list], spatial: Names[str, list], layer: Layer, chip: Chip, dims: Names[str, str],
+    unroll: Names[str, list[str]],
+) -> Mapping:
+    """ZigZag's loops of each operand by memory, innermost memory and loop first: `{"O": [[["C", 2], ...], [], ...], ...}`.
+
+    All operands share one order of loops. The tile that an operand's memory holds is made of the loops of that memory and
+    those inside it, so that our node stands above them; what is unrolled stands between the memories outside and inside.
+    """
+    order = [Loop(dims[d], n) for d, n in (x for level in loops["O"] for x in level)]  # innermost first
+    at: dict[int, list[Node]] = {}
+    for op, levels in loops.items():
+        role = {"I": "input", "W": "weight", "O": "output"}[op]
+        tensor = next(t for t in layer.tensors if t.role == role)
+        inside = 0
+        for memory, level in zip(_memories(chip, role), levels, strict=True):
+            inside += len(level)
+            at.setdefault(inside, []).append(Node(memory, tensor.name))
+    entries: list[Entry] = []
+    for i in reversed(range(len(order) + 1)):
+        entries += at.get(i, [])
+        entries += [order[i - 1]] if i else []
+    used = {d: n for levels in spatial.values() for level in levels for d, n in level}
+    return _checked(_with_unrolled(entries, chip, used, dims, unroll), layer, chip)
+
+
+def _memories(chip: Chip, role: str) -> list[str]:
+    """The memories that keep a role, from the inside out."""
+    return [m.name for m in reversed(chip.memories) if m.keeps_role(role) != "never"]
+
+
+def _with_unrolled(
+    entries: list[Entry], chip: Chip, used: Names[str, int], dims: Names[str, str], unroll: Names[str, list[str]]
+) -> list[Entry]:
+    """The unrolled loops of each fan-out, put right below the last node of a memory outside it."""
+    for fanout in chip.fanouts:
+        level = chip.level_of(fanout.name)
+        last = max(i for i, e in enumerate(entries) if isinstance(e, Node) and chip.level_of(e.memory) < level)
+        names = {a.name: unroll[a.name][0].split(",")[0] for a in fanout.axes}
+        new = [Loop(dims[d], used[d], fanout.name, axis) for axis, d in names.items() if used.get(d, 1) > 1]
+        ahead = sorted((e for e in entries[: last + 1] if isinstance(e, Node)), key=lambda n: chip.level_of(n.memory))
+        if any(chip.level_of(n.memory) > level for n in ahead[:-1]) and not _adjacent(entries, last, chip, level):
+            raise MappingError(f"a node inside {fanout.name} stands above one outside it", hint="no such mapping in our space")
+        entries = [*_outer_first(entries[: last + 1], chip, level, new), *entries[last + 1 :]]
+    return entries
+
+
+def _adjacent(entries: list[Entry], last: int, chip: Chip, level: int) -> bool:
+    """Whether all nodes inside the fan-out that stand above `last` do so without a loop in between."""
+    first = next(i for i, e in enumerate(entries) if isinstance(e, Node) and chip.level_of(e.memory) > level)
+    return not any(isinstance(e, Loop) for e in entries[first:last])
+
+
+def _outer_first(entries: list[Entry], chip: Chip, level: int, new: list[Entry]) -> list[Entry]:
+    """The entries with the unrolled loops before the nodes of memories inside them."""
+    inner = [e for e in entries if isinstance(e, Node) and chip.level_of(e.memory) > level]
+    return [*(e for e in entries if e not in inner), *new, *inner]
