@@ -94,17 +94,11 @@ def _with_unrolled(
         last = max(i for i, e in enumerate(entries) if isinstance(e, Node) and chip.level_of(e.memory) < level)
         names = {a.name: unroll[a.name][0].split(",")[0] for a in fanout.axes}
         new = [Loop(dims[d], used[d], fanout.name, axis) for axis, d in names.items() if used.get(d, 1) > 1]
-        ahead = sorted((e for e in entries[: last + 1] if isinstance(e, Node)), key=lambda n: chip.level_of(n.memory))
-        if any(chip.level_of(n.memory) > level for n in ahead[:-1]) and not _adjacent(entries, last, chip, level):
+        inside = [i for i, e in enumerate(entries[:last]) if isinstance(e, Node) and chip.level_of(e.memory) > level]
+        if any(isinstance(e, Loop) for e in entries[min(inside, default=last) : last]):
             raise MappingError(f"a node inside {fanout.name} stands above one outside it", hint="no such mapping in our space")
         entries = [*_outer_first(entries[: last + 1], chip, level, new), *entries[last + 1 :]]
     return entries
-
-
-def _adjacent(entries: list[Entry], last: int, chip: Chip, level: int) -> bool:
-    """Whether all nodes inside the fan-out that stand above `last` do so without a loop in between."""
-    first = next(i for i, e in enumerate(entries) if isinstance(e, Node) and chip.level_of(e.memory) > level)
-    return not any(isinstance(e, Loop) for e in entries[first:last])
 
 
 def _outer_first(entries: list[Entry], chip: Chip, level: int, new: list[Entry]) -> list[Entry]:
