@@ -13,7 +13,7 @@ from picojoule.mapping.mapping import Loop, Mapping, Node
 from picojoule.search import kernels
 from picojoule.search.kernels import Goal, Pool, Stage
 from picojoule.search.problem import PortKey, Prices, Problem
-from picojoule.search.spatial import digits_below, spatial_choices
+from picojoule.search.spatial import digits_below, ragged_first, spatial_choices
 
 TOLERANCE = 1e-12
 
@@ -101,6 +101,7 @@ class LayerSearch:
         self.choices = [spatial_choices(s.fanout, problem.layer, problem.lattice) for s in problem.stages]
         self.pools = [LabelPool(len(ports)) for _ in problem.stages]
         self.ends = np.empty(1 << 16, np.int32)
+        self._subdigits: dict[tuple[int, int, bytes], tuple[np.ndarray, np.ndarray]] = {}
         self._template_key: tuple[object, ...] = ()
         self._template_stage: Stage | None = None
         self.macs = float(problem.layer.macs)
@@ -365,7 +366,7 @@ class LayerSearch:
 
     def _outer_stage(self, prices: Prices) -> None:
         ones = np.ones(len(self.lattice.dims), np.int64)
-        sub, _ = self._subs(ones)
+        sub, _ = self._subs(ones, ones[None])
         way = [Boundary(ones, np.zeros_like(ones), sub, ones[None])]
         fanout = self.problem.stages[0].fanout
         assert fanout is None
@@ -407,27 +408,28 @@ class LayerSearch:
         else:
             self._descend(prices, k + 1, way, pool)
 
-    def _subs(self, extents: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(int16[D, n] digits below, float64[D, n] padding) for spatial extents."""
+    def _subs(self, extents: np.ndarray, axes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(int16[D, n] digits below, float64[D, n] padding) for spatial extents and their assignment to axes."""
         sub = np.full((len(extents), self.problem.widest), -1, np.int16)
         waste = np.ones((len(extents), self.problem.widest))
         for d, s in enumerate(extents):
             e = self.lattice.extents[d]
-            sub[d, : len(e)], waste[d, : len(e)] = self._sub_cache(d, int(s))
+            sub[d, : len(e)], waste[d, : len(e)] = self._sub_cache(d, int(s), axes[:, d])
         return sub, waste
 
-    def _sub_cache(self, d: int, s: int) -> tuple[np.ndarray, np.ndarray]:
-        cache = self.__dict__.setdefault("_subdigits", {})
-        if (d, s) not in cache:
-            cache[d, s] = digits_below(self.lattice.extents[d], s)
-        return cache[d, s]
+    def _sub_cache(self, d: int, s: int, row: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        key = (d, s, row.tobytes())
+        if key not in self._subdigits:
+            e = self.lattice.extents[d]
+            self._subdigits[key] = digits_below(e, s, ragged_first(e, row) >= 0)
+        return self._subdigits[key]
 
     def _descend(self, prices: Prices, k: int, way: list[Boundary], above: Pool) -> None:
         """Enumerate the spatial extents of stage k in the order of their bounds, and search below each."""
         extents, axes = self.choices[k]
         compute = self._choice_cycles(k, way)
         cycles = np.maximum(compute, self.goal.least_cycles)
-        bounds = self._bounds(prices, k, way, above, extents, cycles)
+        bounds = self._bounds(prices, k, way, above, cycles)
         value = self._values(bounds, cycles)
         ids = np.empty(int(above.count[0]), np.int32)
         ids = ids[: kernels.finished(above, ids)]
@@ -454,9 +456,10 @@ class LayerSearch:
             return energy
         return energy + 0.5 * (self.goal.steep + self.goal.flat) * cycles
 
-    def _bounds(self, prices: Prices, k: int, way: list[Boundary], above: Pool, extents: np.ndarray, cycles: np.ndarray) -> np.ndarray:
+    def _bounds(self, prices: Prices, k: int, way: list[Boundary], above: Pool, cycles: np.ndarray) -> np.ndarray:
         """float64[n]: lower bound of the energy for each choice of spatial extents (infinite where pruned at once)."""
         pr, tensors = self.problem, len(self.problem.tensors)
+        extents, axes = self.choices[k]
         size = self.lattice.size
         energy, waste = np.full(size, np.inf), np.full(size, np.inf)
         runs = np.full((tensors, size), np.inf)
@@ -472,7 +475,7 @@ class LayerSearch:
         if not keep.any():
             return out
         idx = np.flatnonzero(keep)
-        low, top, fixed, subs = self._inner(prices, k, way, extents[idx])
+        low, top, fixed, subs = self._inner(prices, k, way, extents[idx], axes[idx])
         kept = np.array(prices.pattern[k])
         least_run = runs * pr.base[:, None]
         if pr.slider >= 0:
@@ -529,7 +532,7 @@ class LayerSearch:
                 total = total + c * words / merged
         return total
 
-    def _inner(self, prices: Prices, k: int, way: list[Boundary], extents: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    def _inner(self, prices: Prices, k: int, way: list[Boundary], extents: np.ndarray, axes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """(low, top, fixed, digits below) of stage k for each choice of spatial extents, for bounds."""
         tensors = len(self.problem.tensors)
         low, top = np.zeros((len(extents), tensors)), np.zeros((len(extents), tensors))
@@ -538,7 +541,7 @@ class LayerSearch:
             if prices.pattern[k][t]:
                 self._bound_coefficients(prices, k, way, t, copies[:, t], extents, low, top)
         fixed = self._fixed_bounds(prices, k, way, copies)
-        return low, top, fixed, np.stack([self._subs(e)[0] for e in extents])
+        return low, top, fixed, np.stack([self._subs(e, a)[0] for e, a in zip(extents, axes, strict=True)])
 
     def _choice_cycles(self, k: int, way: list[Boundary]) -> np.ndarray:
         """Compute cycles, without padding, for each choice of spatial extents of stage k."""
@@ -558,7 +561,7 @@ class LayerSearch:
         floor = self._tail(prices, k)[0]
         idx = np.flatnonzero(limit > floor)
         if len(idx):
-            low, top, fixed, subs = self._inner(prices, k + 1, way, self.choices[k + 1][0][idx])
+            low, top, fixed, subs = self._inner(prices, k + 1, way, self.choices[k + 1][0][idx], self.choices[k + 1][1][idx])
             lat = self.lattice
             kept = np.array(prices.pattern[k + 1])
             kernels.allowance(subs, lat.digits, lat.stride, lat.move_start, lat.move_to, self.problem.least, low, fixed, limit[idx], kept, allow)
@@ -595,10 +598,10 @@ class LayerSearch:
     def _open(self, prices: Prices, k: int, way: list[Boundary], above: Pool, ids: np.ndarray, extents: np.ndarray, axes: np.ndarray,
               compute: float) -> None:
         """Search below one choice of spatial extents: the labels that may still win, class by class."""
-        sub, waste = self._subs(extents)
+        sub, waste = self._subs(extents, axes)
         last = k == len(self.problem.stages) - 1
         goal = self._with_cycles(compute)
-        chosen = self._select(prices, k, way, above, ids, extents, sub, waste, goal)
+        chosen = self._select(prices, k, way, above, ids, extents, axes, sub, waste, goal)
         if not len(chosen):
             return
         code, classes = self._classes(above.tile[chosen], extents, sub)
@@ -615,10 +618,10 @@ class LayerSearch:
 
             self._advance(prices, k, here, st, goal, start)
 
-    def _select(self, prices: Prices, k: int, way: list[Boundary], above: Pool, ids: np.ndarray, extents: np.ndarray, sub: np.ndarray,
+    def _select(self, prices: Prices, k: int, way: list[Boundary], above: Pool, ids: np.ndarray, extents: np.ndarray, axes: np.ndarray, sub: np.ndarray,
                 waste: np.ndarray, goal: Goal) -> np.ndarray:
         """The finished labels of the stage above that may still meet the goal below these extents."""
-        low, top, fixed, _ = self._inner(prices, k, way, extents[None])
+        low, top, fixed, _ = self._inner(prices, k, way, extents[None], axes[None])
         out = np.empty(len(ids), np.int32)
         n = kernels.select(self._template(prices, k, way), goal, above, ids, sub, waste, low[0], top[0], self._least_ranks(), float(fixed[0]),
                            self._port_floor(prices, k - 1, way), out)
@@ -630,7 +633,7 @@ class LayerSearch:
         if self._template_key != key:
             ones = np.ones(len(self.lattice.dims), np.int64)
             self._template_key = key
-            self._template_stage = self.stage(prices, k, [*way, Boundary(ones, np.zeros_like(ones), self._subs(ones)[0], ones[None])])
+            self._template_stage = self.stage(prices, k, [*way, Boundary(ones, np.zeros_like(ones), self._subs(ones, ones[None])[0], ones[None])])
         assert self._template_stage is not None
         return self._template_stage
 
@@ -739,8 +742,13 @@ class LayerSearch:
         f = self.problem.stages[stage].fanout
         if f is None:
             return []
-        return [Loop(self.lattice.dims[d], int(n), f.name, a.name)
-                for a, row in zip(f.axes, boundary.axes, strict=True) for d, n in enumerate(row) if n > 1]
+        first, others = [], []
+        for a, (axis, row) in enumerate(zip(f.axes, boundary.axes, strict=True)):
+            for d, n in enumerate(row):
+                if n > 1:
+                    outermost = ragged_first(self.lattice.extents[d], boundary.axes[:, d]) == a
+                    (first if outermost else others).append(Loop(self.lattice.dims[d], int(n), f.name, axis.name))
+        return [*first, *others]
 
 
 def _joined(entries: list[Loop | Node]) -> list[Loop | Node]:

@@ -508,25 +508,34 @@ def insert(st, pool, n):  # noqa: ANN001, ANN201
     """Chain label n (its arrays are filled) unless dominated; drops those it dominates. Returns whether it stays."""
     slot = pool.tile[n] * pool.head.shape[1] + pool.mask[n]
     head = pool.head.reshape(-1)
+    energy = pool.energy[n]
     before = -1
     i = head[slot]
-    while i >= 0:
-        nxt = pool.next[i]
-        if pool.alive[i]:
-            if _dominates(st, pool, i, n):
-                return False
-            if _dominates(st, pool, n, i):
-                pool.alive[i] = 0
-                if before < 0:
-                    head[slot] = nxt
-                else:
-                    pool.next[before] = nxt
-                i = nxt
-                continue
+    while i >= 0 and pool.energy[i] < energy:  # lists ascend in energy: these may dominate the new label
+        if _dominates(st, pool, i, n):
+            return False
         before = i
+        i = pool.next[i]
+    first = i
+    while i >= 0 and pool.energy[i] == energy:
+        if _dominates(st, pool, i, n):
+            return False
+        i = pool.next[i]
+    i = first
+    pool.next[n] = i
+    if before < 0:
+        head[slot] = n
+    else:
+        pool.next[before] = n
+    before = n
+    while i >= 0:  # and these may be dominated by it
+        nxt = pool.next[i]
+        if _dominates(st, pool, n, i):
+            pool.alive[i] = 0
+            pool.next[before] = nxt
+        else:
+            before = i
         i = nxt
-    pool.next[n] = head[slot]
-    head[slot] = n
     pool.alive[n] = 1
     pool.count[0] = n + 1
     return True

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from math import prod
 from multiprocessing import get_context
 from typing import Any
 
@@ -18,6 +19,7 @@ from picojoule.mapping.mapping import Mapping
 from picojoule.search.cache import Cache
 from picojoule.search.engine import LayerSearch, goal
 from picojoule.search.hull import Choice, least_edp, least_energy_within, lower_hull, sum_front
+from picojoule.search.lattice import outermost_tiles
 from picojoule.search.optimal import NAMED, OBJECTIVES, LayerProblem, best_mapping, certificate, inexact, simplified, solve
 from picojoule.search.result import FrontPoint, LayerResult, NetworkLayer, NetworkResult
 from picojoule.workload.layer import Layer
@@ -243,6 +245,11 @@ def _hull_gap(bound: float, points: Sequence[tuple[Mapping, Cost]], slopes: tupl
     return max(0.0, (value - max(bound, 0.0)) / value)
 
 
+def _size(layer: Layer) -> int:
+    """Tiles of a layer's lattice: what its search takes grows with it."""
+    return prod(len(outermost_tiles(n, True)) for _, n in layer.dims)
+
+
 class _Crew:
     """Runs tasks in worker processes (or here, when one job is enough), through the cache; counts CPU seconds."""
 
@@ -267,7 +274,7 @@ class _Crew:
         self._tell(done, len(tasks), what)
         if not todo:
             return [a for a in out if a is not None]
-        todo.sort(key=lambda i: -tasks[i].layer.macs)
+        todo.sort(key=lambda i: -_size(tasks[i].layer))  # the longest first
         if self.jobs == 1 or len(todo) == 1:
             self._warm()
             for i in todo:

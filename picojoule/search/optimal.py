@@ -181,17 +181,17 @@ def _best_points(g: Goal, points: Sequence[tuple[Found, Cost]]) -> list[tuple[Fo
 
 
 def _new_ports(lp: LayerProblem, make: Goal, imperfect: bool, answer: Answer, ports: tuple[PortKey, ...]) -> tuple[PortKey, ...]:
-    """Ports that some mapping needs longer than the search thought, where that leaves the answer unproved."""
+    """All other ports, where some mapping needs one for longer than the search thought and that leaves the answer unproved.
+
+    (All at once: one at a time takes as many searches as ports bind.)"""
     names: set[str] = set()
     for f, c in (*answer.points, *answer.seen):
         names |= lp.binding(c, f.cycles)
-    known = [p for p in lp.problem(imperfect).ports() if p not in ports]
+    known = tuple(p for p in lp.problem(imperfect).ports() if p not in ports)
     if make.mode in (0, 1, 3):
         best = min((value_of(make, c.energy_pj, c.cycles) for _, c in answer.points), default=np.inf)
-        if answer.bound >= best * (1 - 1e-9):
-            return ()
-    new = tuple(p for p in known if any(n.startswith(f"{p.memory}.") for n in names))
-    return new or (tuple(known) if make.mode in (0, 1, 3) or names else ())
+        return () if answer.bound >= best * (1 - 1e-9) else known
+    return known if names else ()
 
 
 def best_mapping(
