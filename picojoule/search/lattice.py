@@ -25,28 +25,47 @@ def divisors(n: int) -> list[int]:
 def roots(n: int) -> tuple[int, ...]:
     """Ragged outermost tiles for a bound n: up to three t that do not divide n, from n alone.
 
-    A candidate is tight, t = ceil(n / passes), and wastes little: t * passes <= 1.1 n where n has at most 2 divisors (it
-    is a prime), else 1.04 n. Greedily the one that brings an extent of the size of an array's edge (9 to 16), then most
-    new extents, then least padding, as long as all new extents together stay within a budget: 6 for a bound with at most
-    4 divisors, 10 from 1000 on, else 2, and there only with an extent of 9 to 16 among them.
+    Below 1000 a candidate is tight, t = ceil(n / passes), and wastes little: t * passes <= 1.1 n where n has at most 2
+    divisors (it is a prime), else 1.04 n. Greedily the one that brings an extent of the size of an array's edge (9 to 16),
+    then most new extents, then least padding, as long as all new extents together stay within a budget: 6 for a bound with
+    at most 4 divisors, else 2, and there only with one of 9 to 16 among them. From 1000 on candidates pad by at most 1 %,
+    the budget makes 22 extents in all, the first of a bound that is no multiple of 16 has the most factors of two, and
+    the others bring most new extents.
     """
     own = set(divisors(n))
-    budget = 10 if n >= 1000 else 6 if len(own) <= 4 else 2
-    percent = 110 if len(own) <= 2 else 104
-    candidates = {-(-n // p) for p in range(2, n)} - own - {1}
-    candidates = {t for t in candidates if 100 * t * -(-n // t) <= percent * n}
-    have, chosen = set(own), []
-    edge = lambda new: any(9 <= x <= 16 for x in new)  # noqa: E731
+    big = n >= 1000
+    budget = 22 - len(own) if big else 6 if len(own) <= 4 else 2
+    have, chosen, candidates = set(own), [], _candidates(n)
     for _ in range(3):
         new = {t: set(divisors(t)) - have for t in candidates}
-        fitting = [t for t in candidates if new[t] and len(have | new[t]) - len(own) <= budget and (budget > 2 or edge(new[t]))]
+        fitting = [t for t in candidates if new[t] and len(have | new[t]) - len(own) <= budget and (budget > 2 or _edge(new[t]))]
         if not fitting:
             break
-        best = max(fitting, key=lambda t: (edge(new[t]), len(new[t]), -(t * -(-n // t)), t))
+        if big and not chosen and n % 16:
+            best = max(fitting, key=lambda t: (t & -t, -(t * -(-n // t)), t))
+        elif big:
+            best = max(fitting, key=lambda t: (len(new[t]), _edge(new[t]), -(t * -(-n // t)), t))
+        else:
+            best = max(fitting, key=lambda t: (_edge(new[t]), len(new[t]), -(t * -(-n // t)), t))
         chosen.append(best)
         have |= new[best]
         candidates.discard(best)
     return tuple(sorted(chosen))
+
+
+def _edge(extents: set[int]) -> bool:
+    """Whether an extent has the size of an array's edge."""
+    return any(9 <= x <= 16 for x in extents)
+
+
+def _candidates(n: int) -> set[int]:
+    """Extents that do not divide n and pad it little as outermost tiles (see `roots`)."""
+    if n >= 1000:
+        found = {t for p in range(2, n) for t in range(-(-n // p), 101 * n // (100 * p) + 1)}
+    else:
+        percent = 110 if len(divisors(n)) <= 2 else 104
+        found = {t for p in range(2, n) if 100 * (t := -(-n // p)) * -(-n // t) <= percent * n}
+    return {t for t in found if t > 1 and n % t}
 
 
 def outermost_tiles(n: int, imperfect: bool) -> tuple[int, ...]:

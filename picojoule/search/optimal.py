@@ -85,7 +85,10 @@ class LayerProblem:
     def steps(self) -> list[tuple[bool, Options]]:
         """Spaces from small to large; each begins with the best of the one before."""
         s = self.space
-        out = [(False, Options(False, False))]
+        poor = s.imperfect and any(n > 32 and len(outermost_tiles(n, False)) <= 4 for _, n in self.layer.dims)
+        out = [(poor, Options(False, False))]
+        if poor:  # whole tiles alone give no useful first answer
+            return [*out, (True, Options(s.runs, s.slides))]
         if s.runs or s.slides:
             out.append((False, Options(s.runs, s.slides)))
         if s.imperfect and any(outermost_tiles(n, True) != outermost_tiles(n, False) for _, n in self.layer.dims):

@@ -14,9 +14,9 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
+from functools import lru_cache
 
-from picojoule.cost.rank_counts import AffineRank, Loops, Run, Sharing, active_positions, affine_words, sharing_groups, valid_values
+from picojoule.cost.rank_counts import AffineRank, Run, Sharing, active_positions, affine_words, sharing_groups, valid_values
 from picojoule.hardware.chip import Axis, Chip, FanOut, Group, Memory, tensor_word_pj
 from picojoule.mapping.footprint import tile_elements
 from picojoule.mapping.mapping import Loop, Mapping, Node
@@ -251,18 +251,23 @@ class Layered:
         n = (self.layer.bounds[p], self.layer.bounds[q])
         run, apart = None, []
         for k in (0, 1):
+            begin, passed = (slide[1], slide[2]) if slide and slide[0] == k else (0, 1)
             loops: list[tuple[int, int]] = []
-            now = n[k]
+            now, other, stride = n[k], passed, tile[k]  # `other`: copies below the run that share nothing
             for x in both:
                 s, below = x[2 * k], x[2 * k + 1]
-                if now > s * below:
-                    loops += self._above(now, s * below, slide if slide and slide[0] == k else None)
+                outer = max(begin, s * below)  # a run that begins above this fan-out: its own loops are not apart
+                if now > outer:
+                    loops.append((outer, -(-now // outer)))
+                if begin >= s * below:
+                    other //= s
+                    stride = s * below if below == tile[k] else tile[k]
                 now = below
-            if slide and slide[0] == k:
-                _, begin, passed = slide
-                if not both:
-                    loops = [(begin, -(-n[k] // begin))] if n[k] > begin else []
-                    loops += [(tile[k], passed)] if passed > 1 else []
+            if begin:
+                if now > begin:
+                    loops.append((begin, -(-now // begin)))
+                if other > 1:
+                    loops.append((stride, other))
                 step = tile[k] * passed
                 run = Run(k, step, -(-begin // step))
             elif now > tile[k]:
@@ -270,12 +275,6 @@ class Layered:
             apart.append(tuple(loops))
         shared = tuple(Sharing((((x[1], x[0]),), ((x[3], x[2]),))) for x in both)
         return affine_words(AffineRank(a, b, n, rank.offset, rank.size), tile, (apart[0], apart[1]), sharing_groups(a, b, shared), run)
-
-    @staticmethod
-    def _above(now: int, above: int, slide: tuple[int, int, int] | None) -> Loops:
-        if slide and now > slide[1] >= above:  # the run began here: only what lies outside it counts apart
-            return ((slide[1], -(-now // slide[1])),)
-        return () if slide and now == slide[1] else ((above, -(-now // above)),)
 
     def _footprint(self, tensor: Tensor, tile: Extents) -> int:
         return tile_elements(self.layer, tensor, dict(zip(self.dims, tile, strict=True))) * tensor.bits
@@ -372,8 +371,8 @@ class Layered:
         f = self.stages[stage].fanout
         return bool(f and (f.reduction if t.role == "output" else f.multicast))
 
-    def price(self, line: Line, tile: Extents, info: Info, way: tuple[Unrolling, ...], instances: tuple[float, ...]) -> tuple[float, ...]:
-        """(pJ, cycles at each port) of all words of a line."""
+    def price(self, line: Line, tile: Extents, info: Info, way: tuple[Unrolling, ...]) -> tuple[float, ...]:
+        """(pJ, cycles at each port as if it existed once) of all words of a line."""
         keeps = line.stage < len(self.stages)
         merged: frozenset[int] = frozenset()
         w = self.words(line.tensor, tile, info, way, merged, keeps)
@@ -383,8 +382,7 @@ class Layered:
             if self._merges(line.tensor, s):
                 merged |= {s}
                 w = self.words(line.tensor, tile, info, way, merged, keeps)
-        out = [o + x * w for o, x in zip(out, line.at_holder, strict=True)]
-        return (out[0], *(x / n for x, n in zip(out[1:], instances, strict=True)))
+        return tuple(o + x * w for o, x in zip(out, line.at_holder, strict=True))
 
     def copies(self, t: Tensor, u: Unrolling) -> int:
         """The most copies of one word that a fan-out may serve."""
@@ -485,12 +483,15 @@ class Search:
         return (about._event(line.holder, line.tensor, "read")[0] + about._event(line.stage, line.tensor, "write")[0]
                 + sum(pj for _, pj in line.crossing))
 
-    def cycles(self, label: Label, spread: float) -> float:
-        return max([label.covered / spread / self.about.chip.compute.macs_per_cycle, *label.loads])
-
-    def hopeful(self, label: Label, rest: float, spread: float) -> bool:
-        c = self.cycles(label, spread)
-        return self.about.worth(label.energy + rest + self.about.leak * c, c)
+    def hopeful(self, label: Label, rest: float, k: int, way: tuple[Unrolling, ...], spread: float, saved: bool) -> bool:
+        """Whether a label of stage k can still end in a mapping worth finding. `saved`: its loads have the constants."""
+        about = self.about
+        cycles = label.covered / spread / about.chip.compute.macs_per_cycle
+        for load, save, (m, _, _) in zip(label.loads, self.constant[1:], about.ports, strict=True):
+            at = about.place_of.get(m.name, -1)
+            if at <= k:  # further in, loads are not complete enough to say anything
+                cycles = max(cycles, (load + (0.0 if saved else save)) / math.prod(math.prod(u.extents) for u in way[: at + 1]))
+        return about.worth(label.energy + rest + about.leak * cycles, cycles)
 
     def begin(self) -> dict[Extents, list[Label]]:
         """Finished labels of the first stage, whatever is unrolled further in; few where energy or cycles are beyond hope."""
@@ -499,9 +500,7 @@ class Search:
         spread = math.prod(max(math.prod(u.extents) for u in c) for c in about.choices)
         idle = about.choices[0][0]
         info = Info(below=(tuple(0 for _ in about.dims),))
-        macs = about.layer.macs
-        loads = tuple(0.0 for _ in about.ports)
-        first = Label(0.0, loads, (), macs, info, ())
+        first = Label(0.0, tuple(0.0 for _ in about.ports), (), about.layer.macs, info, ())
         if len(about.stages) == 1:
             return self._finish({about.bounds: [first]}, (idle,))
         return self._stage(0, {about.bounds: [first]}, (idle,), floors, spread)
@@ -526,7 +525,6 @@ class Search:
         about = self.about
         floors = about.floors(self.lines, self.constant, way)
         spread = float(math.prod(math.prod(u.extents) for u in way))
-        instances = self._instances(way)
         ones = tuple(1 for _ in about.dims)
         last = len(about.stages)
         total: dict[tuple[Extents, ...], tuple[float, ...]] = {}
@@ -534,25 +532,17 @@ class Search:
         for tile, some in labels.items():
             for x in some:
                 if x.info.below not in total:
-                    fixed = (self.constant[0], *(c / n for c, n in zip(self.constant[1:], instances, strict=True)))
+                    fixed = self.constant
                     for t in about.layer.tensors:
-                        fixed = _plus(fixed, about.price(self.lines[t.name, last], ones, x.info, way, instances))
+                        fixed = _plus(fixed, about.price(self.lines[t.name, last], ones, x.info, way))
                     total[x.info.below] = fixed
                 more = total[x.info.below]
                 y = Label(x.energy + more[0], _plus(x.loads, more[1:]), x.used, x.covered, x.info, x.path)
                 charged.setdefault(tile, []).append(y)
         inner = Floors({k: v for k, v in floors.per.items() if k[1] < last}, 0.0, False, 0)
         if floors.safe:  # everything that outputs save is in the labels now: their lines may be negative
-            inner = Floors({k: v for k, v in inner.per.items() if k[0] != about.layer.output.name}, self._saved(), False, 0)
+            inner = Floors(inner.per, -math.inf, False, 0)
         return self._stage(last - 1, charged, way, inner, spread, final=True)
-
-    def _saved(self) -> float:
-        """No more than this can the output's nodes of the last stage save: a bound that never prunes."""
-        return -math.inf
-
-    def _instances(self, way: tuple[Unrolling, ...]) -> tuple[float, ...]:
-        about = self.about
-        return tuple(float(math.prod(math.prod(u.extents) for u in way[: about.place_of.get(m.name, -1) + 1])) for m, _, _ in about.ports)
 
     def _enter(self, k: int, above: dict[Extents, list[Label]], way: tuple[Unrolling, ...]) -> dict[Extents, list[Label]]:
         """Labels below the fan-out of stage k."""
@@ -605,7 +595,6 @@ class Search:
     def _stage(self, k: int, start: dict[Extents, list[Label]], way: tuple[Unrolling, ...], floors: Floors, spread: float,
                final: bool = False) -> dict[Extents, list[Label]]:
         """All labels of stage k with every tensor of its group placed, from large tiles to small."""
-        about, instances = self.about, self._instances(way)
         full = self.pattern[k]
         table: dict[Extents, dict[frozenset[str], list[Label]]] = {}
         queue: list[tuple[tuple[int, ...], Extents]] = []
@@ -613,7 +602,7 @@ class Search:
 
         def put(tile: Extents, done: frozenset[str], x: Label) -> None:
             x = Label(x.energy, x.loads, x.used if done != full else (), x.covered, self._needed(x.info, k, done), x.path)
-            if not self.hopeful(x, self._rest(floors, k, done, tile, x.info.stay), spread):
+            if not self.hopeful(x, self._rest(floors, k, done, tile, x.info.stay), k, way, spread, final):
                 return
             if tile not in table:
                 table[tile] = {}
@@ -632,21 +621,20 @@ class Search:
             if time.process_time() > self.deadline:
                 raise TimeoutError
             _, tile = heapq.heappop(queue)
-            for done in sorted(table[tile], key=lambda s: (len(s), sorted(s))):
-                for x in list(table[tile][done]):
-                    self._place(k, tile, done, x, way, instances, put)
-                if final and done == full:
+            for size in range(len(full) + 1):
+                for done in [s for s in table[tile] if len(s) == size]:
                     for x in table[tile][done]:
-                        self._end(x, tile, spread)
-                    continue
-                for x in table[tile][done]:
-                    self._shrink(k, tile, done, x, put)
+                        if final and done == full:
+                            self.better = self.better or self._mapping(x, tile)
+                            continue
+                        self._place(k, tile, done, x, way, put)
+                        self._shrink(k, tile, done, x, put)
             if full in table[tile]:
                 out[tile] = table[tile][full]
             del table[tile]
         return out
 
-    def _place(self, k: int, tile: Extents, done: frozenset[str], x: Label, way: tuple[Unrolling, ...], instances: tuple[float, ...],
+    def _place(self, k: int, tile: Extents, done: frozenset[str], x: Label, way: tuple[Unrolling, ...],
                put: Callable[[Extents, frozenset[str], Label], None]) -> None:
         about = self.about
         for name in self.pattern[k] - done:
@@ -657,7 +645,7 @@ class Search:
             used[memory.name] = used.get(memory.name, 0) + about.footprint(line.tensor, tile)
             if room is not None and used[memory.name] > room:
                 continue
-            cost = about.price(line, tile, x.info, way, instances)
+            cost = about.price(line, tile, x.info, way)
             put(tile, done | {name}, Label(x.energy + cost[0], _plus(x.loads, cost[1:]), tuple(sorted(used.items())), x.covered,
                                            x.info, (x.path, Node(memory.name, name))))
 
@@ -684,10 +672,6 @@ class Search:
                 info = Info(False, stay, now, x.info.below)
                 put((*tile[:i], after, *tile[i + 1 :]), done,
                     Label(x.energy, x.loads, x.used, covered, info, (x.path, (d, -(-tile[i] // after)))))
-
-    def _end(self, x: Label, tile: Extents, spread: float) -> None:
-        if self.better is None and self.hopeful(x, 0.0, spread):
-            self.better = self._mapping(x, tile)
 
     def _mapping(self, x: Label, tile: Extents) -> Mapping:
         steps: list[object] = []
@@ -758,4 +742,3 @@ def reprove(layer: Layer, chip: Chip, tiles: dict[str, tuple[int, ...]], worth: 
 
 
 __all__ = ["Outcome", "chain_steps", "reprove", "unrollings"]
-_ = cache  # kept for readers that memoise further
