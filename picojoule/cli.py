@@ -204,12 +204,10 @@ def main() -> None:
         code = app(prog_name="pj", standalone_mode=False)
     except PicojouleError as e:
         code = _fail(str(e))
-    except typer.Abort:
-        code = 130
     except BrokenPipeError:  # `pj ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):
         print("interrupted", file=sys.stderr)
         code = 130
     except _ParserError as e:
