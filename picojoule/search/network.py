@@ -17,7 +17,8 @@ from picojoule.errors import NoMapping, SpecError, unknown_name
 from picojoule.hardware.chip import Chip
 from picojoule.mapping.mapping import Mapping
 from picojoule.search.cache import Cache
-from picojoule.search.engine import LayerSearch, goal
+from picojoule.search.engine import LayerSearch
+from picojoule.search.goals import Found, goal
 from picojoule.search.hull import Choice, least_edp, least_energy_within, lower_hull, sum_front
 from picojoule.search.lattice import outermost_tiles
 from picojoule.search.optimal import NAMED, OBJECTIVES, LayerProblem, best_mapping, certificate, inexact, simplified, solve
@@ -210,15 +211,13 @@ def _glance(lp: LayerProblem, began: float) -> Points:
     if not answer.points:
         raise NoMapping(f"no mapping of layer {lp.layer.name!r} on {lp.chip.name!r}", hint="enlarge a memory, or allow bypass (may_keep)")
     probe = LayerSearch(lp.problem(lp.steps()[-1][0]), lp.steps()[-1][1])
-    floor_cycles = probe.least_cycles()
-    floor_pj = probe.floor() + lp.problem(False).leak_pj_per_cycle() * floor_cycles
+    floor_cycles = probe.tables.least_cycles()
+    floor_pj = probe.bounds.floor() + lp.problem(False).leak_pj_per_cycle() * floor_cycles
     points = tuple((f.mapping, c) for f, c in answer.points)
     return Points(points, False, 1.0, {}, time.process_time() - began, floor_pj, floor_cycles)
 
 
 def _hull(lp: LayerProblem, task: Task, began: float, deadline: float | None) -> Points:
-    from picojoule.search.engine import Found
-
     seeds = []
     for m in task.seeds:
         cost = lp.cost(m)

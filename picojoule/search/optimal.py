@@ -14,7 +14,8 @@ from picojoule.cost.model import evaluate
 from picojoule.errors import NoMapping, SpecError, unknown_name
 from picojoule.hardware.chip import Chip, Group, Memory
 from picojoule.mapping.mapping import Mapping
-from picojoule.search.engine import TOLERANCE, Found, LayerSearch, Options, Progress, goal, hull_goal, stairs_goal
+from picojoule.search.engine import LayerSearch, Options, Progress
+from picojoule.search.goals import TOLERANCE, Found, goal, hull_goal, stairs_goal
 from picojoule.search.kernels import Goal
 from picojoule.search.lattice import outermost_tiles
 from picojoule.search.problem import PortKey, Problem
@@ -151,13 +152,12 @@ def _step(lp: LayerProblem, make: Goal, imperfect: bool, options: Options, ports
     """One space: with a best known value at once, else by raising a guessed value until something is found."""
     problem = lp.problem(imperfect)
     probe = LayerSearch(problem, options, ports)
-    base = make._replace(least_cycles=probe.least_cycles(), base_cycles=probe.least_cycles(), leak=problem.leak_pj_per_cycle())
-    floor_energy = probe.floor() + base.leak * base.least_cycles
+    base = make._replace(least_cycles=probe.tables.least_cycles(), base_cycles=probe.tables.least_cycles(), leak=problem.leak_pj_per_cycle())
+    floor_energy = probe.bounds.floor() + base.leak * base.least_cycles
     lower = value_of(base, floor_energy, base.least_cycles) if base.mode in (0, 1, 3) else 0.0
     guesses: tuple[float, ...] = (np.inf,) if points or base.mode in (2, 4) else GROWTH
     for factor in guesses:
-        search = LayerSearch(problem, options, ports)
-        search.choices = probe.choices
+        search = LayerSearch(problem, options, ports, probe.tables)
         g = _seeded(base, points)
         if np.isfinite(factor):
             g = g._replace(best=np.array([min(float(g.best[0]), lower * factor)]))

@@ -16,8 +16,8 @@ import numpy as np
 from picojoule.cost.model import MILLIWATT_SECOND_PJ
 from picojoule.errors import NoMapping, SpecError
 from picojoule.hardware.chip import Chip, FanOut, Group, Memory, tensor_word_pj
-from picojoule.search.kernels import plain_table, rank_peak, slide_table
 from picojoule.search.lattice import build_lattice
+from picojoule.search.rank_kernels import plain_table, rank_peak, slide_table
 from picojoule.workload.layer import Layer, Rank, distinct
 
 

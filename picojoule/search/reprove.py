@@ -25,7 +25,8 @@ from picojoule.workload.layer import Layer, Rank, Tensor
 Worth = Callable[[float, float], bool]  # (energy in pJ, cycles): would a mapping with these or more beat the claim?
 Extents = tuple[int, ...]  # one number per dimension of the layer
 Pattern = tuple[frozenset[str], ...]  # per stage the tensors kept there
-SLACK = 1e-9
+Tiles = dict[str, tuple[int, ...]]  # dimension -> every extent that may lie below its outermost loop
+Stay = tuple[str, int, Extents]  # (tensor, stage, tile): where loops that leave the tensor's tile in place began
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,9 @@ class Unrolling:
     extents: Extents
     loops: tuple[Loop, ...]
     below: Extents  # per dimension 0, or the ragged tile below
+
+
+Way = tuple[Unrolling, ...]  # one per stage
 
 
 @dataclass
@@ -75,7 +79,7 @@ class Info:
     """
 
     top: bool = False
-    stay: tuple[str, int, Extents] | None = None
+    stay: Stay | None = None
     slide: tuple[str, int, int, bool] | None = None
     below: tuple[Extents, ...] = ()
 
@@ -137,7 +141,10 @@ def chain_steps(n: int, tiles: tuple[int, ...]) -> dict[int, list[int]]:
     return out
 
 
-def unrollings(layer: Layer, fanout: FanOut | None, tiles: dict[str, tuple[int, ...]]) -> list[Unrolling]:
+Option = tuple[int, int, tuple[Loop, ...]]  # extent, ragged tile below or 0, loops
+
+
+def unrollings(layer: Layer, fanout: FanOut | None, tiles: Tiles) -> list[Unrolling]:
     """Every way to unroll at a fan-out, once per product of extents (and ragged tile), with loops that are legal."""
     dims = [d for d, _ in layer.dims]
     ones = tuple(1 for _ in dims)
@@ -147,7 +154,7 @@ def unrollings(layer: Layer, fanout: FanOut | None, tiles: dict[str, tuple[int, 
     sizes = {a.name: a.size for a in fanout.axes}
     found: dict[tuple[Extents, Extents], Unrolling] = {}
 
-    def go(i: int, chosen: tuple[tuple[int, int, tuple[Loop, ...]], ...], used: dict[str, int]) -> None:
+    def go(i: int, chosen: tuple[Option, ...], used: dict[str, int]) -> None:
         if i == len(dims):
             u = Unrolling(tuple(c[0] for c in chosen), tuple(x for c in chosen for x in c[2]), tuple(c[1] for c in chosen))
             found.setdefault((u.extents, u.below), u)
@@ -163,7 +170,7 @@ def unrollings(layer: Layer, fanout: FanOut | None, tiles: dict[str, tuple[int, 
     return list(found.values())
 
 
-def _one_dimension(layer: Layer, fanout: FanOut, d: str, n: int, tiles: tuple[int, ...]) -> Iterator[tuple[int, int, tuple[Loop, ...]]]:
+def _one_dimension(layer: Layer, fanout: FanOut, d: str, n: int, tiles: tuple[int, ...]) -> Iterator[Option]:
     """(extent, ragged tile below or 0, loops) over one dimension. A ragged tile: N itself is unrolled, unevenly."""
     yield 1, 0, ()
     known = sorted({n, *tiles})
@@ -185,7 +192,7 @@ def _one_dimension(layer: Layer, fanout: FanOut, d: str, n: int, tiles: tuple[in
 class Layered:
     """One layer on one chip: counts, lines of a pattern, and the search below given unrollings."""
 
-    def __init__(self, layer: Layer, chip: Chip, tiles: dict[str, tuple[int, ...]], worth: Worth, *, ports: bool = True,
+    def __init__(self, layer: Layer, chip: Chip, tiles: Tiles, worth: Worth, *, ports: bool = True,
                  runs: bool = True, slides: bool = True) -> None:
         self.layer, self.chip, self.worth, self.runs, self.slides = layer, chip, worth, runs, slides
         self.dims = [d for d, _ in layer.dims]
@@ -274,12 +281,13 @@ class Layered:
                 loops.append((tile[k], -(-now // tile[k])))
             apart.append(tuple(loops))
         shared = tuple(Sharing((((x[1], x[0]),), ((x[3], x[2]),))) for x in both)
-        return affine_words(AffineRank(a, b, n, rank.offset, rank.size), tile, (apart[0], apart[1]), sharing_groups(a, b, shared), run)
+        groups = sharing_groups(a, b, shared)
+        return affine_words(AffineRank(a, b, n, rank.offset, rank.size), tile, (apart[0], apart[1]), groups, run)
 
     def _footprint(self, tensor: Tensor, tile: Extents) -> int:
         return tile_elements(self.layer, tensor, dict(zip(self.dims, tile, strict=True))) * tensor.bits
 
-    def words(self, tensor: Tensor, tile: Extents, info: Info, way: tuple[Unrolling, ...], merged: frozenset[int], keeps: bool) -> float:
+    def words(self, tensor: Tensor, tile: Extents, info: Info, way: Way, merged: frozenset[int], keeps: bool) -> float:
         """Words requested at a node with this tile, the copies of the merged fan-outs served together."""
         out = 1.0
         staying = info.stay if keeps and info.top and info.stay and info.stay[0] == tensor.name else None
@@ -371,7 +379,7 @@ class Layered:
         f = self.stages[stage].fanout
         return bool(f and (f.reduction if t.role == "output" else f.multicast))
 
-    def price(self, line: Line, tile: Extents, info: Info, way: tuple[Unrolling, ...]) -> tuple[float, ...]:
+    def price(self, line: Line, tile: Extents, info: Info, way: Way) -> tuple[float, ...]:
         """(pJ, cycles at each port as if it existed once) of all words of a line."""
         keeps = line.stage < len(self.stages)
         merged: frozenset[int] = frozenset()
@@ -392,7 +400,7 @@ class Layered:
                 out *= min(u.extents[self.dims.index(d)] for _, d in rank.terms)
         return out
 
-    def floors(self, lines: dict[tuple[str, int], Line], constant: tuple[float, ...], way: tuple[Unrolling, ...] | None) -> Floors:
+    def floors(self, lines: dict[tuple[str, int], Line], constant: tuple[float, ...], way: Way | None) -> Floors:
         """Least pJ per word of every line. `way` None: whatever is unrolled.
 
         A line of the output may be negative (copies that start from zero). Then all its lines are bounded without first
@@ -406,16 +414,16 @@ class Layered:
         per = {}
         for key, line in lines.items():
             total, copies = line.at_node[0], 1
-            for s, pj in line.crossing:
+            for at, pj in line.crossing:
                 total += pj / copies
-                copies *= most[line.tensor.name, s]
+                copies *= most[line.tensor.name, at]
             per[key] = total + line.at_holder[0] / copies
         out = self.layer.output.name
         safe = any(per[k] < 0 for k in per if k[0] == out)
         if safe:
             for key, line in lines.items():
                 if key[0] == out:
-                    copies = math.prod(most[out, s] for s, _ in line.crossing)
+                    copies = math.prod(most[out, at] for at, _ in line.crossing)
                     per[key] = line.plain[0] + line.plain[1] / copies
         return Floors(per, constant[0], safe, self.layer.elements(self.layer.output))
 
@@ -427,6 +435,9 @@ class Layered:
 
 def _plus(a: tuple[float, ...], b: tuple[float, ...], sign: int = 1) -> tuple[float, ...]:
     return tuple(x + sign * y for x, y in zip(a, b, strict=True))
+
+
+Put = Callable[[Extents, frozenset[str], Label], None]
 
 
 @dataclass(frozen=True)
@@ -454,12 +465,12 @@ class Search:
         self.lines, self.constant = self.about.lines(self.pattern)
         self.macs = {t.name: self.about.mac_words(t) for t in self.about.layer.tensors}
 
-    def simple_bound(self, way: tuple[Unrolling, ...] | None) -> float:
+    def simple_bound(self, way: Way | None) -> float:
         """Least energy under these unrollings: every line at its least."""
         floors = self.about.floors(self.lines, self.constant, way)
         return self._rest(floors, -1, frozenset(), self.about.bounds, None)
 
-    def _rest(self, floors: Floors, stage: int, done: frozenset[str], tile: Extents, stay: tuple[str, int, Extents] | None) -> float:
+    def _rest(self, floors: Floors, stage: int, done: frozenset[str], tile: Extents, stay: Stay | None) -> float:
         """Least energy still to come for a label of `stage` with tensors `done` in its group."""
         about, total = self.about, floors.constant
         for (t, s), per in floors.per.items():
@@ -483,7 +494,7 @@ class Search:
         return (about._event(line.holder, line.tensor, "read")[0] + about._event(line.stage, line.tensor, "write")[0]
                 + sum(pj for _, pj in line.crossing))
 
-    def hopeful(self, label: Label, rest: float, k: int, way: tuple[Unrolling, ...], spread: float, saved: bool) -> bool:
+    def hopeful(self, label: Label, rest: float, k: int, way: Way, spread: float, saved: bool) -> bool:
         """Whether a label of stage k can still end in a mapping worth finding. `saved`: its loads have the constants."""
         about = self.about
         cycles = label.covered / spread / about.chip.compute.macs_per_cycle
@@ -505,7 +516,7 @@ class Search:
             return self._finish({about.bounds: [first]}, (idle,))
         return self._stage(0, {about.bounds: [first]}, (idle,), floors, spread)
 
-    def below(self, start: dict[Extents, list[Label]], way: tuple[Unrolling, ...]) -> None:
+    def below(self, start: dict[Extents, list[Label]], way: Way) -> None:
         """All stages below the first, under these unrollings (way[0] is the first stage's). Sets `better` if there is one."""
         about = self.about
         if len(about.stages) == 1:
@@ -520,7 +531,7 @@ class Search:
                 return
             labels = self._stage(k, labels, way[: k + 1], floors, spread)
 
-    def _finish(self, labels: dict[Extents, list[Label]], way: tuple[Unrolling, ...]) -> dict[Extents, list[Label]]:
+    def _finish(self, labels: dict[Extents, list[Label]], way: Way) -> dict[Extents, list[Label]]:
         """The last stage: MAC accesses and constants join at once, then its nodes."""
         about = self.about
         floors = about.floors(self.lines, self.constant, way)
@@ -544,7 +555,7 @@ class Search:
             inner = Floors(inner.per, -math.inf, False, 0)
         return self._stage(last - 1, charged, way, inner, spread, final=True)
 
-    def _enter(self, k: int, above: dict[Extents, list[Label]], way: tuple[Unrolling, ...]) -> dict[Extents, list[Label]]:
+    def _enter(self, k: int, above: dict[Extents, list[Label]], way: Way) -> dict[Extents, list[Label]]:
         """Labels below the fan-out of stage k."""
         about, u = self.about, way[k]
         out: dict[Extents, list[Label]] = {}
@@ -592,7 +603,7 @@ class Search:
             slide = None
         return Info(top and bool(stay or (slide and slide[3])), stay, slide, info.below)
 
-    def _stage(self, k: int, start: dict[Extents, list[Label]], way: tuple[Unrolling, ...], floors: Floors, spread: float,
+    def _stage(self, k: int, start: dict[Extents, list[Label]], way: Way, floors: Floors, spread: float,
                final: bool = False) -> dict[Extents, list[Label]]:
         """All labels of stage k with every tensor of its group placed, from large tiles to small."""
         full = self.pattern[k]
@@ -634,8 +645,7 @@ class Search:
             del table[tile]
         return out
 
-    def _place(self, k: int, tile: Extents, done: frozenset[str], x: Label, way: tuple[Unrolling, ...],
-               put: Callable[[Extents, frozenset[str], Label], None]) -> None:
+    def _place(self, k: int, tile: Extents, done: frozenset[str], x: Label, way: Way, put: Put) -> None:
         about = self.about
         for name in self.pattern[k] - done:
             line = self.lines[name, k]
@@ -649,7 +659,7 @@ class Search:
             put(tile, done | {name}, Label(x.energy + cost[0], _plus(x.loads, cost[1:]), tuple(sorted(used.items())), x.covered,
                                            x.info, (x.path, Node(memory.name, name))))
 
-    def _shrink(self, k: int, tile: Extents, done: frozenset[str], x: Label, put: Callable[[Extents, frozenset[str], Label], None]) -> None:
+    def _shrink(self, k: int, tile: Extents, done: frozenset[str], x: Label, put: Put) -> None:
         about = self.about
         for i, d in enumerate(about.dims):
             idler = about.idler[d]
@@ -698,13 +708,13 @@ class Search:
         return Mapping(tuple(out))
 
 
-def reprove(layer: Layer, chip: Chip, tiles: dict[str, tuple[int, ...]], worth: Worth, seconds: float, *, ports: bool = True,
+def reprove(layer: Layer, chip: Chip, tiles: Tiles, worth: Worth, seconds: float, *, ports: bool = True,
             runs: bool = True, slides: bool = True) -> Outcome:
     """Look for any mapping that `worth` says beats the claim, for at most so many CPU seconds."""
     about = Layered(layer, chip, tiles, worth, ports=ports, runs=runs, slides=slides)
     out = Outcome()
     deadline = time.process_time() + seconds
-    todo: list[tuple[float, int, Search, list[tuple[Unrolling, ...]]]] = []
+    todo: list[tuple[float, int, Search, list[Way]]] = []
     for pattern in about.patterns():
         search = Search(about, pattern, deadline)
         out.patterns += 1

@@ -1,0 +1,163 @@
+"""Lower bounds of the search: what spatial extents, patterns and tiles can still reach at best."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from picojoule.search import kernels
+from picojoule.search.kernels import Goal, Pool, Stage
+from picojoule.search.problem import Prices
+from picojoule.search.stages import Boundary, StageTables
+
+
+class Bounds:
+    """Bounds of one problem's stages. Every bound is of the energy; the goal turns it into a verdict with the cycles."""
+
+    def __init__(self, tables: StageTables) -> None:
+        self.tables, self.problem, self.lattice, self.choices = tables, tables.problem, tables.lattice, tables.choices
+        self._template_key: tuple[object, ...] = ()
+        self._template_stage: Stage | None = None
+
+    def floor(self) -> float:
+        """A lower bound of the energy of any mapping in any pattern."""
+        bounds = [self.pattern_bound(Prices(self.problem, p, self.tables.ports)) for p in self.problem.patterns]
+        return max(min(bounds), 0.0)
+
+    def pattern_bound(self, prices: Prices) -> float:
+        total, deeper = self.tables.tail(prices, -1)
+        return total + float(deeper @ self.problem.least[:, 0])
+
+    def values(self, goal: Goal, bounds: np.ndarray, cycles: np.ndarray) -> np.ndarray:
+        energy = bounds + goal.leak * cycles
+        if goal.mode == 0:
+            return energy * cycles
+        if goal.mode == 1:
+            return np.where(cycles <= goal.limit, energy, np.inf)
+        if goal.mode == 3:
+            return energy + goal.steep * cycles
+        if goal.mode == 4:
+            return energy
+        return energy + 0.5 * (goal.steep + goal.flat) * cycles
+
+    def choice_cycles(self, k: int, way: list[Boundary]) -> np.ndarray:
+        """Compute cycles, without padding, for each choice of spatial extents of stage k."""
+        extents = self.choices[k][0]
+        so_far = float(np.prod([b.extents.prod() for b in way]))
+        deeper = float(np.prod([e.prod(axis=1).max() for e, _ in self.choices[k + 1 :]] or [1.0]))
+        return self.tables.cycles_of(1.0) / (so_far * deeper * extents.prod(axis=1))
+
+    def template(self, prices: Prices, k: int, way: list[Boundary]) -> Stage:
+        """Stage k below an idle boundary: what bounds need, whatever the extents; made once per pattern and boundaries."""
+        key = (id(prices), k, tuple(id(b) for b in way))
+        if self._template_key != key:
+            ones = np.ones(len(self.lattice.dims), np.int64)
+            self._template_key = key
+            self._template_stage = self.tables.stage(prices, k, [*way, Boundary(ones, np.zeros_like(ones), self.tables.subs(ones, ones[None])[0], ones[None])])
+        assert self._template_stage is not None
+        return self._template_stage
+
+    def inner(self, prices: Prices, k: int, way: list[Boundary], extents: np.ndarray, axes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """(low, top, fixed, digits below) of stage k for each choice of spatial extents, for bounds."""
+        tensors = len(self.problem.tensors)
+        low, top = np.zeros((len(extents), tensors)), np.zeros((len(extents), tensors))
+        copies = self._copies_table(extents)
+        for t in range(tensors):
+            if prices.pattern[k][t]:
+                self._bound_coefficients(prices, k, way, t, copies[:, t], extents, low, top)
+        fixed = self._fixed_bounds(prices, k, way, copies)
+        return low, top, fixed, np.stack([self.tables.subs(e, a)[0] for e, a in zip(extents, axes, strict=True)])
+
+    def _copies_table(self, extents: np.ndarray) -> np.ndarray:
+        """float64[n, T]: the most copies that one word of each tensor may serve."""
+        pr = self.problem
+        out = np.ones((len(extents), len(pr.tensors)))
+        for t in range(len(pr.tensors)):
+            out[:, t] = extents[:, ~pr.relevant[t]].prod(axis=1)
+            if t == pr.slider:
+                for _, p, q in pr.ranks:
+                    out[:, t] *= np.minimum(extents[:, p], extents[:, q])
+        return out
+
+    def _bound_coefficients(self, prices: Prices, k: int, way: list[Boundary], t: int, copies: np.ndarray, extents: np.ndarray,
+                            low: np.ndarray, top: np.ndarray) -> None:
+        line = prices.lines[k, t]
+        spread = extents[:, ~self.problem.relevant[t]].prod(axis=1)
+        earlier = 1.0
+        own = bool(line.merges) and line.merges[0] == k
+        for j, c in enumerate(line.coef):
+            if j >= 2 or (j == 1 and not own):
+                earlier *= self.tables.copies(t, [way[line.merges[j - 1]]])
+            merged = copies if own and j else 1.0
+            low[:, t] += c / (merged * earlier)
+            top[:, t] += c * spread / (merged * earlier)
+        np.maximum(low[:, t], 0.0, out=low[:, t])
+        np.maximum(top[:, t], 0.0, out=top[:, t])
+
+    def _fixed_bounds(self, prices: Prices, k: int, way: list[Boundary], copies: np.ndarray) -> np.ndarray:
+        pr = self.problem
+        if k < len(pr.stages) - 1:
+            total, deeper = self.tables.tail(prices, k)
+            return np.full(len(copies), total + float(deeper @ self.problem.least[:, 0]))
+        out_t = next(t for t, x in enumerate(pr.tensors) if x.role == "output")
+        past = {s: self.tables.copies(out_t, [b]) for s, b in enumerate(way)}
+        if prices.first_visits:
+            total = np.array([prices.constant_pj({**past, k: c}) for c in copies[:, out_t]])
+        else:
+            total = np.full(len(copies), prices.constant_pj(past))
+        for t in range(len(pr.tensors)):
+            line, words = prices.lines[len(pr.stages), t], self.tables.mac_words(t)
+            merged = np.ones(len(copies))
+            for j, c in enumerate(line.coef):
+                if j:
+                    s = line.merges[j - 1]
+                    merged = merged * (copies[:, t] if s == k else self.tables.copies(t, [way[s]]))
+                total = total + c * words / merged
+        return total
+
+    def bounds(self, goal: Goal, prices: Prices, k: int, way: list[Boundary], above: Pool, cycles: np.ndarray) -> np.ndarray:
+        """float64[n]: lower bound of the energy for each choice of spatial extents (infinite where pruned at once)."""
+        pr, tensors = self.problem, len(self.problem.tensors)
+        extents, axes = self.choices[k]
+        size = self.lattice.size
+        energy, waste = np.full(size, np.inf), np.full(size, np.inf)
+        runs = np.full((tensors, size), np.inf)
+        st = self.template(prices, k, way)
+        kernels.summarise(st, above, energy, waste, runs)
+        tiles = np.flatnonzero(np.isfinite(energy))
+        out = np.full(len(extents), np.inf)
+        if not len(tiles):
+            return out
+        best = energy[tiles].min()
+        least_fixed = self.tables.tail(prices, k - 1)[0]  # may be negative: what outputs save by starting from zero
+        keep = np.array([not kernels.hopeless(goal, best + least_fixed, c) for c in cycles])
+        if not keep.any():
+            return out
+        idx = np.flatnonzero(keep)
+        low, top, fixed, subs = self.inner(prices, k, way, extents[idx], axes[idx])
+        kept = np.array(prices.pattern[k])
+        least_run = runs * pr.base[:, None]
+        if pr.slider >= 0:
+            least_run[pr.slider] *= self.tables.least_ranks()
+        result = np.empty(len(idx))
+        kernels.bound_spatial(subs, tiles, self.lattice.digits, self.lattice.stride, energy, pr.least, least_run, low, top, kept, fixed, result)
+        out[idx] = result
+        return out
+
+    def allowed(self, goal: Goal, prices: Prices, k: int, way: list[Boundary], st: Stage) -> Stage:
+        """The stage with the energies beyond which nothing further in can meet the goal."""
+        tensors = len(self.problem.tensors)
+        allow = np.full((1 + tensors, self.lattice.size), -np.inf)
+        if st.last:
+            return st
+        cycles = self.choice_cycles(k + 1, way)
+        limit = np.array([kernels.threshold(goal, c) for c in cycles]) - goal.leak * cycles
+        floor = self.tables.tail(prices, k)[0]
+        idx = np.flatnonzero(limit > floor)
+        if len(idx):
+            low, top, fixed, subs = self.inner(prices, k + 1, way, self.choices[k + 1][0][idx], self.choices[k + 1][1][idx])
+            lat = self.lattice
+            kept = np.array(prices.pattern[k + 1])
+            kernels.allowance(subs, lat.digits, lat.stride, lat.move_start, lat.move_to, self.problem.least, low, fixed, limit[idx], kept, allow)
+            most = top.max(axis=0) * (1 + 1e-9) if k + 2 == len(self.problem.stages) else np.full(tensors, np.inf)
+            return st._replace(allow=allow, top_coef=top.min(axis=0) * (1 - 1e-9), top_most=most)
+        return st._replace(allow=allow)

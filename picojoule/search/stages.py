@@ -1,0 +1,318 @@
+"""Prices of one stage below given boundaries, as the arrays that the kernels see; and cycles of spatial extents."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from picojoule.search.kernels import Stage
+from picojoule.search.problem import PortKey, Prices, Problem
+from picojoule.search.spatial import digits_below, ragged_first, spatial_choices
+
+
+@dataclass
+class Boundary:
+    """Spatial extents and D at the fan-out above a stage. `below[d]` is 0 where no count depends on it."""
+
+    extents: np.ndarray
+    below: np.ndarray
+    sub: np.ndarray
+    axes: np.ndarray
+
+
+class StageTables:
+    """Makes `Stage` values of one problem; `choices` are the spatial extents of each stage's fan-out."""
+
+    def __init__(self, problem: Problem, ports: tuple[PortKey, ...] = ()) -> None:
+        self.problem, self.lattice, self.ports = problem, problem.lattice, ports
+        self.choices = [spatial_choices(s.fanout, problem.layer, problem.lattice) for s in problem.stages]
+        self.macs = float(problem.layer.macs)
+        self.perfect = all(int(n) % int(e) == 0 for n, x in zip(self.lattice.bounds, self.lattice.extents, strict=True) for e in x)
+        self._subdigits: dict[tuple[int, int, bytes], tuple[np.ndarray, np.ndarray]] = {}
+
+    def cycles_of(self, spread: float) -> float:
+        """Compute cycles when `spread` MAC units work, without padding."""
+        return self.macs / spread / self.problem.chip.compute.macs_per_cycle
+
+    def widest_cycles(self) -> float:
+        """Compute cycles at the widest spread of all fan-outs."""
+        widest = 1.0
+        for extents, _ in self.choices:
+            widest *= float(np.prod(extents, axis=1).max())
+        return self.cycles_of(widest)
+
+    def compulsory_cycles(self) -> float:
+        """Cycles that DRAM's ports need for each tensor once (outputs written once)."""
+        worst = 0.0
+        dram = self.problem.chip.dram
+        for serves in ("read", "write", "readwrite"):
+            width = sum(p.bits_per_cycle for p in dram.ports if p.serves == serves)
+            if not width:
+                continue
+            bits = 0
+            for t in self.problem.tensors:
+                action = "write" if t.role == "output" else "read"
+                own = any(p.serves == action for p in dram.ports)
+                if serves == (action if own else "readwrite"):
+                    bits += self.problem.layer.elements(t) * t.bits
+            worst = max(worst, bits / width)
+        return worst
+
+    def least_cycles(self) -> float:
+        """No mapping is faster: the widest spread of all fan-outs, and each tensor once through DRAM's ports."""
+        return max(self.widest_cycles(), self.compulsory_cycles())
+
+    def positions(self, d: int, merged: list[Boundary]) -> np.ndarray:
+        """float64[n]: positions of each extent along d, the copies of the merged boundaries counted once."""
+        n = int(self.lattice.bounds[d])
+        ext = self.lattice.extents[d]
+        out = np.ones(self.problem.widest)
+        active = [b for b in merged if b.extents[d] > 1]
+        if all(b.below[d] == 0 for b in active):
+            out[: len(ext)] = -(-n // ext) / np.prod([b.extents[d] for b in active] or [1])
+            return out
+        for i, t in enumerate(ext):
+            at = np.arange(0, n, int(t))
+            keep = np.ones(len(at), bool)
+            for b in active:
+                inner = int(b.below[d]) or 1
+                keep &= (at // inner) % int(b.extents[d]) == 0 if b.below[d] else True
+            out[i] = keep.sum()
+            for b in active:
+                if not b.below[d]:
+                    out[i] /= b.extents[d]
+        return out
+
+    def merge(self, k: int, merged: list[Boundary]) -> tuple[int, int, int, int]:
+        """(S1, D1, S2, D2) of the boundary that unrolls both dimensions of rank k, or ones."""
+        _, p, q = self.problem.ranks[k]
+        for b in merged:
+            if b.extents[p] > 1 and b.extents[q] > 1:
+                return int(b.extents[p]), int(b.below[p]), int(b.extents[q]), int(b.below[q])
+        return (1, 1, 1, 1)
+
+    def merging(self, prices: Prices, stage: int, t: int, way: list[Boundary]) -> list[list[Boundary]]:
+        """Per merge level of a line the boundaries whose copies are served together."""
+        line = prices.lines[stage, t]
+        out: list[list[Boundary]] = [[]]
+        for s in line.merges:
+            f = self.problem.stages[s].fanout
+            assert f is not None
+            on = f.reduction if self.problem.tensors[t].role == "output" else f.multicast
+            out.append(out[-1] + ([way[s]] if on else []))
+        return out
+
+    def copies(self, t: int, merged: list[Boundary]) -> float:
+        """The most copies that one word may serve at the merged boundaries."""
+        out = 1.0
+        for b in merged:
+            out *= float(np.prod([b.extents[d] for d in range(len(b.extents)) if not self.problem.relevant[t, d]]))
+            if t == self.problem.slider:
+                for _, p, q in self.problem.ranks:
+                    out *= min(b.extents[p], b.extents[q])
+        return out
+
+    def stage(self, prices: Prices, k: int, way: list[Boundary]) -> Stage:
+        """Prices of stage k below the boundaries `way` (one per stage up to k)."""
+        pr, lat = self.problem, self.lattice
+        tensors, dims, n = len(pr.tensors), len(lat.dims), pr.widest
+        kept = prices.pattern[k]
+        levels = 1 + max((len(prices.lines[k, t].merges) for t in range(tensors) if kept[t]), default=0)
+        coef, port = np.zeros((tensors, levels)), np.zeros((len(self.ports), tensors, levels))
+        factor = np.repeat(pr.counts[:, None], levels, axis=1)
+        ranks = len(pr.ranks)
+        plain = np.ones((levels, max(ranks, 1), n, n))
+        slide = np.ones((k + 1, levels, max(ranks, 1), 2, n, n, n)) if ranks and pr.slider >= 0 and kept[pr.slider] else np.ones((1,) * 7)
+        room, shared = np.full(tensors, np.inf), np.zeros(tensors, bool)
+        low = np.zeros(tensors)
+        used = [float(np.prod([b.extents.prod() for b in way[: p.stage + 1]])) if p.stage >= 0 else 1.0 for p in self.ports]
+        for t in range(tensors):
+            if not kept[t]:
+                continue
+            line, merging = prices.lines[k, t], self.merging(prices, k, t, way)
+            memory = pr.memory(k, t)
+            usable = memory.usable_bits()
+            room[t] = np.inf if usable is None else usable
+            shared[t] = usable is not None and sum(kept[u] and pr.memory(k, u).name == memory.name for u in range(tensors)) > 1
+            copies = 1.0
+            for j in range(len(line.coef)):
+                coef[t, j] = line.coef[j]
+                for x in range(len(self.ports)):
+                    port[x, t, j] = line.port[x][j] / used[x]
+                if j:
+                    for d in range(dims):
+                        if not pr.relevant[t, d] and any(b.extents[d] > 1 for b in merging[j]):
+                            factor[t, j, d] = self.positions(d, merging[j])
+                copies = self.copies(t, merging[j])
+                low[t] += line.coef[j] / copies
+                if t == pr.slider:
+                    self._rank_tables(j, k, merging[j], way, plain, slide)
+        specs = np.array([[p, q] for _, p, q in pr.ranks] or [[0, 0]][:0], np.int64).reshape(-1, 2)
+        affine = np.zeros(dims, bool)
+        affine[specs.reshape(-1)] = True
+        last = k == len(pr.stages) - 1
+        useful = np.array([any(prices.pattern[s][t] for s in range(k + 1, len(pr.stages))) for t in range(tensors)])
+        tail, tail_port, deeper = 0.0, np.zeros(len(self.ports)), np.zeros(tensors)
+        if not last:
+            tail, deeper = self.tail(prices, k)
+            tail_port = self.port_floor(prices, k, way)
+        full = sum(1 << t for t in range(tensors) if kept[t])
+        return Stage(lat.digits, lat.stride, lat.extent, lat.move_start, lat.move_to, lat.waste, np.array(kept), room, shared, pr.foot,
+                     pr.base, coef, port, factor, pr.slider, specs, plain, slide, pr.least, np.maximum(low, 0.0), pr.owner,
+                     useful, affine, full, last, self.perfect, tail, deeper, np.zeros((1, 1)), np.zeros(tensors), np.full(tensors, np.inf), tail_port)
+
+    def _rank_tables(self, j: int, k: int, merged: list[Boundary], way: list[Boundary], plain: np.ndarray, slide: np.ndarray) -> None:
+        pr = self.problem
+        for r, (_, p, q) in enumerate(pr.ranks):
+            merge = self.merge(r, merged)
+            table = pr.plain(r, merge)
+            plain[j, r, : table.shape[0], : table.shape[1]] = table
+            for passed in range(slide.shape[0]):
+                for which, d in ((0, p), (1, q)):
+                    step = int(way[passed].extents[d]) if passed else 1
+                    if passed and step == 1:
+                        continue
+                    runs = pr.slides(r, which, step, merge)
+                    a, b, c = runs.shape
+                    slide[passed, j, r, which, :a, :b, :c] = runs
+
+    def port_floor(self, prices: Prices, k: int, way: list[Boundary]) -> np.ndarray:
+        """What may still come off each port's load below stage k: what outputs save is counted at the end, and for ports
+        further in the spread over instances is not known yet."""
+        used = [float(np.prod([b.extents.prod() for b in way[: p.stage + 1]])) if p.stage >= 0 else 1.0 for p in self.ports]
+        return np.array([min(0.0, c / u) if p.stage <= k else -np.inf for p, c, u in zip(self.ports, prices.constant_port, used, strict=True)])
+
+    def tail(self, prices: Prices, k: int) -> tuple[float, np.ndarray]:
+        """Least energy still to come below stage k: (constants and MACs at the widest spread, pJ per least word of each
+        tensor's next node). Nodes further in than the next one move every word at least once: they go to the first part."""
+        pr, total = self.problem, self._mac_bound(prices)
+        deeper = np.zeros(len(pr.tensors))
+        for t in range(len(pr.tensors)):
+            below = [s for s in range(k + 1, len(pr.stages)) if prices.pattern[s][t]]
+            for s in below:
+                floor = max(0.0, self._line_floor(prices, s, t))
+                if s == below[0]:
+                    deeper[t] = floor
+                else:
+                    total += floor * pr.least[t, 0]
+        return total, deeper
+
+    def _line_floor(self, prices: Prices, s: int, t: int) -> float:
+        """Least pJ per word of a line over all spatial extents."""
+        line, copies, out = prices.lines[s, t], 1.0, 0.0
+        for j, c in enumerate(line.coef):
+            if j:
+                f = self.problem.stages[line.merges[j - 1]].fanout
+                copies *= f.size if f else 1
+            out += c / copies if c > 0 else c
+        return out
+
+    def _mac_bound(self, prices: Prices) -> float:
+        """Least energy of constants and MAC accesses over all spatial extents."""
+        total = prices.constant_pj({s: float(x.fanout.size) for s, x in enumerate(self.problem.stages) if x.fanout})
+        total = min(total, prices.constant_pj({}))
+        for t in range(len(self.problem.tensors)):
+            line, words, copies = prices.lines[len(self.problem.stages), t], self.mac_words(t), 1.0
+            for j, c in enumerate(line.coef):
+                if j:
+                    f = self.problem.stages[line.merges[j - 1]].fanout
+                    copies *= f.size if f else 1
+                total += c * words / copies
+        return float(total)
+
+    def mac_words(self, t: int) -> float:
+        """Operand reads (or updates) of all MACs before any merge; padding is not read."""
+        x = self.problem.base[t]
+        for d, e in enumerate(self.lattice.extents):
+            x *= self.problem.counts[t, d, len(e) - 1]
+        if t == self.problem.slider:
+            for k in range(len(self.problem.ranks)):
+                x *= self.problem.plain(k)[-1, -1]
+        return float(x)
+
+    def fixed(self, prices: Prices, way: list[Boundary]) -> np.ndarray:
+        """[energy, port loads]: constants and the MACs' operand and output accesses under these boundaries."""
+        pr = self.problem
+        out_t = next(t for t, x in enumerate(pr.tensors) if x.role == "output")
+        copies = {s: self.copies(out_t, [b]) for s, b in enumerate(way)}
+        total = np.zeros(1 + len(self.ports))
+        total[0] = prices.constant_pj(copies)
+        used = [float(np.prod([b.extents.prod() for b in way[: p.stage + 1]])) if p.stage >= 0 else 1.0 for p in self.ports]
+        total[1:] = prices.constant_port / np.array(used) if used else 0.0
+        for t in range(len(pr.tensors)):
+            line = prices.lines[len(pr.stages), t]
+            for j, merged in enumerate(self.merging(prices, len(pr.stages), t, way)):
+                words = pr.base[t]
+                for d, e in enumerate(self.lattice.extents):
+                    if not pr.relevant[t, d]:
+                        words *= self.positions(d, merged)[len(e) - 1]
+                if t == pr.slider:
+                    for k in range(len(pr.ranks)):
+                        words *= pr.plain(k, self.merge(k, merged))[-1, -1]
+                total[0] += line.coef[j] * words
+                for x in range(len(self.ports)):
+                    total[1 + x] += line.port[x][j] / used[x] * words
+        return total
+
+    def run_counts(self, prices: Prices, k: int, way: list[Boundary], st: Stage) -> np.ndarray:
+        """float64[segment, J, D, n, n]: positions along d of the tile that d's owner keeps in place over a run that began
+        in a segment at an extent (first n), below the boundary of stage k at an extent (second n)."""
+        pr, lat = self.problem, self.lattice
+        levels, n = st.coef.shape[1], pr.widest
+        out = np.ones((max(k, 1), levels, len(lat.dims), n, n))
+        for d, e in enumerate(lat.extents):
+            t = int(pr.owner[d])
+            if t < 0 or not prices.pattern[k][t]:
+                continue
+            bound = int(lat.bounds[d])
+            merging = self.merging(prices, k, t, way)
+            for segment in range(k):
+                for j, merged in enumerate(merging):
+                    ids = {id(b) for b in merged}
+                    after = [b for s, b in enumerate(way) if s > segment and id(b) not in ids and b.extents[d] > 1]
+                    before = [b for s, b in enumerate(way) if s <= segment and id(b) in ids and b.extents[d] > 1]
+                    table = np.repeat((-(-bound // e)).astype(float)[:, None], len(e), axis=1)
+                    table *= np.prod([b.extents[d] for b in after] or [1]) / np.prod([b.extents[d] for b in before] or [1])
+                    if after or before:
+                        self._ragged_runs(bound, d, e, after, before, way, table)
+                    out[segment, j, d, : len(e), : len(e)] = table
+        return out
+
+    def _ragged_runs(self, bound: int, d: int, e: np.ndarray, after: list[Boundary], before: list[Boundary], way: list[Boundary],
+                     table: np.ndarray) -> None:
+        """Correct the rows of `table` whose run begins at an extent that does not divide the bound."""
+        for i, start in enumerate(e):
+            if bound % int(start) == 0:
+                continue
+            for b_digit, inner in enumerate(e):
+                if start % int(inner):
+                    continue
+                at = np.arange(0, bound, int(start))
+                for b in before:
+                    if b.below[d]:
+                        at = at[(at // int(b.below[d])) % int(b.extents[d]) == 0]
+                for b in after:
+                    step = int(inner) if b is way[-1] else int(b.below[d]) or int(inner)
+                    at = (at[:, None] + step * np.arange(int(b.extents[d]))[None, :]).reshape(-1)
+                table[i, b_digit] = np.count_nonzero(at < bound)
+
+    def least_ranks(self) -> float:
+        """Least words of all two-term ranks of the slider."""
+        return float(np.prod([self.problem._least_rank(r).min() for r in range(len(self.problem.ranks))] or [1.0]))
+
+    def subs(self, extents: np.ndarray, axes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(int16[D, n] digits below, float64[D, n] padding) for spatial extents and their assignment to axes."""
+        sub = np.full((len(extents), self.problem.widest), -1, np.int16)
+        waste = np.ones((len(extents), self.problem.widest))
+        for d, s in enumerate(extents):
+            e = self.lattice.extents[d]
+            sub[d, : len(e)], waste[d, : len(e)] = self._sub_cache(d, int(s), axes[:, d])
+        return sub, waste
+
+    def _sub_cache(self, d: int, s: int, row: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        key = (d, s, row.tobytes())
+        if key not in self._subdigits:
+            e = self.lattice.extents[d]
+            self._subdigits[key] = digits_below(e, s, ragged_first(e, row) >= 0)
+        return self._subdigits[key]
