@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -163,11 +165,18 @@ def explain(
 
 @app.command()
 def verify(
-    result: Annotated[str, typer.Argument(metavar="RESULT.json", help="what `pj map --json` printed")], as_json: Json = False
+    result: Annotated[str, typer.Argument(metavar="RESULT.json", help="what `pj map --json` printed")],
+    time: Annotated[str, typer.Option("--time", metavar="TIME", help="CPU time for proving bounds again")] = "60s",
+    as_json: Json = False,
 ) -> None:
     """Check a stored result with an independent program."""
+    seconds = options.seconds(time, "--time") or 60.0
     stored = options.read_json(Path(result))
-    if not show.verified(picojoule.verify(stored), as_json):
+    try:
+        report = picojoule.verify(stored, seconds)
+    except PicojouleError as e:
+        raise type(e)(e.problem, where=e.where.replace("result", result, 1), hint=e.hint) from None
+    if not show.verified(report, as_json):
         raise typer.Exit(1)
 
 
@@ -200,6 +209,7 @@ def _network(
 
 def main() -> None:
     """Run the command; bad input ends with code 2 and one message, an interrupt with 130."""
+    interrupted, code = _remember_interrupts(), None
     try:
         code = app(prog_name="pj", standalone_mode=False)
     except PicojouleError as e:
@@ -207,12 +217,28 @@ def main() -> None:
     except BrokenPipeError:  # `pj ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
-    except (KeyboardInterrupt, typer.Abort):
-        print("interrupted", file=sys.stderr)
-        code = 130
     except _ParserError as e:
         code = _fail(getattr(e, "format_message", e.__str__)() + "\nhint: see `pj --help` and `pj COMMAND --help`")
+    except (Exception, KeyboardInterrupt):
+        if not interrupted:
+            raise
+    if interrupted:
+        print("interrupted", file=sys.stderr)
+        code = 130
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _remember_interrupts() -> list[int]:
+    """A list that is no longer empty after Ctrl-C: a compiler may turn the interrupt into an error of its own."""
+    seen: list[int] = []
+
+    def note(number: int, frame: Any) -> None:
+        seen.append(number)
+        signal.default_int_handler(number, frame)
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, note)
+    return seen
 
 
 def _fail(message: str) -> int:

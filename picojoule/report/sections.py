@@ -11,7 +11,7 @@ from picojoule.hardware.chip import Chip
 from picojoule.hardware.provenance import where_from
 from picojoule.report import html, plots, units
 from picojoule.report.nest import loop_nest
-from picojoule.report.to_json import by_tensor, totals_json, vector_op_json
+from picojoule.report.to_json import totals_json, vector_op_json
 from picojoule.search.result import LayerResult, NetworkLayer, NetworkResult
 from picojoule.workload.network import Network
 
@@ -97,9 +97,13 @@ def energy_charts(result: NetworkResult) -> str:
 
 
 def _by_role(result: LayerResult) -> dict[str, float]:
-    """Energy of one occurrence by the role of the tensor; MACs and leakage have none."""
+    """Energy of one occurrence by the role of the tensor; MACs and leakage have none and stand under their action."""
     roles = {t.name: t.role for t in result.layer.tensors}
-    return {roles.get(name, name): pj for name, pj in by_tensor(result.cost).items()}
+    out: dict[str, float] = {}
+    for c in result.cost.contributions:
+        key = roles.get(c.tensor, c.action)
+        out[key] = out.get(key, 0.0) + c.energy_pj
+    return out
 
 
 def _stack(rows: list[tuple[NetworkLayer, dict[str, float]]], order: list[str], title: str) -> str:

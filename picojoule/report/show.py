@@ -21,6 +21,7 @@ from picojoule.mapping.mapping import Mapping
 from picojoule.report import tables, to_json
 from picojoule.report.nest import loop_nest
 from picojoule.search.result import NetworkResult
+from picojoule.search.verify import Report
 from picojoule.workload.layer import Layer
 from picojoule.workload.network import Network
 from picojoule.workload.profile import Profile
@@ -125,16 +126,22 @@ def explained(network: Network, chip: Chip, layers: list[tuple[Layer, Mapping, l
         )
 
 
-def verified(report: dict[str, Any], as_json: bool) -> bool:
-    """Every check of a stored result; True if all hold. {"ok", "checks": [{"layer", "check", "ok", "detail"}, ...]}."""
+def verified(report: Report, as_json: bool) -> bool:
+    """The checks of a stored result, layer by layer, and how much of each bound was proved again. True if no check fails."""
     if as_json:
         json_only(report)
-    else:
-        rows = [{**c, "ok": "holds" if c["ok"] else "FAILS"} for c in report["checks"]]
-        failed = sum(not c["ok"] for c in report["checks"])
-        verdict = f"{len(rows)} checks: " + ("all hold" if report["ok"] else f"{failed} fail")
-        _print(tables.rows_table(rows), "", verdict)
-    return bool(report["ok"])
+        return report["ok"]
+    bounds = {b["layer"]: b["detail"] for b in report["bounds"]}
+    rows = []
+    for layer in dict.fromkeys(c["layer"] for c in report["checks"]):
+        checks = [c for c in report["checks"] if c["layer"] == layer]
+        hold = f"{sum(c['ok'] for c in checks)} of {len(checks)}"
+        rows.append({"layer": layer or "(network)", "checks that hold": hold, "lower bound": bounds.get(layer, "-")})
+    failed = [f"FAILS: {c['layer'] or 'network'}: {c['check']}: {c['detail']}" for c in report["checks"] if not c["ok"]]
+    verdict = "every check holds" if report["ok"] else "the result is wrong"
+    again = "every claimed bound was proved again" if report["rechecked"] else "not every claimed bound was proved again"
+    _print(tables.rows_table(rows), "", *failed, f"{verdict}; {again}")
+    return report["ok"]
 
 
 def chips(name: str | None, as_json: bool) -> None:

@@ -89,7 +89,7 @@ def cost_json(cost: Cost) -> dict[str, Any]:
         "bound_by": cost.bound_by,
         "area_um2": cost.area_um2,
         "energy_pj_by_level": {k[0]: v for k, v in cost.by("component").items()},
-        "energy_pj_by_tensor": by_tensor(cost),
+        "energy_pj_by_tensor": {k[0] or "compute": v for k, v in cost.by("tensor").items()},
         "cycles_by_cause": {cause: cycles for cause, cycles in cost.cycles_by_cause if math.isfinite(cycles)},
         "contributions": [
             {
@@ -104,14 +104,6 @@ def cost_json(cost: Cost) -> dict[str, Any]:
             for c in cost.contributions
         ],
     }
-
-
-def by_tensor(cost: Cost) -> dict[str, float]:
-    """Energy in pJ by tensor; what belongs to no tensor stands under its action, "mac" or "leak"."""
-    out: dict[str, float] = {}
-    for c in cost.contributions:
-        out[c.tensor or c.action] = out.get(c.tensor or c.action, 0.0) + c.energy_pj
-    return out
 
 
 def evaluation_json(layer: Layer, chip: Chip, mapping: Mapping, cost: Cost) -> dict[str, Any]:
