@@ -61,10 +61,10 @@ class Bounds:
         tensors = len(self.problem.tensors)
         low, top = np.zeros((len(extents), tensors)), np.zeros((len(extents), tensors))
         copies = self._copies_table(extents)
+        fixed = self._fixed_bounds(prices, k, way, copies)
         for t in range(tensors):
             if prices.pattern[k][t]:
-                self._bound_coefficients(prices, k, way, t, copies[:, t], extents, low, top)
-        fixed = self._fixed_bounds(prices, k, way, copies)
+                fixed = fixed + self._bound_coefficients(prices, k, way, t, copies[:, t], extents, low, top)
         return low, top, fixed, np.stack([self.tables.subs(e, a)[0] for e, a in zip(extents, axes, strict=True)])
 
     def _copies_table(self, extents: np.ndarray) -> np.ndarray:
@@ -79,7 +79,8 @@ class Bounds:
         return out
 
     def _bound_coefficients(self, prices: Prices, k: int, way: list[Boundary], t: int, copies: np.ndarray, extents: np.ndarray,
-                            low: np.ndarray, top: np.ndarray) -> None:
+                            low: np.ndarray, top: np.ndarray) -> np.ndarray:
+        """Fill the tensor's columns; returns what a node that saves more further in than it costs may take off (or 0)."""
         line = prices.lines[k, t]
         spread = extents[:, ~self.problem.relevant[t]].prod(axis=1)
         earlier = 1.0
@@ -90,8 +91,10 @@ class Bounds:
             merged = copies if own and j else 1.0
             low[:, t] += c / (merged * earlier)
             top[:, t] += c * spread / (merged * earlier)
+        debt = np.minimum(np.minimum(low[:, t], top[:, t]), 0.0) * self.tables.mac_words(t)
         np.maximum(low[:, t], 0.0, out=low[:, t])
         np.maximum(top[:, t], 0.0, out=top[:, t])
+        return debt
 
     def _fixed_bounds(self, prices: Prices, k: int, way: list[Boundary], copies: np.ndarray) -> np.ndarray:
         pr = self.problem

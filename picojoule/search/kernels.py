@@ -48,7 +48,9 @@ class Stage(NamedTuple):
     allow: np.ndarray  # float64[1 + T, tile]: most energy so far with which the goal can still be met (see `allowance`)
     top_coef: np.ndarray  # float64[T]: least pJ per word of a node that a run leaves in place
     top_most: np.ndarray  # float64[T]: most pJ per such word, over all spatial extents that can still meet the goal
-    tail_port: np.ndarray  # float64[K]: least load still to come
+    tail_port: np.ndarray  # float64[K]: what may still come off the loads (what outputs save is counted at the end)
+    low_port: np.ndarray  # float64[K, T]: least load per least word of the tensor's node in this group
+    deeper_port: np.ndarray  # float64[K, T]: the same for the tensor's next node further in
 
 
 class Pool(NamedTuple):
@@ -349,10 +351,25 @@ def insert(st, pool, n):  # noqa: ANN001, ANN201
 
 @njit(cache=True)
 def _cycles(goal, waste, load, extra):  # noqa: ANN001, ANN202
-    """Least cycles of a label: compute with its padding, and each port's words so far plus those bound to come."""
+    """Least cycles of a label: compute with its padding, and each port's words so far plus `extra`."""
     c = max(goal.base_cycles * waste, goal.least_cycles)
     for k in range(len(load)):
         c = max(c, load[k] + extra[k])
+    return c
+
+
+@njit(cache=True)
+def _least_cycles(st, goal, waste, load, tile, mask, top, owner, run):  # noqa: ANN001, ANN202
+    """Least cycles of any mapping that a label can become: as `_cycles`, with the words that must still come."""
+    c = max(goal.base_cycles * waste, goal.least_cycles)
+    for k in range(len(load)):
+        x = load[k] + st.tail_port[k]
+        for t in range(len(st.keeps)):
+            at = run if t == owner else tile
+            if st.keeps[t] and not (mask >> t) & 1 and not (top and t == owner):
+                x += st.low_port[k, t] * st.least[t, tile]
+            x += st.deeper_port[k, t] * st.least[t, at]
+        c = max(c, x)
     return c
 
 
@@ -396,7 +413,7 @@ def _place(st, goal, pool, i, t, n, dig):  # noqa: ANN001, ANN202
         pool.owner[n] = -1
     pool.parent[n], pool.action[n] = i, t
     bound = energy + rest(st, tile, mask, pool.top[n], pool.owner[n], pool.top_energy[n], pool.run[n])
-    if hopeless(goal, bound, _cycles(goal, pool.waste[n], pool.load[n], st.tail_port)):
+    if hopeless(goal, bound, _least_cycles(st, goal, pool.waste[n], pool.load[n], pool.tile[n], pool.mask[n], pool.top[n], pool.owner[n], pool.run[n])):
         return False
     if not pool.top[n] and beyond(st, goal, tile, energy + _here(st, tile, mask), pool.owner[n], pool.run[n], pool.waste[n]):
         return False
@@ -418,7 +435,7 @@ def _shrink(st, goal, pool, i, d, to, n, dig, stage, runs, slides):  # noqa: ANN
             if pool.owner[i] == t:
                 run, segment = pool.run[i], pool.segment[i]
     bound = pool.energy[i] + rest(st, after, mask, False, owner, 0.0, run)
-    if hopeless(goal, bound, _cycles(goal, waste, pool.load[i], st.tail_port)):
+    if hopeless(goal, bound, _least_cycles(st, goal, waste, pool.load[i], after, mask, False, owner, run)):
         return False
     if beyond(st, goal, after, pool.energy[i] + _here(st, after, mask), owner, run, waste):
         return False
@@ -464,7 +481,7 @@ def advance(st, goal, pool, stage, runs, slides, ends):  # noqa: ANN001, ANN201
                 if not pool.alive[i]:
                     i = pool.next[i]
                     continue
-                cycles = _cycles(goal, pool.waste[i], pool.load[i], st.tail_port)
+                cycles = _least_cycles(st, goal, pool.waste[i], pool.load[i], tile, mask, pool.top[i], pool.owner[i], pool.run[i])
                 bound = pool.energy[i] + rest(st, tile, mask, pool.top[i], pool.owner[i], pool.top_energy[i], pool.run[i])
                 if hopeless(goal, bound, cycles):
                     i = pool.next[i]
@@ -639,7 +656,7 @@ def _enter_one(st, goal, old, pool, i, n, at, dig, spatial, waste, run_count, st
             pool.owner[n], pool.run[n], pool.segment[n] = t, old.run[i], old.segment[i]
     pool.parent[n], pool.action[n] = i, -1
     bound = pool.energy[n] + rest(st, at, 0, 1, pool.owner[n], pool.top_energy[n], pool.run[n])
-    if not hopeless(goal, bound, _cycles(goal, pool.waste[n], pool.load[n], st.tail_port)):
+    if not hopeless(goal, bound, _least_cycles(st, goal, pool.waste[n], pool.load[n], pool.tile[n], pool.mask[n], pool.top[n], pool.owner[n], pool.run[n])):
         insert(st, pool, n)
 
 

@@ -210,7 +210,8 @@ class Layered:
         self.ports = [(m, serves, w) for m in chip.memories for serves in ("read", "write", "readwrite")
                       if ports and (w := sum(p.bits_per_cycle for p in m.ports if p.serves == serves))]
         parts = [(m.leakage_mw, chip.instances_above(chip.level_of(m.name))) for m in chip.memories]
-        self.leak = sum(mw * n for mw, n in [*parts, (chip.compute.leakage_mw, chip.pes)] if mw) * 1e9 / chip.clock_hz
+        parts += [(chip.compute.leakage_mw, chip.pes), (chip.static_mw, 1)]
+        self.leak = sum(mw * n for mw, n in parts if mw) * 1e9 / chip.clock_hz
         self.place_of = {m.name: s for s, x in enumerate(self.stages) if x.group for m in x.group.memories}
         self.positions = lru_cache(maxsize=1 << 20)(self._positions)
         self.rank_words = lru_cache(maxsize=1 << 20)(self._rank_words)
@@ -636,7 +637,8 @@ class Search:
                 for done in [s for s in table[tile] if len(s) == size]:
                     for x in table[tile][done]:
                         if final and done == full:
-                            self.better = self.better or self._mapping(x, tile)
+                            if self.hopeful(x, 0.0, k, way, spread, True):
+                                self.better = self.better or self._mapping(x, tile)
                             continue
                         self._place(k, tile, done, x, way, put)
                         self._shrink(k, tile, done, x, put)

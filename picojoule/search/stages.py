@@ -125,7 +125,7 @@ class StageTables:
         plain = np.ones((levels, max(ranks, 1), n, n))
         slide = np.ones((k + 1, levels, max(ranks, 1), 2, n, n, n)) if ranks and pr.slider >= 0 and kept[pr.slider] else np.ones((1,) * 7)
         room, shared = np.full(tensors, np.inf), np.zeros(tensors, bool)
-        low = np.zeros(tensors)
+        low, low_port = np.zeros(tensors), np.zeros((len(self.ports), tensors))
         used = [float(np.prod([b.extents.prod() for b in way[: p.stage + 1]])) if p.stage >= 0 else 1.0 for p in self.ports]
         for t in range(tensors):
             if not kept[t]:
@@ -146,6 +146,7 @@ class StageTables:
                             factor[t, j, d] = self.positions(d, merging[j])
                 copies = self.copies(t, merging[j])
                 low[t] += line.coef[j] / copies
+                low_port[:, t] += port[:, t, j] / copies
                 if t == pr.slider:
                     self._rank_tables(j, k, merging[j], way, plain, slide)
         specs = np.array([[p, q] for _, p, q in pr.ranks] or [[0, 0]][:0], np.int64).reshape(-1, 2)
@@ -154,13 +155,18 @@ class StageTables:
         last = k == len(pr.stages) - 1
         useful = np.array([any(prices.pattern[s][t] for s in range(k + 1, len(pr.stages))) for t in range(tensors)])
         tail, tail_port, deeper = 0.0, np.zeros(len(self.ports)), np.zeros(tensors)
+        deeper_port = np.zeros_like(low_port)
         if not last:
             tail, deeper = self.tail(prices, k)
             tail_port = self.port_floor(prices, k, way)
+            deeper_port = self._deeper_ports(prices, k, used)
+        for t in range(tensors):  # a node that saves more further in than it costs: bounded by as many words as there are MACs
+            tail += min(low[t], 0.0) * self.mac_words(t)
+        tail_port = np.where((low_port < 0).any(axis=1) | (deeper_port < 0).any(axis=1), -np.inf, tail_port)
         full = sum(1 << t for t in range(tensors) if kept[t])
         return Stage(lat.digits, lat.stride, lat.extent, lat.move_start, lat.move_to, lat.waste, np.array(kept), room, shared, pr.foot,
                      pr.base, coef, port, factor, pr.slider, specs, plain, slide, pr.least, np.maximum(low, 0.0), pr.owner,
-                     useful, affine, full, last, self.perfect, tail, deeper, np.zeros((1, 1)), np.zeros(tensors), np.full(tensors, np.inf), tail_port)
+                     useful, affine, full, last, self.perfect, tail, deeper, np.zeros((1, 1)), np.zeros(tensors), np.full(tensors, np.inf), tail_port, low_port, deeper_port)
 
     def _rank_tables(self, j: int, k: int, merged: list[Boundary], way: list[Boundary], plain: np.ndarray, slide: np.ndarray) -> None:
         pr = self.problem
@@ -191,12 +197,32 @@ class StageTables:
         for t in range(len(pr.tensors)):
             below = [s for s in range(k + 1, len(pr.stages)) if prices.pattern[s][t]]
             for s in below:
-                floor = max(0.0, self._line_floor(prices, s, t))
-                if s == below[0]:
+                floor = self._line_floor(prices, s, t)
+                if floor < 0:  # it saves more further in than it costs
+                    total += floor * self.mac_words(t)
+                elif s == below[0]:
                     deeper[t] = floor
                 else:
                     total += floor * pr.least[t, 0]
         return total, deeper
+
+    def _deeper_ports(self, prices: Prices, k: int, used: list[float]) -> np.ndarray:
+        """float64[K, T]: least load of each port per least word of a tensor's next node below stage k, for ports of stages
+        up to k (the spread of those further in is not known yet, and they count as 0)."""
+        out = np.zeros((len(self.ports), len(self.problem.tensors)))
+        for t in range(len(self.problem.tensors)):
+            below = next((s for s in range(k + 1, len(self.problem.stages)) if prices.pattern[s][t]), None)
+            if below is None:
+                continue
+            line, copies = prices.lines[below, t], 1.0
+            for j in range(len(line.coef)):
+                if j:
+                    f = self.problem.stages[line.merges[j - 1]].fanout
+                    copies *= f.size if f else 1
+                for x, port in enumerate(self.ports):
+                    if port.stage <= k:
+                        out[x, t] += line.port[x][j] / used[x] / (copies if line.port[x][j] > 0 else 1.0)
+        return out
 
     def _line_floor(self, prices: Prices, s: int, t: int) -> float:
         """Least pJ per word of a line over all spatial extents."""
