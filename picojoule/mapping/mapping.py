@@ -53,7 +53,8 @@ class Mapping:
     @cached_property
     def extents_below(self) -> tuple[dict[str, int], ...]:
         """For each entry, the extent of every dimension below it (loops inside multiplied; 1 if no loop)."""
-        out, now = [], {}
+        out: list[dict[str, int]] = []
+        now: dict[str, int] = {}
         for e in reversed(self.entries):
             out.append(dict(now))
             if isinstance(e, Loop):
@@ -74,25 +75,20 @@ class Mapping:
         return out
 
     def __str__(self) -> str:
-        parts: list[str] = []
-        i, es = 0, self.entries
-        while i < len(es):
-            e = es[i]
-            j = i
+        parts: list[tuple[tuple[str, str], str, list[str]]] = []  # (what pieces of one part have in common, form, pieces)
+        for e in self.entries:
             if isinstance(e, Node):
-                while j < len(es) and isinstance(es[j], Node) and es[j].memory == e.memory:
-                    j += 1
-                parts.append(f"{e.memory}{{{','.join(n.tensor for n in es[i:j])}}}")
+                key, form, piece = ("node", e.memory), e.memory + "{%s}", e.tensor
             elif e.spatial:
-                while j < len(es) and isinstance(es[j], Loop) and es[j].spatial and es[j].fanout == e.fanout:
-                    j += 1
-                parts.append(", ".join(f"{x.axis}:{x.dim.lower()}{x.bound}" for x in es[i:j]))
+                key, form, piece = ("unrolled", e.fanout or ""), "%s", f"{e.axis}:{e.dim.lower()}{e.bound}"
             else:
-                while j < len(es) and isinstance(es[j], Loop) and not es[j].spatial:
-                    j += 1
-                parts.append(" ".join(f"{x.dim.lower()}{x.bound}" for x in es[i:j]))
-            i = j
-        return "; ".join(parts)
+                key, form, piece = ("loop", ""), "%s", f"{e.dim.lower()}{e.bound}"
+            if parts and parts[-1][0] == key:
+                parts[-1][2].append(piece)
+            else:
+                parts.append((key, form, [piece]))
+        glue = {"node": ",", "unrolled": ", ", "loop": " "}
+        return "; ".join(form % glue[key[0]].join(pieces) for key, form, pieces in parts)
 
 
 _LOOP = re.compile(r"^(?:(?P<axis>\w+):)?(?P<dim>[A-Za-z_]+?)(?P<bound>\d+)$")

@@ -88,7 +88,7 @@ class Bounds:
         for j, c in enumerate(line.coef):
             if j >= 2 or (j == 1 and not own):
                 earlier *= self.tables.copies(t, [way[line.merges[j - 1]]])
-            merged = copies if own and j else 1.0
+            merged = copies if own and j else np.ones(len(copies))
             low[:, t] += c / (merged * earlier)
             top[:, t] += c * spread / (merged * earlier)
         debt = np.minimum(np.minimum(low[:, t], top[:, t]), 0.0) * self.tables.mac_words(t)
@@ -99,17 +99,18 @@ class Bounds:
     def _fixed_bounds(self, prices: Prices, k: int, way: list[Boundary], copies: np.ndarray) -> np.ndarray:
         pr = self.problem
         if k < len(pr.stages) - 1:
-            total, deeper = self.tables.tail(prices, k)
-            return np.full(len(copies), total + float(deeper @ self.problem.least[:, 0]))
+            tail, deeper = self.tables.tail(prices, k)
+            return np.full(len(copies), tail + float(deeper @ self.problem.least[:, 0]))
         out_t = next(t for t, x in enumerate(pr.tensors) if x.role == "output")
         past = {s: self.tables.copies(out_t, [b]) for s, b in enumerate(way)}
+        total: np.ndarray
         if prices.first_visits:
             total = np.array([prices.constant_pj({**past, k: c}) for c in copies[:, out_t]])
         else:
             total = np.full(len(copies), prices.constant_pj(past))
         for t in range(len(pr.tensors)):
             line, words = prices.lines[len(pr.stages), t], self.tables.mac_words(t)
-            merged = np.ones(len(copies))
+            merged: np.ndarray = np.ones(len(copies))
             for j, c in enumerate(line.coef):
                 if j:
                     s = line.merges[j - 1]

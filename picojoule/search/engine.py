@@ -111,7 +111,7 @@ class LayerSearch:
                     break
             self.pools[k].grow()
         assert full < masks
-        self.progress.labels += int(pool.count[0])
+        self.progress.labels += int(pool.total[0])
         if st.last:
             self._collect(prices, k, way, pool, goal, found)
         else:
@@ -124,7 +124,7 @@ class LayerSearch:
         cycles = np.maximum(compute, self.goal.least_cycles)
         bounds = self.bounds.bounds(self.goal, prices, k, way, above, cycles)
         value = self.bounds.values(self.goal, bounds, cycles)
-        ids = np.empty(int(above.count[0]), np.int32)
+        ids = np.empty(int(above.total[0]), np.int32)
         ids = ids[: kernels.finished(above, ids)]
         order = np.argsort(value, kind="stable")
         for at, s in enumerate(order):

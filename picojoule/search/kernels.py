@@ -77,7 +77,7 @@ class Pool(NamedTuple):
     alive: np.ndarray
     next: np.ndarray
     head: np.ndarray  # int32[tile * masks]
-    count: np.ndarray  # int64[1]
+    total: np.ndarray  # int64[1]: labels in use
 
 
 class Goal(NamedTuple):
@@ -345,7 +345,7 @@ def insert(st, pool, n):  # noqa: ANN001, ANN201
             before = i
         i = nxt
     pool.alive[n] = 1
-    pool.count[0] = n + 1
+    pool.total[0] = n + 1
     return True
 
 
@@ -486,7 +486,7 @@ def advance(st, goal, pool, stage, runs, slides, ends):  # noqa: ANN001, ANN201
                 if hopeless(goal, bound, cycles):
                     i = pool.next[i]
                     continue
-                if pool.count[0] + 64 >= len(pool.energy):
+                if pool.total[0] + 64 >= len(pool.energy):
                     return -1
                 if mask == full and st.last:
                     if found < len(ends):
@@ -506,13 +506,13 @@ def advance(st, goal, pool, stage, runs, slides, ends):  # noqa: ANN001, ANN201
                     continue
                 for t in range(len(st.keeps)):
                     if st.keeps[t] and not (mask >> t) & 1:
-                        _place(st, goal, pool, i, t, pool.count[0], dig)
+                        _place(st, goal, pool, i, t, pool.total[0], dig)
                 for d in range(dims):
                     a = dig[d]
                     for m in range(st.move_start[d, a], st.move_start[d, a + 1]):
-                        if pool.count[0] + 8 >= len(pool.energy):
+                        if pool.total[0] + 8 >= len(pool.energy):
                             return -1
-                        _shrink(st, goal, pool, i, d, st.move_to[d, m], pool.count[0], dig, stage, runs, slides)
+                        _shrink(st, goal, pool, i, d, st.move_to[d, m], pool.total[0], dig, stage, runs, slides)
                 i = pool.next[i]
     return found
 
@@ -599,7 +599,7 @@ def enter(st, goal, old, pool, ids, sub, spatial, crossed, code, wanted, run_cou
             dig[d] = sub[d, above[d]]
             waste *= crossed[d, above[d]]
             at += dig[d] * st.stride[d]
-        n = pool.count[0]
+        n = pool.total[0]
         if n + 8 >= len(pool.energy):
             return -1
         _enter_one(st, goal, old, pool, i, n, at, dig, spatial, waste, run_count, stage, runs, extra)

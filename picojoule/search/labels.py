@@ -19,7 +19,7 @@ class LabelPool:
             self._allocate()
         assert self.pool is not None
         head = np.full((tiles, masks), -1, np.int32)
-        self.pool.count[0] = 0
+        self.pool.total[0] = 0
         self.pool = self.pool._replace(head=head)
         return self.pool
 
@@ -36,5 +36,5 @@ class LabelPool:
             top_energy=np.empty(n, f8), top_load=np.empty((n, k), f8), tile=np.empty(n, i4), mask=np.empty(n, i1),
             top=np.empty(n, i1), owner=np.empty(n, i1), run=np.empty(n, i4), segment=np.empty(n, i1), sdim=np.empty(n, i1),
             sfrom=np.empty(n, i2), spassed=np.empty(n, i1), rested=np.empty(n, i1), parent=np.empty(n, i4),
-            action=np.empty(n, i2), alive=np.zeros(n, i1), next=np.empty(n, i4), head=np.empty((0, 0), i4), count=np.zeros(1, np.int64),
+            action=np.empty(n, i2), alive=np.zeros(n, i1), next=np.empty(n, i4), head=np.empty((0, 0), i4), total=np.zeros(1, np.int64),
         )

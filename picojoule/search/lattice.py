@@ -35,7 +35,8 @@ def roots(n: int) -> tuple[int, ...]:
     own = set(divisors(n))
     big = n >= 1000
     budget = 22 - len(own) if big else 6 if len(own) <= 4 else 2
-    have, chosen, candidates = set(own), [], _candidates(n)
+    have, candidates = set(own), _candidates(n)
+    chosen: list[int] = []
     for _ in range(3):
         new = {t: set(divisors(t)) - have for t in candidates}
         fitting = [t for t in candidates if new[t] and len(have | new[t]) - len(own) <= budget and (budget > 2 or _edge(new[t]))]

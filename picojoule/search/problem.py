@@ -111,7 +111,7 @@ class Problem:
                             hint="rewrite the layer so that one operand has two-term ranks")
         if not affine:
             return -1, []
-        out = []
+        out: list[tuple[tuple[int, ...], int, int]] = []
         for r in self.tensors[affine[0]].ranks:
             if len(r.terms) == 2:
                 (a, p), (b, q) = r.terms
@@ -300,12 +300,13 @@ class Prices:
             return 0.0
         return tensor_word_pj(self.problem.memory(stage, t), self.problem.tensors[t], action)
 
-    def _line(self, t: int, outer: int, inner: int, at_node: float, at_holder: float, node_rate, holder_rate, extra: float = 0.0) -> None:  # noqa: ANN001
+    def _line(self, t: int, outer: int, inner: int, at_node: float, at_holder: float, node_rate: np.ndarray,
+              holder_rate: np.ndarray) -> None:
         """A line with `at_node` per word at the node, `at_holder` at the holder, transfers between."""
         merges, pj = self._crossing(outer, inner, t)
         coef = [0.0] * (len(merges) + 1)
         coef[0] += at_node
-        coef[-1] += at_holder + extra
+        coef[-1] += at_holder
         for j, x in enumerate(pj):
             coef[j] += x
         port = np.zeros((len(self.ports), len(merges) + 1))
