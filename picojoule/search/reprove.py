@@ -723,6 +723,9 @@ def reprove(layer: Layer, chip: Chip, tiles: Tiles, worth: Worth, seconds: float
         left, least = [], math.inf
         for way in itertools.product(*about.choices):
             out.pairs += 1
+            if time.process_time() > deadline:
+                out.open += 1
+                continue
             spread = float(math.prod(math.prod(u.extents) for u in way))
             energy, cycles = search.simple_bound(way), layer.macs / spread / chip.compute.macs_per_cycle
             if about.worth(energy + about.leak * cycles, cycles):
@@ -731,9 +734,7 @@ def reprove(layer: Layer, chip: Chip, tiles: Tiles, worth: Worth, seconds: float
             else:
                 out.bounded += 1
         todo.append((least, len(todo), search, left))
-    for _, _, search, left in sorted(todo, key=lambda x: x[:2]):
-        if not left:
-            continue
+    for _, _, search, left in sorted((x for x in todo if x[3]), key=lambda x: x[:2]):
         remaining = len(left)
         try:
             start = search.begin()

@@ -164,8 +164,8 @@ class _Layer:
         points = math.prod(e.bound for e in mapping.entries if isinstance(e, Loop))
         if points <= WALKED and self.accounting == "default":
             walked = simulate(self.layer, self.chip, mapping)
-            tables = ((walked.reads(), traffic.reads()), (walked.writes(), traffic.writes()), (walked.crossings(), traffic.crossings()))
-            same = walked.steps == traffic.steps and all(_nonzero(a) == _nonzero(b) for a, b in tables)
+            one, other = ((t.reads(), t.writes(), t.crossings()) for t in (walked, traffic))
+            same = walked.steps == traffic.steps and all(_nonzero(a) == _nonzero(b) for a, b in zip(one, other, strict=True))
             self.book.say("words", same, f"counted, and walked over {points:,} points")
 
     def _costs(self, mapping: Mapping, traffic: Traffic) -> None:
@@ -269,7 +269,7 @@ class _Layer:
         admitted = bool(c.get("outside_the_proof")) == outside and not (outside and proved)
         book.say("certificate: outside_the_proof", admitted, "nothing" if not outside else "and so not proved")
         if not outside and not proved:
-            book.say("certificate: unproved", gap > SAME, "a gap stands open" if gap > SAME else "without a gap it would be proved")
+            book.say("certificate: unproved", gap > SAME, "a gap is open" if gap > SAME else "without a gap it would be proved")
         self.claims = bool(proved) or (gap < 1.0 and objective in ("energy", "edp") and "hull" not in c)
 
     def _outside(self) -> bool:
@@ -308,8 +308,9 @@ class _Layer:
         _, runs, slides = SPACES[str(c["space"])]
         began = time.process_time()
         worth, what = self._worth()
-        out = reprove(self.layer, self.chip, self._tiles(), worth, seconds, ports=False, runs=runs, slides=slides)
-        if out.better is not None and any(m.ports for m in self.chip.memories):  # perhaps only a port forbids it
+        first = bool(c.get("ports_in_labels"))  # where the fast search needed ports, so will this one
+        out = reprove(self.layer, self.chip, self._tiles(), worth, seconds, ports=first, runs=runs, slides=slides)
+        if out.better is not None and not first and any(m.ports for m in self.chip.memories):  # perhaps a port forbids it
             left = max(0.0, seconds - (time.process_time() - began))
             out = reprove(self.layer, self.chip, self._tiles(), worth, left, runs=runs, slides=slides)
         used = time.process_time() - began

@@ -1,0 +1,87 @@
+"""Random small problems for the search, seeded: every feature that layers and chips may have, few enough mappings to list."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from picojoule.hardware.chip import Chip, FanOut
+from picojoule.mapping.mapping import Mapping
+from picojoule.search.lattice import outermost_tiles
+from picojoule.workload.layer import Layer, Rank, Tensor, conv, gemm
+from tests.oracle.enumerate import Tiny, _tiny_chip, all_mappings
+
+KINDS = ("gemm", "batched", "conv", "strided", "padded", "conv2d", "depthwise", "grouped", "sum", "odd")
+RAGGED = ("long", "window")  # few dimensions with bounds that no factors suit
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What may occur; `least` and `most` bound the number of mappings listed."""
+
+    kinds: tuple[str, ...] = KINDS
+    imperfect: bool = True
+    chip: Tiny = Tiny(links=False)
+    macs_per_cycle: tuple[float, ...] = (1.0,)
+    axes: tuple[int, ...] = ()  # sizes of axes, in place of those of the chip
+    least: int = 2
+    most: int = 600
+
+
+def problems(n: int, seed: int, wanted: Wanted) -> Iterator[tuple[Layer, Chip, list[Mapping]]]:
+    """`n` problems with all their mappings (nodes in the two placements that suffice)."""
+    rng = random.Random(seed)
+    while n:
+        layer = small_layer(rng, rng.choice(wanted.kinds))
+        chip = _tiny_chip(rng, layer, wanted.chip)
+        levels = tuple(_resized(rng, x, wanted.axes) if isinstance(x, FanOut) and wanted.axes else x for x in chip.levels)
+        chip = replace(chip, levels=levels, compute=replace(chip.compute, macs_per_cycle=rng.choice(wanted.macs_per_cycle)))
+        roots = {d: outermost_tiles(b, True) for d, b in layer.dims} if wanted.imperfect else None
+        found = list(itertools.islice(all_mappings(layer, chip, roots, "two"), wanted.most + 1))
+        if wanted.least <= len(found) <= wanted.most:
+            n -= 1
+            yield layer, chip, found
+
+
+def _resized(rng: random.Random, fanout: FanOut, sizes: tuple[int, ...]) -> FanOut:
+    return replace(fanout, axes=tuple(replace(a, size=rng.choice(sizes)) for a in fanout.axes))
+
+
+def small_layer(rng: random.Random, kind: str) -> Layer:
+    of = lambda *n: rng.choice(n)  # noqa: E731
+    bits = of(8, 8, 16)
+    some = of(2, 3, 4, 5, 7)
+    if kind == "gemm":
+        layer = gemm(M=of(2, 3, 4, 5, 6, 7), N=of(1, 2, 3, 4, 5), K=of(2, 3, 4, 5), bits=bits)
+    elif kind == "batched":  # H indexes every tensor
+        layer = gemm(M=of(2, 3, 4), N=of(1, 2, 3), K=of(1, 2, 3), batch=of(2, 3, 5), bits=bits)
+    elif kind == "conv":
+        layer = conv(K=of(1, 2, 3), C=of(1, 1, 2), P=some, Q=1, R=of(2, 3), S=1, dilation=of(1, 1, 2), bits=bits)
+    elif kind == "strided":  # strides beyond the kernel leave holes
+        layer = conv(K=of(1, 2), C=1, P=of(2, 3, 4, 5), Q=1, R=of(2, 3), S=1, stride=of(2, 3, 4), dilation=of(1, 1, 2, 3), bits=bits)
+    elif kind == "padded":
+        r, p = of(3, 3, 5), of(3, 4, 5, 7)
+        stride = of(1, 1, 2)
+        reach = (p - 1) * stride + r
+        layer = conv(K=of(1, 2), C=1, P=p, Q=1, R=r, S=1, stride=stride, pad=(1, 0), size=(reach - 2 + of(0, 0, -1, 1), 1), bits=bits)
+    elif kind == "conv2d":
+        layer = conv(K=of(1, 2), C=1, P=of(2, 3), Q=of(2, 3), R=of(1, 2), S=2, stride=(of(1, 2), 1), bits=bits)
+    elif kind == "depthwise":
+        layer = conv(K=(g := of(2, 3, 4)), C=g, groups=g, P=of(2, 3, 4, 5), Q=1, R=of(2, 3), S=1, stride=of(1, 1, 2), bits=bits)
+    elif kind == "grouped":
+        layer = conv(K=of(2, 4), C=of(2, 4), groups=2, P=of(2, 3), Q=1, R=of(1, 2), S=1, batch=of(1, 2), bits=bits)
+    elif kind == "sum":  # one operand: a sum over a window, as average pooling does
+        rows = Rank(((of(1, 2, 3), "P"), (of(1, 2), "R")))
+        tensors = (Tensor("I", "input", (Rank(((1, "C"),)), rows), bits), Tensor("O", "output", (Rank(((1, "C"),)), Rank(((1, "P"),))), bits))
+        layer = Layer("sum", "Sum", (("C", of(2, 3)), ("P", some), ("R", of(2, 3))), tensors)
+    elif kind == "long":
+        layer = gemm(M=of(11, 13, 19, 23, 31), N=1, K=of(1, 2, 3, 5), bits=bits)
+    elif kind == "window":
+        layer = conv(K=1, C=1, P=of(7, 11, 13), Q=1, R=of(2, 3, 5), S=1, stride=of(1, 2), dilation=of(1, 2), bits=bits)
+    else:  # a dimension that indexes one operand alone: it leaves the two other tensors in place
+        tensors = (Tensor("A", "input", (Rank(((1, "M"),)), Rank(((1, "K"),)), Rank(((1, "L"),))), bits),
+                   Tensor("B", "weight", (Rank(((1, "K"),)),), bits), Tensor("Z", "output", (Rank(((1, "M"),)),), bits))
+        layer = Layer("odd", "Odd", (("M", of(2, 3, 4)), ("K", of(2, 3)), ("L", of(2, 3))), tensors)
+    return layer.bits_of(output=16) if rng.random() < 0.3 else layer
