@@ -127,7 +127,8 @@ def parse(text: str, layer: Layer, chip: Chip, where: str = "") -> Mapping:
         for word in piece.replace(",", " ").split():
             m = _LOOP.match(word)
             if not m:
-                raise MappingError(f"cannot read {word!r}", where=at, hint="write a loop as m4, unrolled as X:m4, a node as Buffer{A}")
+                raise MappingError(f"cannot read {word!r}", where=at,
+                                   hint="write a loop as m4, unrolled as X:m4, a node as Buffer{A}")
             dim = next((d for d, _ in layer.dims if d.lower() == m["dim"].lower()), None)
             if dim is None:
                 raise unknown_name("dimension", m["dim"], [d for d, _ in layer.dims], at)
@@ -212,12 +213,14 @@ def _check_residence(mapping: Mapping, layer: Layer, chip: Chip, where: str) -> 
             if kept and rule == "never":
                 raise MappingError(f"{m.name} does not keep {t.role} tensors such as {t.name}", where=where, hint="drop the node")
             if not kept and rule == "must":
-                raise MappingError(f"{m.name} must keep {t.name} and has no node for it", where=where, hint=f"add {m.name}{{{t.name}}}")
+                raise MappingError(f"{m.name} must keep {t.name} and has no node for it", where=where,
+                                   hint=f"add {m.name}{{{t.name}}}")
     first = next((i for i, e in enumerate(mapping.entries) if isinstance(e, Loop)), len(mapping.entries))
     early = {e.tensor for e in mapping.entries[:first] if isinstance(e, Node) and e.memory == chip.dram.name}
     for t in layer.tensors:
         if t.name not in early:
-            raise MappingError(f"{t.name} must start in {chip.dram.name}, above every loop", where=where, hint="begin with its node")
+            raise MappingError(f"{t.name} must start in {chip.dram.name}, above every loop", where=where,
+                               hint="begin with its node")
 
 
 def _check_capacity(mapping: Mapping, layer: Layer, chip: Chip, where: str) -> None:

@@ -52,11 +52,15 @@ class Bounds:
         if self._template_key != key:
             ones = np.ones(len(self.lattice.dims), np.int64)
             self._template_key = key
-            self._template_stage = self.tables.stage(prices, k, [*way, Boundary(ones, np.zeros_like(ones), self.tables.subs(ones, ones[None])[0], ones[None])])
+            self._template_stage = self.tables.stage(
+                prices, k, [*way, Boundary(ones, np.zeros_like(ones), self.tables.subs(ones, ones[None])[0], ones[None])]
+            )
         assert self._template_stage is not None
         return self._template_stage
 
-    def inner(self, prices: Prices, k: int, way: list[Boundary], extents: np.ndarray, axes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    def inner(
+        self, prices: Prices, k: int, way: list[Boundary], extents: np.ndarray, axes: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """(low, top, fixed, digits below) of stage k for each choice of spatial extents, for bounds."""
         tensors = len(self.problem.tensors)
         low, top = np.zeros((len(extents), tensors)), np.zeros((len(extents), tensors))
@@ -78,8 +82,17 @@ class Bounds:
                     out[:, t] *= np.minimum(extents[:, p], extents[:, q])
         return out
 
-    def _bound_coefficients(self, prices: Prices, k: int, way: list[Boundary], t: int, copies: np.ndarray, extents: np.ndarray,
-                            low: np.ndarray, top: np.ndarray) -> np.ndarray:
+    def _bound_coefficients(
+        self,
+        prices: Prices,
+        k: int,
+        way: list[Boundary],
+        t: int,
+        copies: np.ndarray,
+        extents: np.ndarray,
+        low: np.ndarray,
+        top: np.ndarray,
+    ) -> np.ndarray:
         """Fill the tensor's columns; returns what a node that saves more further in than it costs may take off (or 0)."""
         line = prices.lines[k, t]
         spread = extents[:, ~self.problem.relevant[t]].prod(axis=1)
@@ -143,7 +156,9 @@ class Bounds:
         if pr.slider >= 0:
             least_run[pr.slider] *= self.tables.least_ranks()
         result = np.empty(len(idx))
-        kernels.bound_spatial(subs, tiles, self.lattice.digits, self.lattice.stride, energy, pr.least, least_run, low, top, kept, fixed, result)
+        kernels.bound_spatial(
+            subs, tiles, self.lattice.digits, self.lattice.stride, energy, pr.least, least_run, low, top, kept, fixed, result
+        )
         out[idx] = result
         return out
 
@@ -161,7 +176,9 @@ class Bounds:
             low, top, fixed, subs = self.inner(prices, k + 1, way, self.choices[k + 1][0][idx], self.choices[k + 1][1][idx])
             lat = self.lattice
             kept = np.array(prices.pattern[k + 1])
-            kernels.allowance(subs, lat.digits, lat.stride, lat.move_start, lat.move_to, self.problem.least, low, fixed, limit[idx], kept, allow)
+            kernels.allowance(
+                subs, lat.digits, lat.stride, lat.move_start, lat.move_to, self.problem.least, low, fixed, limit[idx], kept, allow
+            )
             most = top.max(axis=0) * (1 + 1e-9) if k + 2 == len(self.problem.stages) else np.full(tensors, np.inf)
             return st._replace(allow=allow, top_coef=top.min(axis=0) * (1 - 1e-9), top_most=most)
         return st._replace(allow=allow)

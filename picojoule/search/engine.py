@@ -42,7 +42,9 @@ class Options:
 class LayerSearch:
     """Searches one problem for all mappings that a goal wants; `found` collects them."""
 
-    def __init__(self, problem: Problem, options: Options, ports: tuple[PortKey, ...] = (), tables: StageTables | None = None) -> None:
+    def __init__(
+        self, problem: Problem, options: Options, ports: tuple[PortKey, ...] = (), tables: StageTables | None = None
+    ) -> None:
         self.problem, self.options, self.ports = problem, options, ports
         self.lattice = problem.lattice
         self.tables = tables or StageTables(problem, ports)
@@ -87,9 +89,24 @@ class LayerSearch:
 
         def start(pool: Pool) -> bool:
             n = 0
-            for field_, value in (("energy", extra[0]), ("used", 0.0), ("waste", 1.0), ("top_energy", 0.0), ("tile", 0), ("mask", 0),
-                                  ("top", 0), ("owner", -1), ("run", 0), ("segment", 0), ("sdim", -1), ("sfrom", 0), ("spassed", 0),
-                                  ("rested", 0), ("parent", -1), ("action", -1)):
+            for field_, value in (
+                ("energy", extra[0]),
+                ("used", 0.0),
+                ("waste", 1.0),
+                ("top_energy", 0.0),
+                ("tile", 0),
+                ("mask", 0),
+                ("top", 0),
+                ("owner", -1),
+                ("run", 0),
+                ("segment", 0),
+                ("sdim", -1),
+                ("sfrom", 0),
+                ("spassed", 0),
+                ("rested", 0),
+                ("parent", -1),
+                ("action", -1),
+            ):
                 getattr(pool, field_)[n] = value
             pool.load[n], pool.top_load[n] = extra[1:], 0.0
             kernels.insert(st, pool, 0)
@@ -137,8 +154,17 @@ class LayerSearch:
             self.progress.opened += 1
             self._open(prices, k, way, above, ids, extents[s], axes[s], compute[s])
 
-    def _open(self, prices: Prices, k: int, way: list[Boundary], above: Pool, ids: np.ndarray, extents: np.ndarray, axes: np.ndarray,
-              compute: float) -> None:
+    def _open(
+        self,
+        prices: Prices,
+        k: int,
+        way: list[Boundary],
+        above: Pool,
+        ids: np.ndarray,
+        extents: np.ndarray,
+        axes: np.ndarray,
+        compute: float,
+    ) -> None:
         """Search below one choice of spatial extents: the labels that may still win, class by class."""
         sub, waste = self.tables.subs(extents, axes)
         last = k == len(self.problem.stages) - 1
@@ -154,22 +180,56 @@ class LayerSearch:
             runs = self.tables.run_counts(prices, k, here, st)
             goal = self._with_cycles(compute)
 
-            def start(pool: Pool, goal: Goal = goal, st: Stage = st, extra: np.ndarray = extra, runs: np.ndarray = runs, wanted: int = wanted) -> bool:
-                n = kernels.enter(st, goal, above, pool, chosen, sub, extents, waste, code, wanted, runs, k, self.options.runs, extra)
+            def start(
+                pool: Pool,
+                goal: Goal = goal,
+                st: Stage = st,
+                extra: np.ndarray = extra,
+                runs: np.ndarray = runs,
+                wanted: int = wanted,
+            ) -> bool:
+                n = kernels.enter(
+                    st, goal, above, pool, chosen, sub, extents, waste, code, wanted, runs, k, self.options.runs, extra
+                )
                 return n >= 0
 
             self._advance(prices, k, here, st, goal, start)
 
-    def _select(self, prices: Prices, k: int, way: list[Boundary], above: Pool, ids: np.ndarray, extents: np.ndarray, axes: np.ndarray, sub: np.ndarray,
-                waste: np.ndarray, goal: Goal) -> np.ndarray:
+    def _select(
+        self,
+        prices: Prices,
+        k: int,
+        way: list[Boundary],
+        above: Pool,
+        ids: np.ndarray,
+        extents: np.ndarray,
+        axes: np.ndarray,
+        sub: np.ndarray,
+        waste: np.ndarray,
+        goal: Goal,
+    ) -> np.ndarray:
         """The finished labels of the stage above that may still meet the goal below these extents."""
         low, top, fixed, _ = self.bounds.inner(prices, k, way, extents[None], axes[None])
         out = np.empty(len(ids), np.int32)
-        n = kernels.select(self.bounds.template(prices, k, way), goal, above, ids, sub, waste, low[0], top[0], self.tables.least_ranks(), float(fixed[0]),
-                           self.tables.port_floor(prices, k - 1, way), out)
+        n = kernels.select(
+            self.bounds.template(prices, k, way),
+            goal,
+            above,
+            ids,
+            sub,
+            waste,
+            low[0],
+            top[0],
+            self.tables.least_ranks(),
+            float(fixed[0]),
+            self.tables.port_floor(prices, k - 1, way),
+            out,
+        )
         return out[:n]
 
-    def _classes(self, tiles: np.ndarray, extents: np.ndarray, sub: np.ndarray) -> tuple[np.ndarray, list[tuple[int, np.ndarray]]]:
+    def _classes(
+        self, tiles: np.ndarray, extents: np.ndarray, sub: np.ndarray
+    ) -> tuple[np.ndarray, list[tuple[int, np.ndarray]]]:
         """(int32[tile] class of the tile above, [(class, D per dimension)]): tiles whose counts depend on D differ."""
         lat = self.lattice
         code = np.zeros(lat.size, np.int64)

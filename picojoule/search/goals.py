@@ -21,11 +21,30 @@ class Found:
     mapping: Mapping
 
 
-def goal(mode: int, least_cycles: float, leak: float, best: float = np.inf, limit: float = np.inf, slope: float = 0.0,
-         flat: float = 0.0) -> Goal:
+def goal(
+    mode: int,
+    least_cycles: float,
+    leak: float,
+    best: float = np.inf,
+    limit: float = np.inf,
+    slope: float = 0.0,
+    flat: float = 0.0,
+) -> Goal:
     """A goal for `LayerSearch.run`; see `kernels.Goal` for the modes. `slope` is pJ per cycle."""
-    return Goal(mode, np.array([best]), limit, np.empty(0), np.empty(0), slope, flat, leak, least_cycles, least_cycles, TOLERANCE,
-                np.array([np.inf, np.inf]))
+    return Goal(
+        mode,
+        np.array([best]),
+        limit,
+        np.empty(0),
+        np.empty(0),
+        slope,
+        flat,
+        leak,
+        least_cycles,
+        least_cycles,
+        TOLERANCE,
+        np.array([np.inf, np.inf]),
+    )
 
 
 def stairs_goal(goal: Goal, points: list[tuple[float, float]]) -> Goal:
@@ -43,7 +62,9 @@ def hull_goal(goal: Goal, points: list[tuple[float, float]]) -> Goal:
     for e, c in sorted(points, key=lambda x: (x[1], x[0])):
         if hull and e >= hull[-1][0]:
             continue
-        while len(hull) >= 2 and (hull[-1][0] - hull[-2][0]) * (c - hull[-2][1]) >= (e - hull[-2][0]) * (hull[-1][1] - hull[-2][1]):
+        while len(hull) >= 2 and (hull[-1][0] - hull[-2][0]) * (c - hull[-2][1]) >= (e - hull[-2][0]) * (
+            hull[-1][1] - hull[-2][1]
+        ):
             hull.pop()
         hull.append((e, c))
     return goal._replace(energy=np.array([e for e, _ in hull]), cycles=np.array([c for _, c in hull]))

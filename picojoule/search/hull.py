@@ -75,7 +75,12 @@ def least_energy_within(layers: Sequence[Sequence[Point]], counts: Sequence[int]
     tails = [sum(fastest[k + 1 :]) for k in range(len(layers))]
     states: list[tuple[float, float, tuple[int, ...]]] = [(0.0, 0.0, ())]
     for k, points in enumerate(layers):
-        grown = [(e + pe, c + pc, (*picks, i)) for e, c, picks in states for i, (pe, pc) in enumerate(points) if c + pc + tails[k] <= limit]
+        grown = [
+            (e + pe, c + pc, (*picks, i))
+            for e, c, picks in states
+            for i, (pe, pc) in enumerate(points)
+            if c + pc + tails[k] <= limit
+        ]
         grown.sort(key=lambda s: (s[1], s[0], s[2]))
         states = []
         for s in grown:

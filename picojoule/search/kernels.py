@@ -413,7 +413,11 @@ def _place(st, goal, pool, i, t, n, dig):  # noqa: ANN001, ANN202
         pool.owner[n] = -1
     pool.parent[n], pool.action[n] = i, t
     bound = energy + rest(st, tile, mask, pool.top[n], pool.owner[n], pool.top_energy[n], pool.run[n])
-    if hopeless(goal, bound, _least_cycles(st, goal, pool.waste[n], pool.load[n], pool.tile[n], pool.mask[n], pool.top[n], pool.owner[n], pool.run[n])):
+    if hopeless(
+        goal,
+        bound,
+        _least_cycles(st, goal, pool.waste[n], pool.load[n], pool.tile[n], pool.mask[n], pool.top[n], pool.owner[n], pool.run[n]),
+    ):
         return False
     if not pool.top[n] and beyond(st, goal, tile, energy + _here(st, tile, mask), pool.owner[n], pool.run[n], pool.waste[n]):
         return False
@@ -656,7 +660,11 @@ def _enter_one(st, goal, old, pool, i, n, at, dig, spatial, waste, run_count, st
             pool.owner[n], pool.run[n], pool.segment[n] = t, old.run[i], old.segment[i]
     pool.parent[n], pool.action[n] = i, -1
     bound = pool.energy[n] + rest(st, at, 0, 1, pool.owner[n], pool.top_energy[n], pool.run[n])
-    if not hopeless(goal, bound, _least_cycles(st, goal, pool.waste[n], pool.load[n], pool.tile[n], pool.mask[n], pool.top[n], pool.owner[n], pool.run[n])):
+    if not hopeless(
+        goal,
+        bound,
+        _least_cycles(st, goal, pool.waste[n], pool.load[n], pool.tile[n], pool.mask[n], pool.top[n], pool.owner[n], pool.run[n]),
+    ):
         insert(st, pool, n)
 
 

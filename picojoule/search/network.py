@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
@@ -56,8 +57,16 @@ class Task:
 
 
 def map_network(
-    network: Network, chip: Chip, objective: str = "edp", *, latency_s: float | None = None, jobs: int | None = None, cache: bool = True,
-    time_limit: float | None = None, space: str = "default", progress: Progress | None = None,
+    network: Network,
+    chip: Chip,
+    objective: str = "edp",
+    *,
+    latency_s: float | None = None,
+    jobs: int | None = None,
+    cache: bool = True,
+    time_limit: float | None = None,
+    space: str = "default",
+    progress: Progress | None = None,
 ) -> NetworkResult:
     """Map every MAC layer of a network. Objectives: "energy" (pJ), "latency" (cycles), "edp" ((sum E) x (sum L)),
     "front" (energy against latency), or "energy" with `latency_s` (least energy within a latency for the whole network).
@@ -68,7 +77,9 @@ def map_network(
     if objective not in OBJECTIVES:
         raise unknown_name("objective", objective, OBJECTIVES)
     if latency_s is not None and objective != "energy":
-        raise SpecError(f"a latency limit goes with the objective energy, not {objective}", hint="use --objective energy --latency ...")
+        raise SpecError(
+            f"a latency limit goes with the objective energy, not {objective}", hint="use --objective energy --latency ..."
+        )
     if not network.layers:
         raise SpecError(f"network {network.name!r} has no layer of multiply-accumulates", hint="nothing to map; see pj profile")
     if space not in NAMED:
@@ -83,10 +94,15 @@ def map_network(
         elif objective == "front" or latency_s is not None:
             picked, extra = _network_front(crew, shapes, chip, space, limit, latency_s)
         else:
-            answers = crew.run([Task(s.layer, chip, objective, space, limit) for s in shapes], f"mapping for {objective}")
+            glances = crew.run([Task(s.layer, chip, "glance", space, limit) for s in shapes], "first look")
+            answers = crew.run(
+                [Task(s.layer, chip, objective, space, limit) for s in shapes], f"mapping for {objective}", glances
+            )
             picked, extra = [(a, 0) for a in answers], {}
         layers = tuple(_network_layer(s, chip, objective, a, i) for s, (a, i) in zip(shapes, picked, strict=True))
         gap = max(a.gap for a, _ in picked)
+        if crew.stopped:
+            extra["interrupted"] = True
         proved = all(a.proved for a, _ in picked) and extra.get("proved", True)
         cert = {"objective": objective, "space": space, "layers": len(layers), "proved": proved, "gap": gap, **extra}
         return NetworkResult(network.name, chip, objective, layers, proved, gap, crew.cpu_s, crew.compile_cpu_s, cert)
@@ -120,7 +136,9 @@ def _network_layer(shape: _Shape, chip: Chip, objective: str, answer: Points, pi
 
 
 # ---- network objectives -----------------------------------------------------------------------------------------
-def _network_edp(crew: _Crew, shapes: list[_Shape], chip: Chip, space: str, limit: float | None) -> tuple[list[tuple[Points, int]], dict[str, Any]]:
+def _network_edp(
+    crew: _Crew, shapes: list[_Shape], chip: Chip, space: str, limit: float | None
+) -> tuple[list[tuple[Points, int]], dict[str, Any]]:
     """The exact optimum of (sum E)(sum L).
 
     Every layer's hull is found for slopes in a range around the ratio E / L of a first answer. The optimum has slope
@@ -131,39 +149,59 @@ def _network_edp(crew: _Crew, shapes: list[_Shape], chip: Chip, space: str, limi
     guess = least_edp(_pairs(glances), counts)
     floor_pj = float(sum(n * g.floor_pj for n, g in zip(counts, glances, strict=True)))
     floor_cycles = float(sum(n * g.floor_cycles for n, g in zip(counts, glances, strict=True)))
-    width = max(1.3, 1.1 * (2 * guess.energy_pj / max(floor_pj, 1e-9 * guess.energy_pj) - 1), 1.1 * (2 * guess.cycles / floor_cycles - 1))
+    width = max(
+        1.3, 1.1 * (2 * guess.energy_pj / max(floor_pj, 1e-9 * guess.energy_pj) - 1), 1.1 * (2 * guess.cycles / floor_cycles - 1)
+    )
     width = min(width, 16.0)
     while True:
         slopes = (guess.energy_pj / guess.cycles / width, guess.energy_pj / guess.cycles * width)
         seeds = [tuple(m for m, _ in g.points) for g in glances]
         tasks = [Task(s.layer, chip, "hull", space, limit, slopes, seed) for s, seed in zip(shapes, seeds, strict=True)]
-        answers = crew.run(tasks, "mapping for edp")
+        answers = crew.run(tasks, "mapping for edp", glances)
         best = least_edp(_pairs(answers), counts)
         wide = _range_is_wide_enough(best, answers, counts, slopes, floor_pj, floor_cycles)
-        if wide or width >= 1e4 or not all(a.proved for a in answers):
+        if wide or width >= 1e4 or crew.stopped or not all(a.proved for a in answers):
             break
         width *= 4
-    extra = {"slope_pj_per_cycle": best.slope, "slopes": list(slopes), "proved": wide, "energy_pj": best.energy_pj, "cycles": best.cycles,
-             "floor_pj": floor_pj, "floor_cycles": floor_cycles}
+    extra = {
+        "slope_pj_per_cycle": best.slope,
+        "slopes": list(slopes),
+        "proved": wide,
+        "energy_pj": best.energy_pj,
+        "cycles": best.cycles,
+        "floor_pj": floor_pj,
+        "floor_cycles": floor_cycles,
+    }
     return list(zip(answers, best.picks, strict=True)), extra
 
 
-def _range_is_wide_enough(best: Choice, answers: Sequence[Points], counts: Sequence[int], slopes: tuple[float, float],
-                          floor_pj: float, floor_cycles: float) -> bool:
+def _range_is_wide_enough(
+    best: Choice,
+    answers: Sequence[Points],
+    counts: Sequence[int],
+    slopes: tuple[float, float],
+    floor_pj: float,
+    floor_cycles: float,
+) -> bool:
     """Whether no choice whose ratio E / L lies outside the slopes can have a smaller product.
 
     Below the range E < flat * L, and E + flat * L >= M gives L > M / (2 flat), so the product exceeds floor_E * M / (2 flat);
     above it E > steep * L gives E > M' / 2 and a product above floor_L * M' / 2.
     """
     value = best.energy_pj * best.cycles * (1 - 1e-9)
-    least = [sum(n * min(c.energy_pj + s * c.cycles for _, c in a.points) for n, a in zip(counts, answers, strict=True)) for s in slopes]
+    least = [
+        sum(n * min(c.energy_pj + s * c.cycles for _, c in a.points) for n, a in zip(counts, answers, strict=True))
+        for s in slopes
+    ]
     return bool(floor_pj * least[0] / (2 * slopes[0]) >= value and floor_cycles * least[1] / 2 >= value)
 
 
-def _network_front(crew: _Crew, shapes: list[_Shape], chip: Chip, space: str, limit: float | None, latency_s: float | None
-                   ) -> tuple[list[tuple[Points, int]], dict[str, Any]]:
+def _network_front(
+    crew: _Crew, shapes: list[_Shape], chip: Chip, space: str, limit: float | None, latency_s: float | None
+) -> tuple[list[tuple[Points, int]], dict[str, Any]]:
     """Least energy within a latency, or the point of least EDP of the network's front (all copies of a layer alike)."""
-    answers = crew.run([Task(s.layer, chip, "front", space, limit) for s in shapes], "energy-latency fronts")
+    glances = crew.run([Task(s.layer, chip, "glance", space, limit) for s in shapes], "first look")
+    answers = crew.run([Task(s.layer, chip, "front", space, limit) for s in shapes], "energy-latency fronts", glances)
     counts = [s.count for s in shapes]
     if latency_s is None:
         try:
@@ -178,8 +216,10 @@ def _network_front(crew: _Crew, shapes: list[_Shape], chip: Chip, space: str, li
     choice = least_energy_within(repeated, [1] * len(repeated), cycles)
     if choice is None:
         fastest = sum(min(c for _, c in p) for p in repeated)
-        raise NoMapping(f"no mapping within {latency_s:g} s: the fastest found takes {fastest / chip.clock_hz:g} s",
-                        hint="relax --latency, or choose a faster chip")
+        raise NoMapping(
+            f"no mapping within {latency_s:g} s: the fastest found takes {fastest / chip.clock_hz:g} s",
+            hint="relax --latency, or choose a faster chip",
+        )
     return list(zip(answers, choice.picks, strict=True)), {"latency_limit_cycles": cycles, "copies_alike": True}
 
 
@@ -193,7 +233,11 @@ def work(task: Task) -> Points:
     began = time.process_time()
     if task.kind in OBJECTIVES:
         r = best_mapping(task.layer, task.chip, task.kind, space=task.space, time_limit=task.time_limit)
-        points = tuple((p.mapping, evaluate(task.layer, task.chip, p.mapping)) for p in r.front) if task.kind == "front" else ((r.mapping, r.cost),)
+        points = (
+            tuple((p.mapping, evaluate(task.layer, task.chip, p.mapping)) for p in r.front)
+            if task.kind == "front"
+            else ((r.mapping, r.cost),)
+        )
         return Points(points, r.proved, r.gap, r.certificate, r.search_cpu_s)
     lp = LayerProblem(task.layer, task.chip, task.space)
     deadline = None if task.time_limit is None else began + task.time_limit
@@ -209,12 +253,17 @@ def _glance(lp: LayerProblem, began: float) -> Points:
     if not answer.points:
         answer = solve(lp, goal(0, 0.0, 0.0))
     if not answer.points:
-        raise NoMapping(f"no mapping of layer {lp.layer.name!r} on {lp.chip.name!r}", hint="enlarge a memory, or allow bypass (may_keep)")
+        raise NoMapping(
+            f"no mapping of layer {lp.layer.name!r} on {lp.chip.name!r}", hint="enlarge a memory, or allow bypass (may_keep)"
+        )
     probe = LayerSearch(lp.problem(lp.steps()[-1][0]), lp.steps()[-1][1])
     floor_cycles = probe.tables.least_cycles()
     floor_pj = probe.bounds.floor() + lp.problem(False).leak_pj_per_cycle() * floor_cycles
     points = tuple((f.mapping, c) for f, c in answer.points)
-    return Points(points, False, 1.0, {}, time.process_time() - began, floor_pj, floor_cycles)
+    best = points[0][1]
+    gap = max(0.0, 1.0 - floor_pj * floor_cycles / (best.energy_pj * best.cycles))
+    cert = certificate(lp, "edp", points[0][0], best, answer, False, gap)
+    return Points(points, False, gap, cert, time.process_time() - began, float(floor_pj), float(floor_cycles))
 
 
 def _hull(lp: LayerProblem, task: Task, began: float, deadline: float | None) -> Points:
@@ -249,6 +298,11 @@ def _size(layer: Layer) -> int:
     return prod(len(outermost_tiles(n, True)) for _, n in layer.dims)
 
 
+def _ignore_interrupts() -> None:
+    """Workers leave an interrupt to the process that waits for them."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 class _Crew:
     """Runs tasks in worker processes (or here, when one job is enough), through the cache; counts CPU seconds."""
 
@@ -257,6 +311,7 @@ class _Crew:
         self.cache, self.progress = cache, progress
         self.cpu_s, self.compile_cpu_s = 0.0, 0.0
         self.pool: ProcessPoolExecutor | None = None
+        self.stopped = False  # by an interrupt
 
     def __enter__(self) -> _Crew:
         return self
@@ -265,30 +320,43 @@ class _Crew:
         if self.pool is not None:
             self.pool.shutdown(wait=False, cancel_futures=True)
 
-    def run(self, tasks: Sequence[Task], what: str) -> list[Points]:
-        """Answers in the order of the tasks."""
+    def run(self, tasks: Sequence[Task], what: str, fallback: Sequence[Points] = ()) -> list[Points]:
+        """Answers in the order of the tasks. An interrupt ends the run; what is not answered yet falls back to a first look,
+        and later runs answer with their fallback at once. Without a fallback the interrupt goes on."""
         out: list[Points | None] = [self.cache.get(t) for t in tasks]
         todo = [i for i, a in enumerate(out) if a is None]
-        done = len(tasks) - len(todo)
-        self._tell(done, len(tasks), what)
-        if not todo:
-            return [a for a in out if a is not None]
         todo.sort(key=lambda i: -_size(tasks[i].layer))  # the longest first
+        self._tell(len(tasks) - len(todo), len(tasks), what)
+        try:
+            if todo and not self.stopped:
+                self._warm()
+                self._answer(tasks, todo, out, what)
+        except KeyboardInterrupt:
+            if not fallback:
+                raise
+            self.stopped = True
+            self._stop()
+        return [fallback[i] if a is None else a for i, a in enumerate(out)]
+
+    def _answer(self, tasks: Sequence[Task], todo: list[int], out: list[Points | None], what: str) -> None:
+        done = len(tasks) - len(todo)
         if self.jobs == 1 or len(todo) == 1:
-            self._warm()
-            for i in todo:
-                out[i] = self._finish(tasks[i], work(tasks[i]))
-                done += 1
-                self._tell(done, len(tasks), what)
+            results = ((i, work(tasks[i])) for i in todo)
         else:
-            self._warm()
-            pool = self._pool()
-            futures: dict[Future[Points], int] = {pool.submit(work, tasks[i]): i for i in todo}
-            for f in as_completed(futures):
-                out[futures[f]] = self._finish(tasks[futures[f]], f.result())
-                done += 1
-                self._tell(done, len(tasks), what)
-        return [a for a in out if a is not None]
+            futures: dict[Future[Points], int] = {self._pool().submit(work, tasks[i]): i for i in todo}
+            results = ((futures[f], f.result()) for f in as_completed(futures))
+        for i, answer in results:
+            out[i] = self._finish(tasks[i], answer)
+            done += 1
+            self._tell(done, len(tasks), what)
+
+    def _stop(self) -> None:
+        """End the workers at once: what they were doing is not waited for."""
+        if self.pool is not None:
+            for process in list((self.pool._processes or {}).values()):
+                process.terminate()
+            self.pool.shutdown(wait=False, cancel_futures=True)
+            self.pool = None
 
     def _finish(self, task: Task, answer: Points) -> Points:
         self.cpu_s += answer.search_cpu_s
@@ -309,7 +377,5 @@ class _Crew:
     def _pool(self) -> ProcessPoolExecutor:
         if self.pool is None:
             method = "fork" if os.name == "posix" and os.uname().sysname == "Linux" else "spawn"
-            self.pool = ProcessPoolExecutor(self.jobs, mp_context=get_context(method))
+            self.pool = ProcessPoolExecutor(self.jobs, mp_context=get_context(method), initializer=_ignore_interrupts)
         return self.pool
-
-

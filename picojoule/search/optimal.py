@@ -59,6 +59,7 @@ class Answer:
 
 def simplified(chip: Chip, space: Space) -> Chip:
     """The chip as a space sees it: without bypass, memories keep whatever they may keep; without ports, none binds."""
+
     def simple(m: Memory) -> Memory:
         if not space.bypass:
             m = replace(m, keeps=tuple(dict.fromkeys(m.keeps + m.may_keep)), may_keep=())
@@ -115,8 +116,13 @@ def value_of(g: Goal, energy: float, cycles: float) -> float:
     return energy
 
 
-def solve(lp: LayerProblem, make: Goal, seeds: Sequence[tuple[Found, Cost]] = (), deadline: float | None = None,
-          steps: list[tuple[bool, Options]] | None = None) -> Answer:
+def solve(
+    lp: LayerProblem,
+    make: Goal,
+    seeds: Sequence[tuple[Found, Cost]] = (),
+    deadline: float | None = None,
+    steps: list[tuple[bool, Options]] | None = None,
+) -> Answer:
     """Everything that the goal wants, with true costs. Ports join the labels only when a mapping turns out to need them."""
     points = list(seeds)
     ports: tuple[PortKey, ...] = ()
@@ -147,12 +153,20 @@ def _seeded(make: Goal, points: Sequence[tuple[Found, Cost]]) -> Goal:
     return make._replace(best=np.array([min([*values, float(make.best[0])])]))
 
 
-def _step(lp: LayerProblem, make: Goal, imperfect: bool, options: Options, ports: tuple[PortKey, ...],
-          points: Sequence[tuple[Found, Cost]]) -> Answer:
+def _step(
+    lp: LayerProblem,
+    make: Goal,
+    imperfect: bool,
+    options: Options,
+    ports: tuple[PortKey, ...],
+    points: Sequence[tuple[Found, Cost]],
+) -> Answer:
     """One space: with a best known value at once, else by raising a guessed value until something is found."""
     problem = lp.problem(imperfect)
     probe = LayerSearch(problem, options, ports)
-    base = make._replace(least_cycles=probe.tables.least_cycles(), base_cycles=probe.tables.least_cycles(), leak=problem.leak_pj_per_cycle())
+    base = make._replace(
+        least_cycles=probe.tables.least_cycles(), base_cycles=probe.tables.least_cycles(), leak=problem.leak_pj_per_cycle()
+    )
     floor_energy = probe.bounds.floor() + base.leak * base.least_cycles
     lower = value_of(base, floor_energy, base.least_cycles) if base.mode in (0, 1, 3) else 0.0
     guesses: tuple[float, ...] = (np.inf,) if points or base.mode in (2, 4) else GROWTH
@@ -198,8 +212,14 @@ def _new_ports(lp: LayerProblem, make: Goal, imperfect: bool, answer: Answer, po
 
 
 def best_mapping(
-    layer: Layer, chip: Chip, objective: str = "edp", *, space: str = "default", time_limit: float | None = None,
-    accounting: str = "default", latency_cycles: float | None = None,
+    layer: Layer,
+    chip: Chip,
+    objective: str = "edp",
+    *,
+    space: str = "default",
+    time_limit: float | None = None,
+    accounting: str = "default",
+    latency_cycles: float | None = None,
 ) -> LayerResult:
     """The mapping of least energy (pJ), latency (cycles) or energy-delay product, or the whole energy-latency front.
 
@@ -221,8 +241,18 @@ def best_mapping(
     value = objective_value(objective, cost)
     proved, gap = proof(objective, value, answer, lp)
     cpu = time.process_time() - began
-    return LayerResult(layer, lp.chip, objective, found.mapping, cost, proved, gap,
-                       certificate(lp, objective, found.mapping, cost, answer, proved, gap), cpu, front)
+    return LayerResult(
+        layer,
+        lp.chip,
+        objective,
+        found.mapping,
+        cost,
+        proved,
+        gap,
+        certificate(lp, objective, found.mapping, cost, answer, proved, gap),
+        cpu,
+        front,
+    )
 
 
 def _answer(lp: LayerProblem, objective: str, latency_cycles: float | None, deadline: float | None) -> Answer:
@@ -247,8 +277,12 @@ def _fastest(lp: LayerProblem, deadline: float | None) -> Answer:
 
 
 def _chosen(objective: str, answer: Answer) -> tuple[Found, Cost]:
-    key = {"edp": lambda c: c.energy_pj * c.cycles, "energy": lambda c: c.energy_pj, "latency": lambda c: (c.cycles, c.energy_pj),
-           "front": lambda c: c.energy_pj * c.cycles}[objective]
+    key = {
+        "edp": lambda c: c.energy_pj * c.cycles,
+        "energy": lambda c: c.energy_pj,
+        "latency": lambda c: (c.cycles, c.energy_pj),
+        "front": lambda c: c.energy_pj * c.cycles,
+    }[objective]
     return min(answer.points, key=lambda x: key(x[1]))
 
 
@@ -280,18 +314,35 @@ def inexact(lp: LayerProblem) -> list[str]:
     return out
 
 
-def certificate(lp: LayerProblem, objective: str, mapping: Mapping, cost: Cost, answer: Answer, proved: bool, gap: float) -> dict[str, Any]:
+def certificate(
+    lp: LayerProblem, objective: str, mapping: Mapping, cost: Cost, answer: Answer, proved: bool, gap: float
+) -> dict[str, Any]:
     """Plain JSON: the space with its borders, what was opened and closed, the answer; no timings."""
     p = answer.progress
     imperfect = lp.space.imperfect
     tiles = {d: list(outermost_tiles(n, imperfect)) for d, n in lp.layer.dims}
     return {
-        "objective": objective, "space": lp.space_name, "accounting": lp.accounting, "proved": proved, "gap": gap,
-        "energy_pj": cost.energy_pj, "cycles": cost.cycles, "value": objective_value(objective, cost),
+        "objective": objective,
+        "space": lp.space_name,
+        "accounting": lp.accounting,
+        "proved": proved,
+        "gap": gap,
+        "energy_pj": cost.energy_pj,
+        "cycles": cost.cycles,
+        "value": objective_value(objective, cost),
         "lower_bound": objective_value(objective, cost) * (1 - gap),
-        "mapping": str(mapping), "outermost_tiles": tiles,
-        "borders": ["nodes of an outer memory above those of an inner one", "one node per tensor and memory",
-                    "tensors start and end in DRAM", "inner loops divide exactly; the outermost of each dimension may be ragged"],
-        "patterns": p.patterns, "spatial_opened": p.opened, "spatial_closed": p.closed,
-        "ports_in_labels": [f"{x.memory}.{x.serves}" for x in answer.ports], "tolerance": TOLERANCE, "outside_the_proof": inexact(lp),
+        "mapping": str(mapping),
+        "outermost_tiles": tiles,
+        "borders": [
+            "nodes of an outer memory above those of an inner one",
+            "one node per tensor and memory",
+            "tensors start and end in DRAM",
+            "inner loops divide exactly; the outermost of each dimension may be ragged",
+        ],
+        "patterns": p.patterns,
+        "spatial_opened": p.opened,
+        "spatial_closed": p.closed,
+        "ports_in_labels": [f"{x.memory}.{x.serves}" for x in answer.ports],
+        "tolerance": TOLERANCE,
+        "outside_the_proof": inexact(lp),
     }

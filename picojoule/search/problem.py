@@ -85,8 +85,9 @@ class Problem:
         self.relevant = np.array([[d in t.dims for d in self.names] for t in self.tensors])
         self.owner = self._owners()
         self.slider, self.ranks = self._affine_ranks()
-        self.base = np.array([float(np.prod([distinct(r, layer.bounds) for r in t.ranks if len(r.terms) == 1] or [1]))
-                              for t in self.tensors])
+        self.base = np.array(
+            [float(np.prod([distinct(r, layer.bounds) for r in t.ranks if len(r.terms) == 1] or [1])) for t in self.tensors]
+        )
         self.widest = max(len(e) for e in self.lattice.extents)
         self.counts = self._counts()
         self._tables: dict[tuple, np.ndarray] = {}
@@ -107,8 +108,10 @@ class Problem:
         """The one tensor with two-term ranks, and per rank (a, b, n1, n2, offset, size), dim 1, dim 2."""
         affine = [t for t, x in enumerate(self.tensors) if any(len(r.terms) == 2 for r in x.ranks)]
         if len(affine) > 1 or (affine and self.tensors[affine[0]].role == "output"):
-            raise SpecError(f"layer {self.layer.name!r}: sliding windows in more than one operand, or in the output, are not mapped",
-                            hint="rewrite the layer so that one operand has two-term ranks")
+            raise SpecError(
+                f"layer {self.layer.name!r}: sliding windows in more than one operand, or in the output, are not mapped",
+                hint="rewrite the layer so that one operand has two-term ranks",
+            )
         if not affine:
             return -1, []
         out: list[tuple[tuple[int, ...], int, int]] = []
@@ -236,7 +239,8 @@ class Problem:
                     raise NoMapping(
                         f"layer {self.layer.name!r} does not fit {self.chip.name!r}: {memory.name} must keep "
                         f"{', '.join(t.name for t in held)}, one element each needs {need} b, and it has room for {room} b",
-                        hint="enlarge the memory, use fewer bits, or let a tensor bypass it (may_keep)")
+                        hint="enlarge the memory, use fewer bits, or let a tensor bypass it (may_keep)",
+                    )
 
     def leak_pj_per_cycle(self) -> float:
         """Leakage of the whole chip in pJ per cycle."""
@@ -300,8 +304,9 @@ class Prices:
             return 0.0
         return tensor_word_pj(self.problem.memory(stage, t), self.problem.tensors[t], action)
 
-    def _line(self, t: int, outer: int, inner: int, at_node: float, at_holder: float, node_rate: np.ndarray,
-              holder_rate: np.ndarray) -> None:
+    def _line(
+        self, t: int, outer: int, inner: int, at_node: float, at_holder: float, node_rate: np.ndarray, holder_rate: np.ndarray
+    ) -> None:
         """A line with `at_node` per word at the node, `at_holder` at the holder, transfers between."""
         merges, pj = self._crossing(outer, inner, t)
         coef = [0.0] * (len(merges) + 1)
@@ -317,8 +322,15 @@ class Prices:
     def _operand_prices(self, t: int) -> None:
         homes = self.homes(t)
         for outer, inner in itertools.pairwise(homes):
-            self._line(t, outer, inner, self._pj(inner, t, "write"), self._pj(outer, t, "read"),
-                       self._port_rate(inner, t, "write"), self._port_rate(outer, t, "read"))
+            self._line(
+                t,
+                outer,
+                inner,
+                self._pj(inner, t, "write"),
+                self._pj(outer, t, "read"),
+                self._port_rate(inner, t, "write"),
+                self._port_rate(outer, t, "read"),
+            )
 
     def _output_prices(self, t: int) -> None:
         """Drain, reload, update and accumulate as prices per word.

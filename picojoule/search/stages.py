@@ -28,7 +28,9 @@ class StageTables:
         self.problem, self.lattice, self.ports = problem, problem.lattice, ports
         self.choices = [spatial_choices(s.fanout, problem.layer, problem.lattice) for s in problem.stages]
         self.macs = float(problem.layer.macs)
-        self.perfect = all(int(n) % int(e) == 0 for n, x in zip(self.lattice.bounds, self.lattice.extents, strict=True) for e in x)
+        self.perfect = all(
+            int(n) % int(e) == 0 for n, x in zip(self.lattice.bounds, self.lattice.extents, strict=True) for e in x
+        )
         self._subdigits: dict[tuple[int, int, bytes], tuple[np.ndarray, np.ndarray]] = {}
 
     def cycles_of(self, spread: float) -> float:
@@ -123,7 +125,11 @@ class StageTables:
         factor = np.repeat(pr.counts[:, None], levels, axis=1)
         ranks = len(pr.ranks)
         plain = np.ones((levels, max(ranks, 1), n, n))
-        slide = np.ones((k + 1, levels, max(ranks, 1), 2, n, n, n)) if ranks and pr.slider >= 0 and kept[pr.slider] else np.ones((1,) * 7)
+        slide = (
+            np.ones((k + 1, levels, max(ranks, 1), 2, n, n, n))
+            if ranks and pr.slider >= 0 and kept[pr.slider]
+            else np.ones((1,) * 7)
+        )
         room, shared = np.full(tensors, np.inf), np.zeros(tensors, bool)
         low, low_port = np.zeros(tensors), np.zeros((len(self.ports), tensors))
         used = [float(np.prod([b.extents.prod() for b in way[: p.stage + 1]])) if p.stage >= 0 else 1.0 for p in self.ports]
@@ -164,11 +170,46 @@ class StageTables:
             tail += min(low[t], 0.0) * self.mac_words(t)
         tail_port = np.where((low_port < 0).any(axis=1) | (deeper_port < 0).any(axis=1), -np.inf, tail_port)
         full = sum(1 << t for t in range(tensors) if kept[t])
-        return Stage(lat.digits, lat.stride, lat.extent, lat.move_start, lat.move_to, lat.waste, np.array(kept), room, shared, pr.foot,
-                     pr.base, coef, port, factor, pr.slider, specs, plain, slide, pr.least, np.maximum(low, 0.0), pr.owner,
-                     useful, affine, full, last, self.perfect, tail, deeper, np.zeros((1, 1)), np.zeros(tensors), np.full(tensors, np.inf), tail_port, low_port, deeper_port)
+        return Stage(
+            lat.digits,
+            lat.stride,
+            lat.extent,
+            lat.move_start,
+            lat.move_to,
+            lat.waste,
+            np.array(kept),
+            room,
+            shared,
+            pr.foot,
+            pr.base,
+            coef,
+            port,
+            factor,
+            pr.slider,
+            specs,
+            plain,
+            slide,
+            pr.least,
+            np.maximum(low, 0.0),
+            pr.owner,
+            useful,
+            affine,
+            full,
+            last,
+            self.perfect,
+            tail,
+            deeper,
+            np.zeros((1, 1)),
+            np.zeros(tensors),
+            np.full(tensors, np.inf),
+            tail_port,
+            low_port,
+            deeper_port,
+        )
 
-    def _rank_tables(self, j: int, k: int, merged: list[Boundary], way: list[Boundary], plain: np.ndarray, slide: np.ndarray) -> None:
+    def _rank_tables(
+        self, j: int, k: int, merged: list[Boundary], way: list[Boundary], plain: np.ndarray, slide: np.ndarray
+    ) -> None:
         pr = self.problem
         for r, (_, p, q) in enumerate(pr.ranks):
             merge = self.merge(r, merged)
@@ -187,7 +228,9 @@ class StageTables:
         """What may still come off each port's load below stage k: what outputs save is counted at the end, and for ports
         further in the spread over instances is not known yet."""
         used = [float(np.prod([b.extents.prod() for b in way[: p.stage + 1]])) if p.stage >= 0 else 1.0 for p in self.ports]
-        return np.array([min(0.0, c / u) if p.stage <= k else -np.inf for p, c, u in zip(self.ports, prices.constant_port, used, strict=True)])
+        return np.array(
+            [min(0.0, c / u) if p.stage <= k else -np.inf for p, c, u in zip(self.ports, prices.constant_port, used, strict=True)]
+        )
 
     def tail(self, prices: Prices, k: int) -> tuple[float, np.ndarray]:
         """Least energy still to come below stage k: (constants and MACs at the widest spread, pJ per least word of each
@@ -305,8 +348,16 @@ class StageTables:
                     out[segment, j, d, : len(e), : len(e)] = table
         return out
 
-    def _ragged_runs(self, bound: int, d: int, e: np.ndarray, after: list[Boundary], before: list[Boundary], way: list[Boundary],
-                     table: np.ndarray) -> None:
+    def _ragged_runs(
+        self,
+        bound: int,
+        d: int,
+        e: np.ndarray,
+        after: list[Boundary],
+        before: list[Boundary],
+        way: list[Boundary],
+        table: np.ndarray,
+    ) -> None:
         """Correct the rows of `table` whose run begins at an extent that does not divide the bound."""
         for i, start in enumerate(e):
             if bound % int(start) == 0:

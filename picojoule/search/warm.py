@@ -13,7 +13,16 @@ def compile_kernels() -> float:
 
     began = time.process_time()
     port = (Port("link", "readwrite", 8.0),)
-    chip = Chip("warm-up", (Group((Memory("DRAM", None, 8, 9.0, 9.0, ports=port),)), Group((Memory("buffer", 512, 8, 1.0, 1.0),)),
-                            FanOut("array", (Axis("X", 2),)), Group((Memory("spad", 64, 8, 0.1, 0.1),))), Compute("MAC", 1.0, 8), 1e9)
+    chip = Chip(
+        "warm-up",
+        (
+            Group((Memory("DRAM", None, 8, 9.0, 9.0, ports=port),)),
+            Group((Memory("buffer", 512, 8, 1.0, 1.0),)),
+            FanOut("array", (Axis("X", 2),)),
+            Group((Memory("spad", 64, 8, 0.1, 0.1),)),
+        ),
+        Compute("MAC", 1.0, 8),
+        1e9,
+    )
     best_mapping(conv("warm-up", K=2, C=2, P=4, Q=2, R=2, S=1, bits=8), chip)
     return time.process_time() - began
