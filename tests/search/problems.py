@@ -5,13 +5,19 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from picojoule.hardware.chip import Chip, FanOut
 from picojoule.mapping.mapping import Mapping
 from picojoule.search.lattice import outermost_tiles
-from picojoule.workload.layer import Layer, Rank, Tensor, conv, gemm
+from picojoule.workload.layer import Layer, Rank, Tensor, conv, gemm, one
 from tests.oracle.enumerate import Tiny, _tiny_chip, all_mappings
+
+
+def wide_roots(n: int) -> tuple[int, ...]:
+    """Ragged outermost tiles for small bounds too: every tight one, as a stand-in for `lattice.roots` in tests."""
+    return tuple(sorted({t for p in range(2, n) if n % (t := -(-n // p)) and t > 1 and t * -(-n // t) - n <= max(1, n // 50)}))
+
 
 KINDS = ("gemm", "batched", "conv", "strided", "padded", "conv2d", "depthwise", "grouped", "sum", "odd")
 RAGGED = ("long", "window")  # few dimensions with bounds that no factors suit
@@ -23,7 +29,7 @@ class Wanted:
 
     kinds: tuple[str, ...] = KINDS
     imperfect: bool = True
-    chip: Tiny = Tiny(links=False)
+    chip: Tiny = field(default_factory=lambda: Tiny(links=False))
     macs_per_cycle: tuple[float, ...] = (1.0,)
     axes: tuple[int, ...] = ()  # sizes of axes, in place of those of the chip
     least: int = 2
@@ -60,12 +66,14 @@ def small_layer(rng: random.Random, kind: str) -> Layer:
     elif kind == "conv":
         layer = conv(K=of(1, 2, 3), C=of(1, 1, 2), P=some, Q=1, R=of(2, 3), S=1, dilation=of(1, 1, 2), bits=bits)
     elif kind == "strided":  # strides beyond the kernel leave holes
-        layer = conv(K=of(1, 2), C=1, P=of(2, 3, 4, 5), Q=1, R=of(2, 3), S=1, stride=of(2, 3, 4), dilation=of(1, 1, 2, 3), bits=bits)
+        steps, holes = of(2, 3, 4), of(1, 1, 2, 3)
+        layer = conv(K=of(1, 2), C=1, P=of(2, 3, 4, 5), Q=1, R=of(2, 3), S=1, stride=steps, dilation=holes, bits=bits)
     elif kind == "padded":
         r, p = of(3, 3, 5), of(3, 4, 5, 7)
         stride = of(1, 1, 2)
         reach = (p - 1) * stride + r
-        layer = conv(K=of(1, 2), C=1, P=p, Q=1, R=r, S=1, stride=stride, pad=(1, 0), size=(reach - 2 + of(0, 0, -1, 1), 1), bits=bits)
+        size = (reach - 2 + of(0, 0, -1, 1), 1)
+        layer = conv(K=of(1, 2), C=1, P=p, Q=1, R=r, S=1, stride=stride, pad=(1, 0), size=size, bits=bits)
     elif kind == "conv2d":
         layer = conv(K=of(1, 2), C=1, P=of(2, 3), Q=of(2, 3), R=of(1, 2), S=2, stride=(of(1, 2), 1), bits=bits)
     elif kind == "depthwise":
@@ -74,14 +82,14 @@ def small_layer(rng: random.Random, kind: str) -> Layer:
         layer = conv(K=of(2, 4), C=of(2, 4), groups=2, P=of(2, 3), Q=1, R=of(1, 2), S=1, batch=of(1, 2), bits=bits)
     elif kind == "sum":  # one operand: a sum over a window, as average pooling does
         rows = Rank(((of(1, 2, 3), "P"), (of(1, 2), "R")))
-        tensors = (Tensor("I", "input", (Rank(((1, "C"),)), rows), bits), Tensor("O", "output", (Rank(((1, "C"),)), Rank(((1, "P"),))), bits))
+        tensors = Tensor("I", "input", (one("C"), rows), bits), Tensor("O", "output", (one("C"), one("P")), bits)
         layer = Layer("sum", "Sum", (("C", of(2, 3)), ("P", some), ("R", of(2, 3))), tensors)
     elif kind == "long":
         layer = gemm(M=of(11, 13, 19, 23, 31), N=1, K=of(1, 2, 3, 5), bits=bits)
     elif kind == "window":
         layer = conv(K=1, C=1, P=of(7, 11, 13), Q=1, R=of(2, 3, 5), S=1, stride=of(1, 2), dilation=of(1, 2), bits=bits)
     else:  # a dimension that indexes one operand alone: it leaves the two other tensors in place
-        tensors = (Tensor("A", "input", (Rank(((1, "M"),)), Rank(((1, "K"),)), Rank(((1, "L"),))), bits),
-                   Tensor("B", "weight", (Rank(((1, "K"),)),), bits), Tensor("Z", "output", (Rank(((1, "M"),)),), bits))
+        tensors = (Tensor("A", "input", (one("M"), one("K"), one("L")), bits), Tensor("B", "weight", (one("K"),), bits),
+                   Tensor("Z", "output", (one("M"),), bits))
         layer = Layer("odd", "Odd", (("M", of(2, 3, 4)), ("K", of(2, 3)), ("L", of(2, 3))), tensors)
     return layer.bits_of(output=16) if rng.random() < 0.3 else layer
