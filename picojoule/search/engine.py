@@ -72,6 +72,9 @@ class LayerSearch:
         for bound, _, prices in sorted(ready, key=lambda x: x[:2]):
             if kernels.hopeless(self.goal, bound, self.goal.least_cycles):
                 continue
+            if self.options.deadline is not None and time.process_time() > self.options.deadline:
+                self._leave_open(prices)
+                continue
             self.progress.patterns += 1
             self._outer_stage(prices)
 
@@ -114,11 +117,16 @@ class LayerSearch:
 
         self._advance(prices, 0, way, st, goal, start)
 
+    def _leave_open(self, prices: Prices) -> None:
+        """Count a pattern as not looked at: its bound limits what can be proved."""
+        bound = np.array([self.bounds.pattern_bound(prices)])
+        value = self.bounds.values(self.goal, bound, np.array([self.goal.least_cycles]))
+        self.progress.unopened_bound = min(self.progress.unopened_bound, float(value[0]))
+
     def _with_cycles(self, cycles: float) -> Goal:
         return self.goal._replace(base_cycles=cycles, held=np.array([np.inf, np.inf]))
 
     def _advance(self, prices: Prices, k: int, way: list[Boundary], st: Stage, goal: Goal, start: Callable[[Pool], bool]) -> None:
-        masks = 1 << len(self.problem.tensors)
         full = sum(1 << t for t, kept in enumerate(prices.pattern[k]) if kept)
         while True:
             pool = self.pools[k].reset(self.lattice.size, full + 1 if full else 1)
@@ -126,8 +134,9 @@ class LayerSearch:
                 found = kernels.advance(st, goal, pool, k, self.options.runs, self.options.slides, self.ends)
                 if found >= 0:
                     break
-            self.pools[k].grow()
-        assert full < masks
+            if not self.pools[k].grow():  # too many partial mappings to hold: what they could reach stays open
+                self._leave_open(prices)
+                return
         self.progress.labels += int(pool.total[0])
         if st.last:
             self._collect(prices, k, way, pool, goal, found)

@@ -6,6 +6,8 @@ import numpy as np
 
 from picojoule.search.kernels import Pool
 
+MOST_LABELS = 1 << 22  # about 100 bytes each
+
 
 class LabelPool:
     """A growing `Pool`; `reset` empties it for a stage with so many masks."""
@@ -23,10 +25,12 @@ class LabelPool:
         self.pool = self.pool._replace(head=head)
         return self.pool
 
-    def grow(self) -> None:
+    def grow(self) -> bool:
+        """Make the next reset give four times the room; False where that would be too much memory."""
+        if self.size * 4 > MOST_LABELS:
+            return False
         self.size *= 4
-        if self.size > 1 << 26:
-            raise MemoryError("the search holds too many partial mappings")
+        return True
 
     def _allocate(self) -> None:
         n, k = self.size, self.ports

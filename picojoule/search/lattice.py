@@ -78,6 +78,11 @@ def outermost_tiles(n: int, imperfect: bool) -> tuple[int, ...]:
     return tuple(sorted(out))
 
 
+def coarse_tiles(n: int) -> tuple[int, ...]:
+    """One, the largest divisor up to 16, and the bound."""
+    return tuple(sorted({1, max(d for d in divisors(n) if d <= 16), n}))
+
+
 @dataclass(frozen=True, eq=False)
 class Lattice:
     """The product of the dimensions' extents. A tile is an index; a shrink moves to a larger index.
@@ -101,11 +106,12 @@ class Lattice:
         return len(self.digits)
 
 
-def build_lattice(layer: Layer, imperfect: bool) -> Lattice:
-    """The lattice of a layer's tiles."""
+def build_lattice(layer: Layer, imperfect: bool, coarse: bool = False) -> Lattice:
+    """The lattice of a layer's tiles; `coarse`: three extents a dimension, for a quick answer where time is short."""
     dims = tuple(d for d, _ in layer.dims)
     bounds = np.array([n for _, n in layer.dims], np.int64)
-    extents = tuple(np.array(sorted({int(n), *outermost_tiles(int(n), imperfect)}, reverse=True), np.int64) for n in bounds)
+    tiles = [coarse_tiles(int(n)) if coarse else outermost_tiles(int(n), imperfect) for n in bounds]
+    extents = tuple(np.array(sorted({int(n), *x}, reverse=True), np.int64) for n, x in zip(bounds, tiles, strict=True))
     sizes = [len(e) for e in extents]
     stride = np.ones(len(dims), np.int64)
     for d in range(len(dims) - 2, -1, -1):

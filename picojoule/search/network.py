@@ -12,6 +12,8 @@ from math import prod
 from multiprocessing import get_context
 from typing import Any
 
+import numpy as np
+
 from picojoule.cost.cost import Cost
 from picojoule.cost.model import evaluate
 from picojoule.errors import NoMapping, SpecError, unknown_name
@@ -28,6 +30,7 @@ from picojoule.workload.layer import Layer
 from picojoule.workload.network import Network
 
 Progress = Callable[[int, int, str], None]  # (done, of, what)
+GLANCE_S = 10.0  # CPU seconds that a first look at a layer may take
 
 
 @dataclass(frozen=True)
@@ -242,14 +245,14 @@ def work(task: Task) -> Points:
     lp = LayerProblem(task.layer, task.chip, task.space)
     deadline = None if task.time_limit is None else began + task.time_limit
     if task.kind == "glance":
-        return _glance(lp, began)
+        return _glance(lp, began, began + min(GLANCE_S, (task.time_limit or np.inf) / 2))
     return _hull(lp, task, began, deadline)
 
 
-def _glance(lp: LayerProblem, began: float) -> Points:
+def _glance(lp: LayerProblem, began: float, deadline: float) -> Points:
     """A quick answer in the smallest space, and floors of energy and cycles of any mapping."""
     first = lp.steps()[:1]
-    answer = solve(lp, goal(0, 0.0, 0.0), steps=first)
+    answer = solve(lp, goal(0, 0.0, 0.0), deadline=deadline, steps=first)
     if not answer.points:
         answer = solve(lp, goal(0, 0.0, 0.0))
     if not answer.points:

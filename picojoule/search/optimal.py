@@ -84,6 +84,10 @@ class LayerProblem:
             self._problems[imperfect] = Problem(self.layer, self.chip, imperfect=imperfect, accounting=self.accounting)
         return self._problems[imperfect]
 
+    def coarse(self) -> Problem:
+        """A problem of few tiles, for an answer at once."""
+        return Problem(self.layer, self.chip, accounting=self.accounting, coarse=True)
+
     def steps(self) -> list[tuple[bool, Options]]:
         """Spaces from small to large; each begins with the best of the one before."""
         s = self.space
@@ -132,13 +136,15 @@ def solve(
         options.deadline = deadline
         final = at == len(steps) - 1
         while True:
-            answer = _step(lp, make, imperfect, options, ports, points)
+            answer = _step(lp, make, lp.problem(imperfect), options, ports, points)
             bound, progress = answer.bound, answer.progress
             points = answer.points
             more = _new_ports(lp, make, imperfect, answer, ports) if lp.space.ports and final else ()
             if not more or progress.unopened_bound < np.inf:
                 break
             ports = (*ports, *more)
+    if not points and progress.unopened_bound < np.inf:  # out of time without an answer
+        points = _step(lp, make, lp.coarse(), Options(False, False), (), ()).points
     return Answer(points, bound, progress, ports)
 
 
@@ -156,13 +162,12 @@ def _seeded(make: Goal, points: Sequence[tuple[Found, Cost]]) -> Goal:
 def _step(
     lp: LayerProblem,
     make: Goal,
-    imperfect: bool,
+    problem: Problem,
     options: Options,
     ports: tuple[PortKey, ...],
     points: Sequence[tuple[Found, Cost]],
 ) -> Answer:
     """One space: with a best known value at once, else by raising a guessed value until something is found."""
-    problem = lp.problem(imperfect)
     probe = LayerSearch(problem, options, ports)
     base = make._replace(
         least_cycles=probe.tables.least_cycles(), base_cycles=probe.tables.least_cycles(), leak=problem.leak_pj_per_cycle()

@@ -75,10 +75,12 @@ class PortKey:
 class Problem:
     """One layer on one chip under one accounting: everything that does not depend on pattern or spatial extents."""
 
-    def __init__(self, layer: Layer, chip: Chip, *, imperfect: bool = True, accounting: str = "default") -> None:
+    def __init__(
+        self, layer: Layer, chip: Chip, *, imperfect: bool = True, accounting: str = "default", coarse: bool = False
+    ) -> None:
         chip.check_priced()
         self.layer, self.chip, self.box = layer, chip, accounting == "timeloop"
-        self.lattice = build_lattice(layer, imperfect)
+        self.lattice = build_lattice(layer, imperfect, coarse)
         self.stages = stage_specs(chip)
         self.tensors = layer.tensors
         self.names = [d for d, _ in layer.dims]
