@@ -146,6 +146,9 @@ class _Layer:
             say("mapping", False, e.problem)
             return
         say("mapping", True, "legal and within every capacity")
+        tiles = self._tiles()
+        strange = [d for d, n in self.layer.dims if not self._outermost(mapping, d) <= {n, *tiles[d]}]
+        say("mapping: in the space", not strange, f"ragged tiles of {', '.join(strange)}" if strange else "")
         if not say("accounting", self.accounting in ACCOUNTINGS, self.accounting):
             return
         traffic = count(self.layer, self.chip, mapping, self.accounting)
@@ -153,6 +156,13 @@ class _Layer:
         self._costs(mapping, traffic)
         self._certificate()
         self.size = math.prod(len(t) for t in self._tiles().values())
+
+    @staticmethod
+    def _outermost(mapping: Mapping, dim: str) -> set[int]:
+        """The extent below the outermost loop of a dimension, if it has a loop."""
+        found = [below.get(dim, 1) for e, below in zip(mapping.entries, mapping.extents_below, strict=True)
+                 if isinstance(e, Loop) and e.dim == dim]
+        return set(found[:1])
 
     def _mapping(self, text: Any) -> Mapping:
         assert self.layer is not None
