@@ -36,7 +36,7 @@ from picojoule.errors import PicojouleError
 from picojoule.mapping.mapping import Mapping, parse
 
 HERE = Path(__file__).parent
-SPACES = ("prototype", "perfect", "default")
+SPACES = page.SPACES
 PROBLEMS = {"accelforge": ACCELFORGE, "zigzag": ZIGZAG}
 
 
@@ -84,13 +84,14 @@ def compare(p: Problem, python: str, result: dict[str, Any], limit_s: float, our
     ours = result.setdefault("ours", {s: [] for s in SPACES} | {"edp": {}, "costs": {}})
     for space in SPACES:
         record = run_ours(p, space, our_limit_s)
+        cost = by_our_rules(p, parse(record.pop("mapping"), p.layer, p.load_chip()))  # finite bandwidths always count here
         ours[space].append(record)
-        cost = by_our_rules(p, parse(record["mapping"], p.layer, p.load_chip()))  # finite bandwidths always count here
         ours["costs"][space], ours["edp"][space] = cost, cost["edp_js"]
     theirs = result.setdefault("peer", [])
     if theirs and (p.once or "gave_up_after_cpu_s" in theirs[0]):
         return
-    theirs.append(run_theirs(p, python, limit_s))
+    record = run_theirs(p, python, limit_s)
+    theirs.append({k: v for k, v in record.items() if not theirs or k not in ("mapping", "loops", "spatial")})
     print(f"  {p.key}: theirs {theirs[-1].get('search_cpu_s', 'gave up')}, ours "
           + ", ".join(f"{s} {ours[s][-1]['search_cpu_s']:.3f}" for s in SPACES) + " CPU s", flush=True)
     if "gave_up_after_cpu_s" not in theirs[0]:
@@ -103,7 +104,7 @@ def write(peer: str, results: dict[str, Any], repeat: int) -> None:
     about = {"peer": " ".join(PINNED[peer][1]), "python": platform.python_version(), "machine": platform.machine(),
              "turns": repeat, "problems": results}
     (HERE / "results").mkdir(exist_ok=True)
-    (HERE / "results" / f"{peer}.json").write_text(json.dumps(about, indent=1) + "\n")
+    (HERE / "results" / f"{peer}.json").write_text(json.dumps(about, indent=1, sort_keys=True) + "\n")
     docs = HERE.parent / "docs" / "benchmark.md"
     for name, text in page.parts(peer, results).items():
         page.replace_part(docs, name, text)

@@ -8,6 +8,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+SPACES = ("prototype", "perfect", "default")
 Row = Sequence[str]
 Results = dict[str, dict[str, Any]]
 
@@ -48,7 +49,7 @@ def speed(results: Results) -> str:
         theirs = f"> {gave_up}" if gave_up else seconds(middle(r["peer"], "search_cpu_s"))
         cells = [r["name"], r["chip"], theirs]
         base = float(gave_up) if gave_up else middle(r["peer"], "search_cpu_s")
-        for space in ("prototype", "perfect", "default"):
+        for space in SPACES:
             ours = middle(r["ours"][space], "search_cpu_s")
             cells.append(f"{seconds(ours)} ({'> ' if gave_up else ''}{times(base / ours)})")
         whole = "" if gave_up else seconds(middle(r["peer"], "whole_cpu_s"))
@@ -62,19 +63,18 @@ def quality_accelforge(results: Results) -> str:
     """EDP that each tool ends with."""
     rows = []
     for r in results.values():
+        ours = [f"{r['ours']['edp'][s]:.5g}" for s in SPACES]
         if _gave_up(r):
-            rows.append([r["name"], r["chip"], "no answer", "", f"{r['ours']['edp']['perfect']:.5g}",
-                         f"{r['ours']['edp']['default']:.5g}", "", _proved(r)])
+            rows.append([r["name"], r["chip"], "no answer", "", *ours, "", _proved(r)])
             continue
         theirs, read = r["peer"][0], r["theirs_by_our_rules"]
         own = theirs["energy_j"] * theirs["latency_s"]
         by_ours = read["edp_js"] if read else own
         cells = [r["name"], r["chip"], f"{own:.5g}", f"{read['edp_js']:.5g}" if read else "not importable"]
-        cells += [f"{r['ours']['edp'][s]:.5g}" for s in ("perfect", "default")]
-        cells += [f"{r['ours']['edp']['default'] / by_ours:.4f}", _proved(r)]
+        cells += [*ours, f"{r['ours']['edp']['default'] / by_ours:.3g}", _proved(r)]
         rows.append(cells)
-    return table(["problem", "chip", "AccelForge's figure, J s", "its mapping by our rules", "ours, perfect space",
-                  "ours, default space", "ours / theirs", "proved"], rows)
+    return table(["problem", "chip", "AccelForge's figure, J s", "its mapping by our rules", "ours, prototype space",
+                  "perfect space", "default space", "default / its mapping", "proved"], rows)
 
 
 def _proved(result: dict[str, Any]) -> str:
@@ -90,9 +90,10 @@ def counting_accelforge(results: Results) -> str:
             continue
         own = r["peer"][0]["energy_j"]
         apart = read["energy_j"] / own - 1
-        why = "outer nodes end stays" if abs(apart) > 1e-6 else "no difference"
+        different = abs(apart) > 1e-6
+        why = "outer nodes end stays" if different else ""
         left = (read["energy_j_by_their_rules"] / own - 1, read["latency_s"] / r["peer"][0]["latency_s"] - 1)
-        rows.append([r["name"], r["chip"], f"{own:.6g}", f"{read['energy_j']:.6g}", f"{apart:+.2%}", why,
+        rows.append([r["name"], r["chip"], f"{own:.6g}", f"{read['energy_j']:.6g}", f"{apart:+.2%}" if different else "none", why,
                      *(f"{x:+.0e}" for x in left)])
     return table(["mapping found by AccelForge for", "chip", "its energy, J", "by our rules, J", "difference", "rule",
                   "left under `accounting=\"accelforge\"`", "latency, ours / its - 1"], rows)
