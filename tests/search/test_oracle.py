@@ -8,7 +8,7 @@ from picojoule.cost.model import evaluate
 from picojoule.hardware.chip import Axis, Chip, Compute, FanOut, Group, Memory
 from picojoule.mapping.mapping import Mapping, check
 from picojoule.search.optimal import best_mapping
-from picojoule.workload.layer import ROLES, Layer, gemm
+from picojoule.workload.layer import ROLES, Layer, conv, gemm
 from tests.oracle.enumerate import SAME, Tiny, all_mappings, priced, thin
 from tests.search.pricing import Pricer
 from tests.search.problems import RAGGED, Wanted, problems
@@ -142,3 +142,25 @@ def test_a_run_goes_on_through_two_memories() -> None:
     r = best_mapping(layer, chip, "energy", space="perfect")
     least = min(evaluate(layer, chip, m).energy_pj for m in all_mappings(layer, chip))
     assert same(r.cost.energy_pj, least)
+
+
+@pytest.mark.usefixtures("ragged_everywhere")
+def test_padding_weighs_only_energy_that_is_there_in_the_end() -> None:
+    """Two of three rows at a time on 2 x 2 PEs; what the output saves by starting from zero comes with the last stage."""
+    layer = conv(K=1, C=1, P=3, Q=1, R=2, S=1, bits=8)
+    outer = Group((Memory("DRAM", None, 8, 64.0, 80.0),))
+    inner = Group((Memory("M0", 58, 16, 0.85, 1.1),))
+    chip = Chip("c", (outer, inner, FanOut("F", (Axis("X", 3), Axis("Y", 2)), transfer_pj=0.3)), Compute("MAC", 0.5), 1e9)
+    r = best_mapping(layer, chip, "edp")
+    assert r.cost.energy_pj * r.cost.cycles == pytest.approx(1279.5)
+
+
+@pytest.mark.xfail(reason="the search merges both dimensions of a window at one fan-out only")
+@pytest.mark.usefixtures("ragged_everywhere")
+def test_two_fanouts_may_each_unroll_both_dimensions_of_a_window() -> None:
+    layer = conv(K=1, C=1, P=4, Q=1, R=3, S=1, pad=(1, 0), size=(3, 1), bits=8)
+    fans = FanOut("F1", (Axis("X1", 2), Axis("Y1", 3))), FanOut("F0", (Axis("X0", 2, ("P", "R"), ("weight",)), Axis("Y0", 2)))
+    inner = Group((Memory("M0", 21, 8, 4.48, 5.82, keeps=("weight", "output"), may_keep=("input",)),))
+    chip = Chip("c", (Group((Memory("DRAM", None, 32, 64.0, 64.0),)), *fans, inner), Compute("MAC", 0.5), 1e9)
+    r = best_mapping(layer, chip, "edp")
+    assert r.cost.energy_pj * r.cost.cycles == pytest.approx(429.2)
