@@ -13,10 +13,12 @@ from picojoule.search import kernels
 from picojoule.search.bounds import Bounds
 from picojoule.search.goals import Found, goal, hull_goal, stairs_goal
 from picojoule.search.kernels import Goal, Pool, Stage
-from picojoule.search.labels import LabelPool
+from picojoule.search.labels import MOST_LABELS, LabelPool
 from picojoule.search.problem import PortKey, Prices, Problem
 from picojoule.search.stages import Boundary, StageTables
 from picojoule.search.trace import write_mapping
+
+LABELS_PER_S = 20_000  # seen: 20,000 to 100,000 a second
 
 
 @dataclass
@@ -117,6 +119,12 @@ class LayerSearch:
 
         self._advance(prices, 0, way, st, goal, start)
 
+    def _label_budget(self) -> int:
+        """Labels that there is time for: kernels look at no clock."""
+        if self.options.deadline is None:
+            return MOST_LABELS
+        return max(1000, int((self.options.deadline - time.process_time()) * LABELS_PER_S))
+
     def _leave_open(self, prices: Prices) -> None:
         """Count a pattern as not looked at: its bound limits what can be proved."""
         bound = np.array([self.bounds.pattern_bound(prices)])
@@ -128,13 +136,16 @@ class LayerSearch:
 
     def _advance(self, prices: Prices, k: int, way: list[Boundary], st: Stage, goal: Goal, start: Callable[[Pool], bool]) -> None:
         full = sum(1 << t for t, kept in enumerate(prices.pattern[k]) if kept)
+        found = 0
         while True:
             pool = self.pools[k].reset(self.lattice.size, full + 1 if full else 1)
             if start(pool):
-                found = kernels.advance(st, goal, pool, k, self.options.runs, self.options.slides, self.ends)
+                found = kernels.advance(
+                    st, goal, pool, k, self.options.runs, self.options.slides, self.ends, self._label_budget()
+                )
                 if found >= 0:
                     break
-            if not self.pools[k].grow():  # too many partial mappings to hold: what they could reach stays open
+            if found == -2 or not self.pools[k].grow():  # out of time or room: what the labels could reach stays open
                 self._leave_open(prices)
                 return
         self.progress.labels += int(pool.total[0])

@@ -181,14 +181,14 @@ def rest(st, tile, mask, top, owner, top_energy, run):  # noqa: ANN001, ANN201
 def beyond(st, goal, tile, energy, owner, run, waste):  # noqa: ANN001, ANN201
     """Whether no spatial extents and no tile further in make up for this energy (of this group and those outside).
 
-    Padding multiplies the cycles, and with them lowers what the goal allows: by that factor for energy x cycles, by at
-    least the hull's flattest slope times the added cycles for a hull.
+    Padding multiplies the cycles, and with them lowers what the goal allows: for energy x cycles by that factor of all
+    energy in the end (what is still to come may be negative), for a hull by at least its flattest slope times the added cycles.
     """
     if st.last:
         return False
     if waste > 1.0:
         if goal.mode == 0:
-            energy *= waste
+            energy += (waste - 1.0) * max(0.0, energy + st.tail)
         elif goal.mode == 2:
             energy += goal.flat * goal.base_cycles * (waste - 1.0)
         elif goal.mode == 3:
@@ -465,10 +465,11 @@ def _shrink(st, goal, pool, i, d, to, n, dig, stage, runs, slides):  # noqa: ANN
 
 
 @njit(cache=True)
-def advance(st, goal, pool, stage, runs, slides, ends):  # noqa: ANN001, ANN201
+def advance(st, goal, pool, stage, runs, slides, ends, most):  # noqa: ANN001, ANN201
     """Expand every label of the stage, from large tiles to small. Returns the number of ends, or -1 if the pool is full.
 
     In the last stage a label with every tensor placed is an end; its id goes to `ends` and `goal.best` is lowered.
+    Returns -2 once there are more than `most` labels.
     """
     full = 0
     for t in range(len(st.keeps)):
@@ -492,6 +493,8 @@ def advance(st, goal, pool, stage, runs, slides, ends):  # noqa: ANN001, ANN201
                     continue
                 if pool.total[0] + 64 >= len(pool.energy):
                     return -1
+                if pool.total[0] > most:
+                    return -2
                 if mask == full and st.last:
                     if found < len(ends):
                         ends[found] = i

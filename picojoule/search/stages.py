@@ -31,6 +31,7 @@ class StageTables:
         self.perfect = all(
             int(n) % int(e) == 0 for n, x in zip(self.lattice.bounds, self.lattice.extents, strict=True) for e in x
         )
+        self._ragged: dict[tuple[object, ...], np.ndarray] = {}
         self._subdigits: dict[tuple[int, int, bytes], tuple[np.ndarray, np.ndarray]] = {}
 
     def cycles_of(self, spread: float) -> float:
@@ -359,20 +360,19 @@ class StageTables:
         table: np.ndarray,
     ) -> None:
         """Correct the rows of `table` whose run begins at an extent that does not divide the bound."""
-        for i, start in enumerate(e):
-            if bound % int(start) == 0:
-                continue
-            for b_digit, inner in enumerate(e):
-                if start % int(inner):
-                    continue
-                at = np.arange(0, bound, int(start))
-                for b in before:
-                    if b.below[d]:
-                        at = at[(at // int(b.below[d])) % int(b.extents[d]) == 0]
-                for b in after:
-                    step = int(inner) if b is way[-1] else int(b.below[d]) or int(inner)
-                    at = (at[:, None] + step * np.arange(int(b.extents[d]))[None, :]).reshape(-1)
-                table[i, b_digit] = np.count_nonzero(at < bound)
+        inner = tuple((int(b.extents[d]), 0 if b is way[-1] else int(b.below[d])) for b in after)
+        outer = tuple((int(b.extents[d]), int(b.below[d])) for b in before if b.below[d])
+        key = (d, inner, outer)
+        if key not in self._ragged:
+            rows = np.full((len(e), len(e)), np.nan)
+            for i, start in enumerate(e):
+                if bound % int(start):
+                    for j, below in enumerate(e):
+                        if start % int(below) == 0:
+                            rows[i, j] = _active(bound, int(start), int(below), inner, outer)
+            self._ragged[key] = rows
+        rows = self._ragged[key]
+        np.copyto(table, rows, where=~np.isnan(rows))
 
     def least_ranks(self) -> float:
         """Least words of all two-term ranks of the slider."""
@@ -393,3 +393,14 @@ class StageTables:
             e = self.lattice.extents[d]
             self._subdigits[key] = digits_below(e, s, ragged_first(e, row) >= 0)
         return self._subdigits[key]
+
+
+def _active(bound: int, start: int, below: int, inner: tuple[tuple[int, int], ...], outer: tuple[tuple[int, int], ...]) -> int:
+    """Positions below the bound of a run that begins at `start`, with the copies of the boundaries inside it (extent, D; D 0:
+    `below`), those of merged boundaries outside it standing at their first copy."""
+    at = np.arange(0, bound, start)
+    for n, inside in outer:
+        at = at[(at // inside) % n == 0]
+    for n, inside in inner:
+        at = (at[:, None] + (inside or below) * np.arange(n)[None, :]).reshape(-1)
+    return int(np.count_nonzero(at < bound))

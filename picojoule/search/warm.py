@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+_done = False
+
 
 def compile_kernels() -> float:
     """Compile or load every kernel by mapping a layer of a few MACs; returns the CPU seconds that took."""
@@ -11,6 +13,8 @@ def compile_kernels() -> float:
     from picojoule.search.optimal import best_mapping
     from picojoule.workload.layer import conv
 
+    global _done
+    _done = True
     began = time.process_time()
     port = (Port("link", "readwrite", 8.0),)
     chip = Chip(
@@ -26,3 +30,9 @@ def compile_kernels() -> float:
     )
     best_mapping(conv("warm-up", K=2, C=2, P=4, Q=2, R=2, S=1, bits=8), chip)
     return time.process_time() - began
+
+
+def ensure_compiled() -> None:
+    """Compile or load the kernels once in this process, so that no search pays for it."""
+    if not _done:
+        compile_kernels()
