@@ -23,7 +23,7 @@ def divisors(n: int) -> list[int]:
 
 @lru_cache(maxsize=4096)
 def roots(n: int) -> tuple[int, ...]:
-    """Ragged outermost tiles for a bound n: up to three t that do not divide n, from n alone.
+    """Ragged outermost tiles for a bound n: up to three t that do not divide n, from n alone; none for bounds up to 12.
 
     Below 1000 a candidate is tight, t = ceil(n / passes), and wastes little: t * passes <= 1.1 n where n has at most 2
     divisors (it is a prime), else 1.04 n. Greedily the one that brings an extent of the size of an array's edge (9 to 16),
@@ -32,6 +32,8 @@ def roots(n: int) -> tuple[int, ...]:
     the budget makes 22 extents in all, the first of a bound that is no multiple of 16 has the most factors of two, and
     the others bring most new extents.
     """
+    if n <= 12:  # kernel heights and such: whole tiles do
+        return ()
     own = set(divisors(n))
     big = n >= 1000
     budget = 22 - len(own) if big else 6 if len(own) <= 4 else 2

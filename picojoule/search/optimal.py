@@ -325,7 +325,7 @@ def borders(lp: LayerProblem) -> list[str]:
         "inner loops divide exactly; the outermost of each dimension may be ragged",
     ]
     if len(lp.chip.fanouts) > 1 and lp.problem(False).slider >= 0:
-        out.append("two fan-outs that unroll both dimensions of a sliding rank, or the dimension of a sliding run: one is credited")
+        out.append("two fan-outs that unroll both dimensions of a sliding rank, or one of a sliding run: one is credited")
     return out
 
 

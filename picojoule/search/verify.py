@@ -420,7 +420,7 @@ def outermost_tiles(n: int, ragged: bool) -> tuple[int, ...]:
     else:
         padded = 110 if len(own) <= 2 else 104
         some = {t for passes in range(2, n) if 100 * (t := -(-n // passes)) * -(-n // t) <= padded * n}
-    some = {t for t in some if t > 1 and n % t} if ragged else set()
+    some = {t for t in some if t > 1 and n % t} if ragged and n > 12 else set()
     for turn in range(3):
         ranked = []
         for t in some:
