@@ -2,7 +2,7 @@
 
 It shares no code with the fast search: prices come from the counts of single dimensions and ranks, labels are tuples, and
 nothing is compiled. `reprove` takes what would be better than the claim (`worth`) and looks everywhere in the space for
-it: bypass pattern by bypass pattern and unrolling by unrolling. Each pair of them is closed by a simple bound (every line
+it: bypass pattern by bypass pattern and unrolling by unrolling, within the borders that the certificate states. Each pair of them is closed by a simple bound (every line
 of every tensor at its least), or searched, or, when the time is over, left open and counted as such.
 """
 
@@ -302,8 +302,9 @@ class Layered:
                 out *= valid_values(c, rank.offset, rank.size, self.layer.bounds[d])
                 continue
             i, j = (self.dims.index(d) for _, d in rank.terms)
-            both = tuple((u.extents[i], info.below[k][i], u.extents[j], info.below[k][j]) for k, u in enumerate(way)
+            unrolled_both = tuple((u.extents[i], info.below[k][i], u.extents[j], info.below[k][j]) for k, u in enumerate(way)
                          if k in merged and u.extents[i] > 1 and u.extents[j] > 1)
+            both = unrolled_both[-1:]  # a border of the space: of several such fan-outs the innermost is credited
             slide = None
             if keeps and info.slide and tensor.name == self.slider and (info.top or not info.slide[3]):
                 d, begin, passed, _ = info.slide
@@ -580,7 +581,8 @@ class Search:
                 slide = x.info.slide
                 if slide:
                     passed = u.extents[about.dims.index(slide[0])]
-                    slide = (slide[0], slide[1], slide[2] * passed, slide[3])
+                    twice = passed > 1 and slide[2] > 1  # a border of the space: a run unrolled twice has no credit
+                    slide = None if twice else (slide[0], slide[1], slide[2] * passed, slide[3])
                 info = Info(True, x.info.stay, slide, (*x.info.below, matter))
                 out.setdefault(after, []).append(
                     Label(x.energy, x.loads, (), covered, self._needed(info, k, frozenset()), (x.path, u.loops)))
