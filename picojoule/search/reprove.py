@@ -1,9 +1,10 @@
 """A second proof of a layer's optimum: a plain label-setting programme over dictionaries, slow and simple.
 
 It shares no code with the fast search: prices come from the counts of single dimensions and ranks, labels are tuples, and
-nothing is compiled. `reprove` takes what would be better than the claim (`worth`) and looks everywhere in the space for
-it: bypass pattern by bypass pattern and unrolling by unrolling, within the borders that the certificate states. Each pair of them is closed by a simple bound (every line
-of every tensor at its least), or searched, or, when the time is over, left open and counted as such.
+nothing is compiled. `reprove` takes what would be better than the claim (`worth`) and looks for it everywhere in the space
+(within the borders that the certificate states): bypass pattern by bypass pattern and unrolling by unrolling. Each pair of
+them is closed by a simple bound (every line of every tensor at its least), or searched, or, when the time is over, left
+open and counted as such.
 """
 
 from __future__ import annotations
@@ -302,9 +303,9 @@ class Layered:
                 out *= valid_values(c, rank.offset, rank.size, self.layer.bounds[d])
                 continue
             i, j = (self.dims.index(d) for _, d in rank.terms)
-            unrolled_both = tuple((u.extents[i], info.below[k][i], u.extents[j], info.below[k][j]) for k, u in enumerate(way)
-                         if k in merged and u.extents[i] > 1 and u.extents[j] > 1)
-            both = unrolled_both[-1:]  # a border of the space: of several such fan-outs the innermost is credited
+            both = tuple((u.extents[i], info.below[k][i], u.extents[j], info.below[k][j]) for k, u in enumerate(way)
+                         if k in merged and u.extents[i] > 1 and u.extents[j] > 1)[-1:]
+            # a border of the space: of several fan-outs that unroll both dimensions the innermost is credited
             slide = None
             if keeps and info.slide and tensor.name == self.slider and (info.top or not info.slide[3]):
                 d, begin, passed, _ = info.slide
