@@ -27,6 +27,8 @@ _HOME = {
     "best_mapping": "picojoule.search.optimal",
     "map_network": "picojoule.search.network",
     "verify": "picojoule.search.verify",
+    "reproduce": "picojoule.published.registry",
+    "experiments": "picojoule.published.registry",
     "to_json": "picojoule.report.to_json:network_json",
     "to_html": "picojoule.report.page:network_page",
     "PicojouleError": "picojoule.errors",
@@ -39,6 +41,7 @@ __all__ = [
     "chip_schema",
     "chips",
     "evaluate",
+    "experiments",
     "explain",
     "load_chip",
     "load_model",
@@ -46,6 +49,7 @@ __all__ = [
     "models",
     "parse_mapping",
     "profile",
+    "reproduce",
     "to_html",
     "to_json",
     "verify",
@@ -58,6 +62,7 @@ if TYPE_CHECKING:
     from picojoule.hardware.schema import chip_schema
     from picojoule.hardware.spec import chips, load_chip
     from picojoule.mapping.mapping import parse as parse_mapping
+    from picojoule.published.registry import experiments, reproduce
     from picojoule.report.page import network_page as to_html
     from picojoule.report.to_json import network_json as to_json
     from picojoule.search.network import map_network

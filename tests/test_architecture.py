@@ -10,7 +10,10 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "picojoule"
-ORDER = ("errors", "workload", "hardware", "mapping", "cost", "search", "report", "options", "cli")
+ORDER = (
+    *("errors", "workload", "hardware", "mapping", "cost", "search"),
+    *("neardata", "platforms", "compress", "explore", "published", "compare", "report", "options", "cli"),
+)
 BELOW = {"options": {"errors"}, "report": {*ORDER} - {"cli"}}  # report shows what options were wrong
 NOTEBOOK = {"search/result.py"}  # loads its page when it is shown
 

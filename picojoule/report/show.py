@@ -40,7 +40,7 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _print(*parts: RenderableType) -> None:
+def print_parts(*parts: RenderableType) -> None:
     """Tables at their full width where the output is no terminal, so that nothing is cut in a pipe or a file."""
     console = Console(width=None if sys.stdout.isatty() else 200, highlight=False, soft_wrap=False)
     for part in parts:
@@ -90,7 +90,7 @@ def profile(answer: Profile, as_json: bool) -> None:
     if as_json:
         json_only(answer.to_json())
     else:
-        _print(tables.profile_table(answer))
+        print_parts(tables.profile_table(answer))
 
 
 def mapped(result: NetworkResult, network: Network, as_json: bool, html: Path | None) -> None:
@@ -102,7 +102,7 @@ def mapped(result: NetworkResult, network: Network, as_json: bool, html: Path | 
     if as_json:
         json_only(to_json.network_json(result, network))
     else:
-        _print(tables.network_table(result), *tables.vector_ops(network, result.chip))
+        print_parts(tables.network_table(result), *tables.vector_ops(network, result.chip))
     if html is not None:
         print(f"report: {html.resolve()}", file=sys.stderr if as_json else sys.stdout)
 
@@ -111,7 +111,7 @@ def evaluated(layer: Layer, chip: Chip, mapping: Mapping, cost: Cost, as_json: b
     if as_json:
         json_only(to_json.evaluation_json(layer, chip, mapping, cost))
     else:
-        _print(loop_nest(mapping, layer, chip), "", tables.cost_table(layer.name, chip.name, cost))
+        print_parts(loop_nest(mapping, layer, chip), "", tables.cost_table(layer.name, chip.name, cost))
 
 
 def explained(network: Network, chip: Chip, layers: list[tuple[Layer, Mapping, list[dict[str, Any]]]], as_json: bool) -> None:
@@ -121,7 +121,7 @@ def explained(network: Network, chip: Chip, layers: list[tuple[Layer, Mapping, l
         json_only({"model": network.name, "chip": chip.name, "layers": parts})
         return
     for layer, mapping, rows in layers:
-        _print(
+        print_parts(
             f"{layer.name} on {chip.name}, one occurrence", "", loop_nest(mapping, layer, chip), "", tables.explanation(rows), ""
         )
 
@@ -140,7 +140,7 @@ def verified(report: Report, as_json: bool) -> bool:
     failed = [f"FAILS: {c['layer'] or 'network'}: {c['check']}: {c['detail']}" for c in report["checks"] if not c["ok"]]
     verdict = "every check holds" if report["ok"] else "the result is wrong"
     again = "every claimed bound was proved again" if report["rechecked"] else "not every claimed bound was proved again"
-    _print(tables.rows_table(rows), "", *failed, f"{verdict}; {again}")
+    print_parts(tables.rows_table(rows), "", *failed, f"{verdict}; {again}")
     return report["ok"]
 
 
@@ -149,13 +149,13 @@ def chips(name: str | None, as_json: bool) -> None:
 
     if name is None:
         known = [{"name": n, "description": about} for n, about in spec.chips().items()]
-        json_only({"chips": known}) if as_json else _print(tables.rows_table(known))
+        json_only({"chips": known}) if as_json else print_parts(tables.rows_table(known))
         return
     chip = spec.load_chip(name)
     if as_json:
         json_only(to_json.chip_json(chip))
     else:
-        _print(tree.tree_text(chip))
+        print_parts(tree.tree_text(chip))
 
 
 def models(name: str | None, as_json: bool) -> None:
@@ -163,7 +163,7 @@ def models(name: str | None, as_json: bool) -> None:
 
     if name is None:
         known = [{"name": n, "description": about} for n, about in zoo.models().items()]
-        json_only({"models": known}) if as_json else _print(tables.rows_table(known))
+        json_only({"models": known}) if as_json else print_parts(tables.rows_table(known))
         return
     import picojoule
 

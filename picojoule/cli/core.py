@@ -1,0 +1,168 @@
+"""The commands of the main job: profile, map, evaluate, explain, verify, and what comes along."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import picojoule
+from picojoule import options
+from picojoule.cli.shared import (
+    Accounting,
+    Batch,
+    Bits,
+    Dims,
+    Html,
+    Jobs,
+    Json,
+    Latency,
+    LayerText,
+    MappingText,
+    Model,
+    NoCache,
+    Objective,
+    On,
+    OneLayer,
+    Phase,
+    Space,
+    Strict,
+    TimeLimit,
+    app,
+    read_network,
+)
+from picojoule.errors import PicojouleError
+from picojoule.report import show
+
+
+@app.command()
+def profile(
+    model: Model,
+    batch: Batch = None,
+    dim: Dims = None,
+    bits: Bits = None,
+    strict: Strict = False,
+    phase: Phase = None,
+    as_json: Json = False,
+) -> None:
+    """MACs, weights, activations and operators of MODEL."""
+    show.profile(picojoule.profile(read_network(model, batch, dim, bits, strict, phase)), as_json)
+
+
+@app.command("map")
+def map_(
+    model: Model,
+    on: On,
+    objective: Objective = None,
+    latency: Latency = None,
+    html: Html = None,
+    as_json: Json = False,
+    space: Space = "default",
+    time_limit: TimeLimit = None,
+    jobs: Jobs = None,
+    batch: Batch = None,
+    dim: Dims = None,
+    bits: Bits = None,
+    strict: Strict = False,
+    phase: Phase = None,
+    no_cache: NoCache = False,
+) -> None:
+    """The best mapping of every layer, its cost and its proof."""
+    limit_s, layer_s = options.seconds(latency, "--latency"), options.seconds(time_limit, "--time-limit")
+    goal, where = options.objective(objective, limit_s), options.choice(space, options.SPACES, "--space")
+    processes, page = options.positive(jobs, "--jobs"), options.place_for(html)
+    chip, network = picojoule.load_chip(on), read_network(model, batch, dim, bits, strict, phase)
+    with show.progress() as progress:
+        result = picojoule.map_network(
+            network,
+            chip,
+            goal,
+            latency_s=limit_s,
+            jobs=processes,
+            cache=not no_cache,
+            time_limit=layer_s,
+            space=where,
+            progress=progress,
+        )
+    show.mapped(result, network, as_json, page)
+
+
+@app.command()
+def evaluate(
+    layer: LayerText,
+    mapping: MappingText,
+    on: On,
+    one: OneLayer = None,
+    accounting: Accounting = "default",
+    bits: Bits = None,
+    as_json: Json = False,
+) -> None:
+    """The cost of one layer under a hand-written mapping."""
+    chip, chosen = picojoule.load_chip(on), show.one_layer(read_network(layer, None, None, bits, False), one)
+    text, where = options.text_or_file(mapping, "MAPPING")
+    written = picojoule.parse_mapping(text, chosen, chip, where)
+    cost = picojoule.evaluate(chosen, chip, written, options.choice(accounting, options.ACCOUNTINGS, "--accounting"))
+    show.evaluated(chosen, chip, written, cost, as_json)
+
+
+@app.command()
+def explain(
+    model: Model,
+    on: On,
+    layer: OneLayer = None,
+    mapping: Annotated[str | None, typer.Option("--mapping", metavar="MAPPING", help="explain this one, not the best")] = None,
+    objective: Objective = None,
+    batch: Batch = None,
+    dim: Dims = None,
+    bits: Bits = None,
+    phase: Phase = None,
+    as_json: Json = False,
+) -> None:
+    """Where each number of the mapped layers comes from."""
+    goal = options.objective(objective, None)
+    chip, network = picojoule.load_chip(on), read_network(model, batch, dim, bits, False, phase)
+    if mapping is not None:
+        chosen = show.one_layer(network, layer)
+        text, where = options.text_or_file(mapping, "--mapping")
+        mapped = [(chosen, picojoule.parse_mapping(text, chosen, chip, where))]
+    else:
+        with show.progress() as progress:
+            result = picojoule.map_network(show.some_layers(network, layer), chip, goal, progress=progress)
+        mapped = [(x.result.layer, x.result.mapping) for x in result.layers]
+    show.explained(network, chip, [(x, m, picojoule.explain(x, chip, m)) for x, m in mapped], as_json)
+
+
+@app.command()
+def verify(
+    result: Annotated[str, typer.Argument(metavar="RESULT.json", help="what `pj map --json` printed")],
+    time: Annotated[str, typer.Option("--time", metavar="TIME", help="CPU time for proving bounds again")] = "60s",
+    as_json: Json = False,
+) -> None:
+    """Check a stored result with an independent program."""
+    seconds = options.seconds(time, "--time") or 60.0
+    stored = options.read_json(Path(result))
+    try:
+        report = picojoule.verify(stored, seconds)
+    except PicojouleError as e:
+        raise type(e)(e.problem, where=e.where.replace("result", result, 1), hint=e.hint) from None
+    if not show.verified(report, as_json):
+        raise typer.Exit(1)
+
+
+@app.command()
+def chips(name: Annotated[str | None, typer.Argument(metavar="NAME")] = None, as_json: Json = False) -> None:
+    """The chips that come along, or one drawn as a tree."""
+    show.chips(name, as_json)
+
+
+@app.command()
+def models(name: Annotated[str | None, typer.Argument(metavar="NAME")] = None, as_json: Json = False) -> None:
+    """The models that come along, or one of them profiled."""
+    show.models(name, as_json)
+
+
+@app.command()
+def schema(as_json: Json = False) -> None:
+    """The JSON schema of a chip's YAML file, for editors."""
+    show.json_only(picojoule.chip_schema())

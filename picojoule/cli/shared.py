@@ -1,0 +1,59 @@
+"""What the commands share: the application, the arguments that mean the same everywhere, the model that is read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+import picojoule
+from picojoule import options
+
+app = typer.Typer(
+    name="pj",
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Model = Annotated[
+    str,
+    typer.Argument(metavar="MODEL", help="zoo name (`pj models`), ONNX file, config.json, gemm:M=..,N=..,K=.. or conv:K=..,C=.."),
+]
+LayerText = Annotated[
+    str, typer.Argument(metavar="LAYER", help="one layer, such as gemm:M=64,N=64,K=64, or a model with --layer")
+]
+MappingText = Annotated[str, typer.Argument(metavar="MAPPING", help="compact text, or a file that holds it")]
+On = Annotated[str, typer.Option("--on", metavar="CHIP", help="preset (`pj chips`) or a chip's YAML file")]
+Json = Annotated[bool, typer.Option("--json", help="print JSON only")]
+Batch = Annotated[int | None, typer.Option("--batch", metavar="N", help="inputs processed together")]
+Dims = Annotated[
+    list[str] | None, typer.Option("--dim", metavar="NAME=VALUE", help="value of a symbolic dimension; may be repeated")
+]
+Bits = Annotated[str | None, typer.Option("--bits", metavar="BITS", help="8, or weight=4,input=8,output=16")]
+Strict = Annotated[bool, typer.Option("--strict", help="refuse a model with operators that are not understood")]
+Phase = Annotated[str | None, typer.Option("--phase", metavar="PHASE", help="prefill or decode, for transformers")]
+Accounting = Annotated[
+    str, typer.Option("--accounting", metavar="RULES", help="default, or timeloop (bounding boxes, even tiles)")
+]
+OneLayer = Annotated[str | None, typer.Option("--layer", metavar="NAME", help="only this layer")]
+Space = Annotated[str, typer.Option("--space", metavar="SPACE", help="default, perfect (no ragged loops) or prototype")]
+TimeLimit = Annotated[
+    str | None, typer.Option("--time-limit", metavar="TIME", help="CPU time of the search, such as 60s; then the best so far")
+]
+Objective = Annotated[str | None, typer.Option("--objective", metavar="GOAL", help="edp (default), energy, latency or front")]
+Latency = Annotated[str | None, typer.Option("--latency", metavar="TIME", help="least energy within this latency, such as 33ms")]
+Html = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="write a self-contained HTML report")]
+Jobs = Annotated[int | None, typer.Option("--jobs", metavar="N", help="processes; default: one a core")]
+NoCache = Annotated[bool, typer.Option("--no-cache", help="search again, even what is stored")]
+
+
+def read_network(
+    model: str, batch: int | None, dim: list[str] | None, bits: str | None, strict: bool, phase: str | None = None
+) -> Any:
+    """The network; only what was given is passed on, so that each reader judges what it can use."""
+    given = {"phase": phase} if phase is not None else {}
+    size = options.positive(batch, "--batch")
+    return picojoule.load_model(model, batch=size, dims=options.dims(dim or []), bits=options.bits(bits), strict=strict, **given)

@@ -1,0 +1,1 @@
+"""Published facts as data, and published results as experiments: predicted beside reported."""
