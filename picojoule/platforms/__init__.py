@@ -1,0 +1,1 @@
+"""Real machines: measurements of their kernels, calibrated models of them, whole networks predicted from layers."""
