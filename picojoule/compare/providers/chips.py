@@ -1,0 +1,109 @@
+"""Chips by the mapper: the presets and any chip's YAML file, at the best mapping of every layer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from picojoule.compare.answer import Answer, Ask, Declined, LayerAnswer, Machine, Progress
+from picojoule.errors import NoMapping
+from picojoule.hardware.chip import Chip
+from picojoule.hardware.spec import chips, load_chip
+from picojoule.search.network import map_network
+from picojoule.search.result import LayerResult, NetworkLayer, NetworkResult
+from picojoule.workload.network import Network
+
+
+def names() -> dict[str, str]:
+    return chips()
+
+
+def machine(name: str) -> Machine:
+    return MappedChip(chip=load_chip(name))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MappedChip:
+    """A chip whose answer is the best mapping of each layer; modelled, off-chip memory inside."""
+
+    chip: Chip
+
+    @property
+    def name(self) -> str:
+        return self.chip.name
+
+    @property
+    def native_bits(self) -> int:
+        return self.chip.compute.bits
+
+    def run(self, network: Network, ask: Ask, progress: Progress | None = None) -> Answer:
+        return answer(self.mapped(network, ask, progress), ask)
+
+    def mapped(self, network: Network, ask: Ask, progress: Progress | None = None) -> NetworkResult:
+        """The mapped network itself; Declined where it does not fit."""
+        widest = ask.bits or self.native_bits
+        if widest > self.chip.compute.bits:
+            raise Declined(f"{self.name}: its MACs take {self.chip.compute.bits} b, not {widest} b", hint="ask for fewer bits")
+        try:
+            return map_network(network, self.chip, ask.objective, jobs=ask.jobs, cache=ask.cache, time_limit=ask.time_limit_s,
+                               space=ask.space, progress=progress)
+        except NoMapping as e:
+            raise Declined(e.problem, hint=e.hint) from None
+
+
+def answer(result: NetworkResult, ask: Ask) -> Answer:
+    """The answer that a mapped network gives."""
+    chip = result.chip
+    layers = tuple(_layer(x, chip) for x in result.layers)
+    dram = sum(x.count * _dram_pj(x.result) for x in result.layers)
+    areas = [x.result.cost.area_um2 for x in result.layers]
+    bits = ask.bits or chip.compute.bits
+    notes = [] if bits == chip.compute.bits else [f"{bits} b operands on {chip.compute.bits} b MACs: words shrink, MACs do not"
+                                                  if chip.compute.scaling == "none" else f"MAC energy scaled to {bits} b"]
+    if not result.proved:
+        notes.append(f"search stopped at a gap of {100 * result.gap:.2g} %")
+    return Answer(
+        machine=chip.name, kind="chip, mapped", model=result.model, batch=ask.batch, bits=bits, precision=f"{bits} b",
+        layers=layers, latency_s=result.latency_s, energy_pj=result.energy_pj, offchip_pj=dram, offchip_inside=True,
+        offchip_bytes=sum(x.offchip_bytes or 0.0 for x in layers), peak_macs_per_s=peak_macs_per_s(chip),
+        area_mm2=None if areas[0] is None else areas[0] * 1e-6, technology_nm=chip.technology_nm, evidence="modelled",
+        scope="chip", gap=result.gap, sources=_sources(chip, result, ask), notes=tuple(notes),
+    )  # fmt: skip
+
+
+def peak_macs_per_s(chip: Chip) -> float:
+    return chip.pes * chip.compute.macs_per_cycle * chip.clock_hz
+
+
+def _layer(x: NetworkLayer, chip: Chip) -> LayerAnswer:
+    cost = x.result.cost
+    return LayerAnswer(
+        name=x.names[0], count=x.count, macs=x.count * cost.macs, latency_s=x.count * cost.latency_s,
+        energy_pj=x.count * cost.energy_pj, offchip_bytes=x.count * dram_bytes(x.result),
+        utilization=cost.macs / (cost.latency_s * peak_macs_per_s(chip)), bound_by=cost.bound_by,
+    )  # fmt: skip
+
+
+def dram_bytes(result: LayerResult) -> float:
+    """Bytes that one occurrence reads from and writes to the outermost memory."""
+    dram = result.chip.dram.name
+    bits = {t.name: t.bits for t in result.layer.tensors}
+    return sum(c.count * bits[c.tensor] for c in result.cost.contributions if c.component == dram and c.tensor) / 8
+
+
+def _dram_pj(result: LayerResult) -> float:
+    dram = result.chip.dram.name
+    return sum(c.energy_pj for c in result.cost.contributions if c.component == dram)
+
+
+def _sources(chip: Chip, result: NetworkResult, ask: Ask) -> tuple[tuple[str, str], ...]:
+    proof = "proved best" if result.proved else f"within {100 * result.gap:.2g} % of the best"
+    return (
+        ("energy", f"sum over layers of counts x prices at the mapping {proof} for {ask.objective} (space {ask.space}); "
+                   f"prices: {chip.source or 'the chip file'}"),
+        ("off-chip energy", f"accesses of {chip.dram.name} x its price: {chip.dram.source or chip.source}"),
+        ("latency", "sum over layers of the slowest of compute and every memory port, ideal double buffering"),
+        ("off-chip bytes", f"words read from and written to {chip.dram.name}; every tensor of every layer starts and ends there"),
+        ("peak", f"{chip.pes:,} MACs x {chip.compute.macs_per_cycle:g} a cycle x {chip.clock_hz / 1e6:g} MHz"),
+        ("area", "sum of the areas of memories and MACs that the chip file states; not stated where one is missing"),
+        ("utilization", "MACs / (latency x peak)"),
+    )  # fmt: skip
