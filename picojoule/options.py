@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from picojoule.errors import SpecError, unknown_name
+from picojoule.formats.names import is_format_name, number_format
 
 OBJECTIVES = ("energy", "latency", "edp", "front")
 SPACES = ("default", "perfect", "prototype")
@@ -59,20 +60,20 @@ def objective(text: str | None, latency_s: float | None) -> str:
     return goal
 
 
-def bits(text: str | None) -> int | dict[str, int] | None:
-    """`8` -> 8; `weight=4,input=8,output=16` -> one width a role."""
+def bits(text: str | None) -> int | str | dict[str, int | str] | None:
+    """`8` -> 8; `weight=4,input=8,output=16` -> one width a role; number formats go by name: `mxfp4`, `weight=int4_g128`."""
     if text is None:
         return None
     if "=" not in text:
-        return _positive(text, "--bits")
-    out: dict[str, int] = {}
+        return _width(text)
+    out: dict[str, int | str] = {}
     for part in text.split(","):
         role, _, number = (x.strip() for x in part.partition("="))
         if role not in ROLES:
             raise unknown_name("tensor role", role, ROLES, "--bits")
         if role in out:
             raise SpecError(f"{role!r} is given twice", where="--bits", hint="give each role once")
-        out[role] = _positive(number, "--bits")
+        out[role] = _width(number)
     return out
 
 
@@ -155,6 +156,16 @@ def write_text(path: Path, text: str) -> None:
         path.write_text(text, encoding="utf-8")
     except OSError as e:
         raise SpecError(f"cannot write it: {e.strerror}", where=str(path), hint="choose another place") from None
+
+
+def _width(text: str) -> int | str:
+    """A number of bits, or the name of a number format."""
+    if not is_format_name(text):
+        return _positive(text, "--bits")
+    try:
+        return number_format(text).name
+    except SpecError as e:
+        raise e.located("--bits") from None
 
 
 def _positive(text: str, option: str) -> int:

@@ -14,7 +14,7 @@ ORDER = (
     *("errors", "formats", "workload", "hardware", "mapping", "cost", "search"),
     *("neardata", "platforms", "compress", "explore", "published", "compare", "report", "options", "cli"),
 )
-BELOW = {"options": {"errors"}, "report": {*ORDER} - {"cli"}}  # report shows what options were wrong
+BELOW = {"options": {"errors", "formats"}, "report": {*ORDER} - {"cli"}}  # report shows what options were wrong
 NOTEBOOK = {"search/result.py"}  # loads its page when it is shown
 
 

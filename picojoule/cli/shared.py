@@ -32,7 +32,9 @@ Batch = Annotated[int | None, typer.Option("--batch", metavar="N", help="inputs 
 Dims = Annotated[
     list[str] | None, typer.Option("--dim", metavar="NAME=VALUE", help="value of a symbolic dimension; may be repeated")
 ]
-Bits = Annotated[str | None, typer.Option("--bits", metavar="BITS", help="8, or weight=4,input=8,output=16")]
+Bits = Annotated[
+    str | None, typer.Option("--bits", metavar="BITS", help="8, or weight=4,input=8,output=16; number formats too (`pj formats`)")
+]
 Strict = Annotated[bool, typer.Option("--strict", help="refuse a model with operators that are not understood")]
 Phase = Annotated[str | None, typer.Option("--phase", metavar="PHASE", help="prefill or decode, for transformers")]
 Accounting = Annotated[

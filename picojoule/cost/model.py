@@ -95,7 +95,7 @@ def _cycles(layer: Layer, chip: Chip, mapping: Mapping, traffic: Traffic) -> tup
     return tuple(out)
 
 
-def port_cycles(memory: Memory, read_bits: int, write_bits: int, used: int) -> list[tuple[str, float]]:
+def port_cycles(memory: Memory, read_bits: float, write_bits: float, used: int) -> list[tuple[str, float]]:
     """Cycles that each kind of port alone needs. Ports of one kind share the load; a shared port serves the rest."""
     out = []
     for serves in ("read", "write", "readwrite"):
@@ -113,8 +113,8 @@ def _serves(ports: tuple[Port, ...], serves: str, action: str) -> bool:
     return serves == (action if own else "readwrite")
 
 
-def _bits(layer: Layer, moved: dict[tuple[str, str], int]) -> dict[str, int]:
-    out: dict[str, int] = {}
+def _bits(layer: Layer, moved: dict[tuple[str, str], int]) -> dict[str, float]:
+    out: dict[str, float] = {}
     for (memory, tensor), n in moved.items():
         out[memory] = out.get(memory, 0) + n * layer.tensor(tensor).bits
     return out

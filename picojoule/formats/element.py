@@ -1,7 +1,7 @@
 """What the bits of one element mean: a finite set of code points, each an exact rational number.
 
 An element format knows nothing of scales: it rounds numbers to its code points and gives them back. Rounding is to the
-nearest, ties to the even code, as IEEE 754 does. Every value here is exact in a Python float (at most 24 significant bits).
+nearest, ties to the even code, as IEEE 754 does. Every value here is exact in a Python float (at most 32 significant bits).
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ class Integer:
     symmetric: bool = True
 
     def __post_init__(self) -> None:
-        if not (1 + self.signed) <= self.width <= 24:
-            raise SpecError(f"an integer of {self.width} bits", hint=f"{1 + self.signed} to 24 bits")
+        if not (1 + self.signed) <= self.width <= 32:
+            raise SpecError(f"an integer of {self.width} bits", hint=f"{1 + self.signed} to 32 bits")
 
     @property
     def bits(self) -> int:

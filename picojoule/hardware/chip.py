@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from picojoule.errors import SpecError, unknown_name
+from picojoule.hardware.format_mac import energy_ratio
 from picojoule.workload.layer import ROLES, Layer, Tensor
 
 
@@ -71,9 +72,15 @@ class Memory:
         """"must", "may" or "never"."""
         return "must" if role in self.keeps else "may" if role in self.may_keep else "never"
 
-    def accesses_per_word(self, bits: int) -> float:
-        """Memory accesses for one tensor word of `bits` (a fraction where several share an access)."""
-        return 1.0 / (self.word_bits // bits) if bits <= self.word_bits else float(-(-bits // self.word_bits))
+    def accesses_per_word(self, bits: float) -> float:
+        """Memory accesses for one tensor word of `bits` (a fraction where several share an access).
+
+        What lies beyond whole bits is the word's share of a scale, which is packed apart: 4.25 b in words of 64 b takes
+        1/16 + 0.25/64.
+        """
+        whole = int(bits)
+        own = 1.0 / (self.word_bits // whole) if whole <= self.word_bits else float(-(-whole // self.word_bits))
+        return own if whole == bits else own + (bits - whole) / self.word_bits
 
     def usable_bits(self) -> int | None:
         """Capacity that tiles may fill, in bits."""
@@ -156,7 +163,11 @@ class FanOut:
 
 @dataclass(frozen=True)
 class Compute:
-    """The MAC units. `mac_pj` per MAC of `bits` x `bits`; `scaling` names how energy follows the operand widths."""
+    """The MAC units. `mac_pj` per MAC of `bits` x `bits`; `scaling` names how energy follows the operand widths.
+
+    Operands with a number format change the units: `mac_pj` then goes with the law of `format_mac`, relative to `number`, the
+    format that `mac_pj` is for (default: integers of `bits`).
+    """
 
     name: str
     mac_pj: float | None
@@ -168,6 +179,7 @@ class Compute:
     vector_pj: float | None = None  # per scalar operation of non-MAC operators; None: unknown
     source: str = ""
     sources: tuple[tuple[str, str], ...] = ()
+    number: str = ""  # the number format of the operands that mac_pj is for
 
     def __post_init__(self) -> None:
         if self.mac_pj is not None and not (self.mac_pj >= 0 and math.isfinite(self.mac_pj)):
@@ -179,10 +191,18 @@ class Compute:
         """pJ of one MAC of this layer; NaN-free: unknown energy raises."""
         if self.mac_pj is None:
             raise SpecError(f"compute {self.name!r}: the energy of a MAC is unknown", hint="set mac_pj")
+        if any(t.number for t in layer.tensors if t.role != "output"):
+            return self.mac_pj * self._format_ratio(layer)
         if self.scaling == "none":
             return self.mac_pj
         operands = [t.bits for t in layer.tensors if t.role != "output"]
         return self.mac_pj * math.prod(operands) / self.bits ** len(operands)
+
+    def _format_ratio(self, layer: Layer) -> float:
+        """What a MAC of the layer's number formats takes, relative to one of the chip's own; a width alone is an integer."""
+        names = [t.number or f"int{max(2, round(t.bits))}" for t in layer.tensors if t.role != "output"]
+        own = self.number or f"int{self.bits}"
+        return energy_ratio(names[0], names[-1], (own, own))
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,10 @@ def mac(*, bits: int, technology_nm: float, format: str = "int", accumulate_bits
     Formula: E_mult(bits) + E_add(accumulate). `vector`, one scalar operation of other operators, is that addition. Sources: see
     `operation`; whole-MAC figures of Accelergy's exercises (0.32 pJ at 8 b, 2.2 pJ at 16 b, 45 nm) widen the range. Control,
     pipeline registers and clock are not included: silicon spends more (Eyeriss, 16 b at 65 nm: 2 pJ fitted).
+    `format` may also be a number format (`pj formats`), such as mxfp4: then see `format_mac`.
     """
+    if format not in FORMATS:
+        return _of_number_format(format, bits, technology_nm, accumulate_bits, voltage_v)
     wide = accumulate_bits or max(32, bits)
     product = operation("multiply", format, bits, technology_nm, voltage_v)
     total = operation("add", format, wide, technology_nm, voltage_v)
@@ -53,7 +56,21 @@ def mac(*, bits: int, technology_nm: float, format: str = "int", accumulate_bits
     return out
 
 
-def operation(name: str, format: str, bits: int, technology_nm: float, voltage_v: float | None = None) -> Estimate:
+def _of_number_format(format: str, bits: int, technology_nm: float, accumulate_bits: int | None, voltage_v: float | None
+                      ) -> dict[str, Estimate]:
+    from picojoule.formats.names import number_format
+    from picojoule.hardware.format_mac import mac_cost
+
+    own = number_format(format).element_bits
+    if bits != own:
+        raise SpecError(f"{format} has elements of {own} b, not {bits} b", hint=f"write `operands: {format}`")
+    if accumulate_bits is not None:
+        raise SpecError(f"{format} has its own accumulator", hint="leave out accumulate")
+    cost = mac_cost(format, format, technology_nm, voltage_v)
+    return {"mac": cost.energy, "vector": cost.parts[-1].energy, "area": cost.area}
+
+
+def operation(name: str, format: str, bits: float, technology_nm: float, voltage_v: float | None = None) -> Estimate:
     """pJ of one `add` or `multiply` in `int` or `float` of the width, at the node and voltage (default: nominal).
 
     At the table's widths exactly the table (Horowitz ISSCC 2014 at 45 nm and 0.9 V; Jouppi ISCA 2021 at 7 nm; both recalled),
@@ -92,7 +109,7 @@ class _Point:
         return exactly(self.pj, "pJ", f"{self.source}, {self.node_nm:g} nm")
 
 
-def _point(name: str, format: str, bits: int, source: str) -> _Point:
+def _point(name: str, format: str, bits: float, source: str) -> _Point:
     rows = _rows(name, format, source)
     value = _at_width({int(r["bits"]): float(r["energy_pj"]) for r in rows}, bits, _EXPONENT[name])
     return _Point(source, float(rows[0]["node_nm"]), float(rows[0]["voltage_v"]), value)
@@ -117,7 +134,7 @@ def _moved(point: _Point, node_nm: float, volts: float) -> Estimate:
     return scale_energy(point.estimate, point.node_nm, node_nm, point.voltage_v, volts)
 
 
-def _at_width(points: dict[int, float], bits: int, exponent: int) -> float:
+def _at_width(points: dict[int, float], bits: float, exponent: int) -> float:
     """Exact at the points, log-log between them, a power law through the nearest one beyond."""
     pair = around(points, bits)
     if pair is None:
@@ -137,7 +154,11 @@ def _rows(name: str, format: str, source: str) -> list[dict[str, str]]:
 
 
 def _area(name: str, format: str, bits: int, technology_nm: float) -> dict[str, Estimate]:
-    """Area from Horowitz' 45 nm figures, by the same law over the width."""
+    return {"area": area_at_width(name, format, bits, technology_nm)}
+
+
+def area_at_width(name: str, format: str, bits: float, technology_nm: float) -> Estimate:
+    """um2 of one `add` or `multiply` unit from Horowitz' 45 nm figures, by the same law over the width."""
     points = {int(r["bits"]): float(r["area_um2"]) for r in _rows(name, format, "Horowitz ISSCC 2014")}
     area = exactly(_at_width(points, bits, _EXPONENT[name]), "um2", "Horowitz ISSCC 2014, 45 nm", "recalled")
-    return {"area": scale_area(area, 45, technology_nm)}
+    return scale_area(area, 45, technology_nm)

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from picojoule.errors import SpecError, unknown_name
+from picojoule.formats.names import is_format_name, number_format
 from picojoule.hardware.located_yaml import describe
 from picojoule.hardware.units import KINDS, Quantity, parse, size_bits
 from picojoule.workload.layer import ROLES
@@ -60,6 +61,14 @@ def _size(value: object) -> int:
     if bits < 1:
         raise SpecError(f"{str(value)!r} is zero", hint="a size above zero, such as '108 KiB'; leave it out for a bypass")
     return bits
+
+
+def _operands(value: object) -> tuple[int, str]:
+    """(bits, "") of a width, or (bits of an element, name) of a number format."""
+    if isinstance(value, str) and is_format_name(value.split()[0] if value.split() else value):
+        found = number_format(value)
+        return found.element_bits, found.name
+    return _size(value), ""
 
 
 def _roles(value: object) -> tuple[str, ...]:
@@ -141,6 +150,7 @@ AccessEnergy = Annotated[Quantity | None, BeforeValidator(_known("energy", "ener
                          _schema("energy", "energy_per_bit", also="unknown")]
 Power = Annotated[Quantity | None, BeforeValidator(_known("power")), _schema("power", also="unknown")]
 Area = Annotated[Quantity | None, BeforeValidator(_known("area")), _schema("area", also="unknown")]
+Operands = Annotated[tuple[int, str], BeforeValidator(_operands), _schema("size", also="fp8_e4m3")]
 Rate = Annotated[Quantity | None, BeforeValidator(_rate), _schema("bandwidth", "rate", also="unlimited")]
 Roles = Annotated[tuple[str, ...], BeforeValidator(_roles), _ROLES_SCHEMA]
 Dims = Annotated[tuple[str, ...], BeforeValidator(_dims), _DIMS_SCHEMA]
@@ -259,7 +269,7 @@ class ComputeSpec(_Block):
 
     name: Name = Field("MAC", description="Name, unique in the chip.")
     mac: AccessEnergy = Field(None, description="Energy of one multiply-accumulate. Left out: unknown.")
-    operands: Size = Field(16, description="Operand width that the energy is for.")
+    operands: Operands = Field((16, ""), description="Operand width that the energy is for, or the operands' number format.")
     scaling: Scaling = Field("none", description="none, or quadratic: energy follows the product of the operand widths.")
     per_cycle: PerCycle = Field(1.0, description="MACs per cycle of each unit.")
     vector: AccessEnergy = Field(None, description="Energy of one scalar operation of non-MAC operators. Left out: unknown.")

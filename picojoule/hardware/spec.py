@@ -14,7 +14,7 @@ component of the library (`class:`) supplies it; each number keeps its source (`
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -154,15 +154,16 @@ class _Reader:
                           numbers.source, numbers.sources)
 
     def _compute(self, c: ComputeSpec, path: Path) -> Compute:
-        numbers = self._numbers(c.class_, {"bits": c.operands}, path, {
-            "mac": _value(c.mac, c.operands), "vector": _value(c.vector, c.operands), "leakage": _value(c.leakage),
+        bits, number = c.operands
+        numbers = self._numbers(c.class_, {"bits": bits} | ({"format": number} if number else {}), path, {
+            "mac": _value(c.mac, bits), "vector": _value(c.vector, bits), "leakage": _value(c.leakage),
             "area": _value(c.area)}, c)
         with self._at(path):
-            return Compute(c.name, numbers["mac"], c.operands, c.scaling, c.per_cycle, numbers["leakage"], numbers["area"],
-                           numbers["vector"], numbers.source, numbers.sources)
+            return Compute(c.name, numbers["mac"], bits, c.scaling, c.per_cycle, numbers["leakage"], numbers["area"],
+                           numbers["vector"], numbers.source, numbers.sources, number)
 
-    def _numbers(self, component: ComponentSpec | None, given: dict[str, int | None], path: Path, stated: dict[str, float | None],
-                 block: MemorySpec | FanOutSpec | ComputeSpec) -> _Numbers:
+    def _numbers(self, component: ComponentSpec | None, given: Mapping[str, int | str | None], path: Path,
+                 stated: dict[str, float | None], block: MemorySpec | FanOutSpec | ComputeSpec) -> _Numbers:
         """The stated numbers, and those of the component for what the block leaves out; each with its source.
 
         A block without `source` has that of its component, or else that of the chip.

@@ -83,7 +83,7 @@ def _fanout_text(f: FanOut) -> str:
 
 def _compute_text(c: Compute) -> str:
     rate = "" if c.macs_per_cycle == 1 else f"; {c.macs_per_cycle:g} per cycle"
-    return f"{c.name}: {_show(c.mac_pj, 'energy')} per {c.bits} b MAC{rate}"
+    return f"{c.name}: {_show(c.mac_pj, 'energy')} per {c.number or f'{c.bits} b'} MAC{rate}"
 
 
 # The picture: one row a level; a fan-out opens a frame that holds everything inside it.

@@ -110,7 +110,7 @@ def _axis(a: Axis) -> int | dict[str, Any]:
 
 def _compute(c: Compute, source: str) -> dict[str, Any]:
     return _drop_empty({
-        "name": c.name, "mac": _show(c.mac_pj, "energy"), "operands": show(c.bits, "size"), "scaling": c.scaling,
+        "name": c.name, "mac": _show(c.mac_pj, "energy"), "operands": c.number or show(c.bits, "size"), "scaling": c.scaling,
         "per_cycle": c.macs_per_cycle, "vector": _show(c.vector_pj, "energy"), "leakage": _show(c.leakage_mw, "power"),
         "area": _show(c.area_um2, "area"), "sources": dict(c.sources),
     }) | _source(c, source)  # fmt: skip

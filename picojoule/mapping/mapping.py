@@ -235,7 +235,7 @@ def _check_capacity(mapping: Mapping, layer: Layer, chip: Chip, where: str) -> N
             for i, e in enumerate(mapping.entries):
                 if isinstance(e, Node) and e.memory == m.name:
                     t = layer.tensor(e.tensor)
-                    parts.append((t.name, tile_elements(layer, t, mapping.tile(i, layer)) * t.bits))
+                    parts.append((t.name, t.stored_bits(tile_elements(layer, t, mapping.tile(i, layer)))))
             need = sum(b for _, b in parts)
             if need > room:
                 detail = ", ".join(f"{t} {b:,} b" for t, b in parts)

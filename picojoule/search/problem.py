@@ -139,10 +139,10 @@ class Problem:
         """int64[tensor, tile]: bits of each tile."""
         out = np.empty((len(self.tensors), self.lattice.size), np.int64)
         for t, x in enumerate(self.tensors):
-            bits = np.full(self.lattice.size, x.bits, np.int64)
+            elements = np.ones(self.lattice.size, np.int64)
             for r in x.ranks:
-                bits *= self._rank_foot(r)
-            out[t] = bits
+                elements *= self._rank_foot(r)
+            out[t] = np.ceil(elements * x.bits)
         return out
 
     def _rank_foot(self, rank: Rank) -> np.ndarray:
@@ -236,7 +236,7 @@ class Problem:
             for memory in {self.memory(s, t).name: self.memory(s, t) for t in range(len(kept)) if kept[t]}.values():
                 room = memory.usable_bits()
                 held = [self.tensors[t] for t in range(len(kept)) if kept[t] and self.memory(s, t).name == memory.name]
-                need = sum(t.bits for t in held)
+                need = sum(t.stored_bits(1) for t in held)
                 if room is not None and need > room:
                     raise NoMapping(
                         f"layer {self.layer.name!r} does not fit {self.chip.name!r}: {memory.name} must keep "

@@ -287,7 +287,7 @@ class Layered:
         return affine_words(AffineRank(a, b, n, rank.offset, rank.size), tile, (apart[0], apart[1]), groups, run)
 
     def _footprint(self, tensor: Tensor, tile: Extents) -> int:
-        return tile_elements(self.layer, tensor, dict(zip(self.dims, tile, strict=True))) * tensor.bits
+        return tensor.stored_bits(tile_elements(self.layer, tensor, dict(zip(self.dims, tile, strict=True))))
 
     def words(self, tensor: Tensor, tile: Extents, info: Info, way: Way, merged: frozenset[int], keeps: bool) -> float:
         """Words requested at a node with this tile, the copies of the merged fan-outs served together."""

@@ -53,7 +53,7 @@ class StageTables:
             width = sum(p.bits_per_cycle for p in dram.ports if p.serves == serves)
             if not width:
                 continue
-            bits = 0
+            bits = 0.0
             for t in self.problem.tensors:
                 action = "write" if t.role == "output" else "read"
                 own = any(p.serves == action for p in dram.ports)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from picojoule.errors import SpecError
+from picojoule.formats.names import number_format
 
 ROLES = ("weight", "input", "output")
 
@@ -34,20 +35,28 @@ class Rank:
 
 @dataclass(frozen=True)
 class Tensor:
-    """An operand or the result of a layer. `bits` per element; `density` is the fraction of non-zeros."""
+    """An operand or the result of a layer. `bits` per element; `density` is the fraction of non-zeros.
+
+    `bits` may be fractional where elements share scales (MXFP4: 4.25). `number` names the format of the elements; it then says
+    how many bits they take, and the MAC units are built for it. Without it elements are integers and the chip's MACs stay.
+    """
 
     name: str
     role: str  # "weight", "input" or "output"
     ranks: tuple[Rank, ...]
-    bits: int = 16
+    bits: float = 16
     density: float = 1.0
     learned: bool = False  # a trained parameter, so that it counts as a weight of the network
+    number: str = ""  # the number format of the elements, such as "fp8_e4m3"
 
     def __post_init__(self) -> None:
         if self.role not in ROLES:
             raise SpecError(f"tensor {self.name!r}: unknown role {self.role!r}", hint=f"known: {', '.join(ROLES)}")
         if self.bits < 1:
             raise SpecError(f"tensor {self.name!r}: {self.bits} bits per element", hint="give at least 1 b")
+        if self.number and number_format(self.number).bits != self.bits:
+            raise SpecError(f"tensor {self.name!r}: {self.bits} bits per element, but {self.number} has "
+                            f"{number_format(self.number).bits:g}", hint="give one of the two")
         if not 0.0 <= self.density <= 1.0:
             raise SpecError(f"tensor {self.name!r}: density {self.density}", hint="give a fraction from 0 to 1")
         seen = [d for r in self.ranks for _, d in r.terms]
@@ -58,6 +67,16 @@ class Tensor:
     def dims(self) -> frozenset[str]:
         """The dimensions that index the tensor (its relevant dimensions)."""
         return frozenset(d for r in self.ranks for _, d in r.terms)
+
+    def stored_bits(self, elements: int) -> int:
+        """Bits of a tile of so many elements, a begun bit counted whole."""
+        return math.ceil(elements * self.bits)
+
+    def of(self, width: float | str) -> Tensor:
+        """The same tensor with elements of this width, or in the number format of this name."""
+        if isinstance(width, str):
+            return replace(self, bits=number_format(width).bits, number=width)
+        return replace(self, bits=width, number="")
 
 
 @dataclass(frozen=True)
@@ -110,9 +129,9 @@ class Layer:
         """Distinct valid elements of the tensor that the layer touches (padding excluded)."""
         return math.prod(distinct(r, self.bounds) for r in tensor.ranks)
 
-    def bits_of(self, **bits: int) -> Layer:
-        """The same layer with other bits per element: `layer.bits_of(weight=4, input=8)` by role."""
-        return replace(self, tensors=tuple(replace(t, bits=bits.get(t.role, t.bits)) for t in self.tensors))
+    def bits_of(self, **bits: float | str) -> Layer:
+        """The same layer with other elements, by role: `layer.bits_of(weight=4, input=8)`, or `weight="mxfp4"`."""
+        return replace(self, tensors=tuple(t.of(bits[t.role]) if t.role in bits else t for t in self.tensors))
 
     @cached_property
     def shape_key(self) -> tuple:

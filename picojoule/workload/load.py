@@ -8,23 +8,27 @@ from pathlib import Path
 from typing import Any
 
 from picojoule.errors import SpecError, unknown_name
+from picojoule.formats.names import number_format
 from picojoule.workload import zoo
 from picojoule.workload.inline import is_inline, read_inline
 from picojoule.workload.layer import ROLES, Layer
 from picojoule.workload.network import Network, Step
 
 FORMS = "a zoo name, an .onnx file, a Hugging Face config.json, module:callable for torch, or gemm:... and conv:..."
+Width = int | str  # bits of an element, or the name of a number format
+Widths = Width | Mapping[str, Width]
 SEQUENCE = ("phase", "seq", "context", "image")  # options of transformers
 
 
 def load_model(
     text: str | Path, *, batch: int | None = None, dims: Mapping[str, int] | None = None,
-    bits: int | Mapping[str, int] | None = None, strict: bool = False, **options: Any,
+    bits: Widths | None = None, strict: bool = False, **options: Any,
 ) -> Network:
     """The network that `text` names.
 
     `batch` sets the batch size, `dims` symbolic sizes by name. Every tensor has 16 b elements, unless the file is
-    quantised (then its integer widths); `bits` overrides, with one number or by role: {"weight": 4, "input": 8}.
+    quantised (then its integer widths); `bits` overrides, with one number or by role: {"weight": 4, "input": 8}. A number is a
+    width alone; the name of a number format ("mxfp4") also says how the elements are stored and what a MAC of them takes.
     `strict` refuses a network with operators that are not understood, which otherwise are reported with their bytes.
     Options of transformers, which `dims` may also hold: `seq` new tokens, `context` tokens already in the cache, and
     `phase` "prefill" (the default) or "decode".
@@ -69,10 +73,11 @@ def _read(text: str, batch: int | None, dims: dict[str, int], options: dict[str,
     raise SpecError(error.problem, hint=f"{error.hint}; MODEL is {FORMS}")
 
 
-def with_bits(network: Network, bits: int | Mapping[str, int]) -> Network:
+def with_bits(network: Network, bits: Widths) -> Network:
     """The same network with other widths: one for everything, or by role ("input" is that of activations between layers)."""
-    roles = dict.fromkeys(ROLES, bits) if isinstance(bits, int) else dict(bits)
-    between = roles.get("input", roles.get("output"))
+    roles: dict[str, Width] = dict(bits) if isinstance(bits, Mapping) else dict.fromkeys(ROLES, bits)
+    named = roles.get("input", roles.get("output"))
+    between = number_format(named).bits if isinstance(named, str) else named
 
     def changed(step: Step) -> Step:
         if isinstance(step.layer, Layer):
@@ -83,7 +88,7 @@ def with_bits(network: Network, bits: int | Mapping[str, int]) -> Network:
     return replace(network, steps=tuple(changed(s) for s in network.steps), activations=activations)
 
 
-def _operand_bits(layer: Layer, roles: Mapping[str, int]) -> Layer:
+def _operand_bits(layer: Layer, roles: Mapping[str, Width]) -> Layer:
     """A second operand that is no trained weight, as in attention, is an activation and has the width of inputs."""
     trained = any(t.learned for t in layer.tensors)
     second = roles.get("weight") if trained else roles.get("input", roles.get("weight"))
@@ -92,17 +97,19 @@ def _operand_bits(layer: Layer, roles: Mapping[str, int]) -> Layer:
 
 
 def _check(
-    batch: int | None, dims: Mapping[str, int] | None, bits: int | Mapping[str, int] | None, options: Mapping[str, Any], text: str
+    batch: int | None, dims: Mapping[str, int] | None, bits: Widths | None, options: Mapping[str, Any], text: str
 ) -> None:
     for name, n in {"batch": batch, **(dims or {})}.items():
         if n is not None and (not isinstance(n, int) or isinstance(n, bool) or n < 1):
             raise SpecError(f"{name}={n!r} is no size", where=text, hint="give a whole number, 1 or more")
     widths = bits if isinstance(bits, Mapping) else {} if bits is None else {"weight": bits}
-    for role, n in widths.items():
+    for role, width in widths.items():
         if role not in ROLES:
             raise unknown_name("tensor role", role, ROLES, where=text)
-        if not isinstance(n, int) or isinstance(n, bool) or n < 1:
-            raise SpecError(f"{n!r} is no number of bits", where=text, hint="give a whole number, 1 or more")
+        if isinstance(width, str):
+            number_format(width)
+        elif not isinstance(width, int) or isinstance(width, bool) or width < 1:
+            raise SpecError(f"{width!r} is no number of bits", where=text, hint="give a whole number, or a number format")
     for name in options:
         if name not in SEQUENCE:
             raise unknown_name("option", name, ("batch", "dims", "bits", "strict", *SEQUENCE), where=text)

@@ -20,7 +20,7 @@ class VectorOp:
     ops: int
     read_elements: int
     written_elements: int
-    bits: int = 16
+    bits: float = 16
     known: bool = True
     why: str = ""  # why it is not known, or how its ops were counted
 
@@ -46,7 +46,7 @@ class Network:
 
     name: str
     steps: tuple[Step, ...]
-    activations: tuple[tuple[str, int, int], ...] = ()  # (name, elements, bits)
+    activations: tuple[tuple[str, int, float], ...] = ()  # (name, elements, bits)
     source: str = ""
     notes: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()

@@ -22,6 +22,7 @@ def layer_to_plain(layer: Layer) -> dict[str, Any]:
                 "bits": t.bits,
                 "density": t.density,
                 "learned": t.learned,
+                **({"number": t.number} if t.number else {}),
                 "ranks": [{"terms": [[c, d] for c, d in r.terms], "offset": r.offset, "size": r.size} for r in t.ranks],
             }
             for t in layer.tensors
@@ -33,7 +34,8 @@ def layer_from_plain(value: Any, where: str = "") -> Layer:
     """The layer that `layer_to_plain` wrote; anything else is a SpecError that names the place."""
     try:
         tensors = tuple(
-            Tensor(t["name"], t["role"], tuple(_rank(r) for r in t["ranks"]), t["bits"], t["density"], t["learned"])
+            Tensor(t["name"], t["role"], tuple(_rank(r) for r in t["ranks"]), t["bits"], t["density"], t["learned"],
+                   t.get("number", ""))
             for t in value["tensors"]
         )
         dims = tuple((str(d), n) for d, n in value["dims"].items())
