@@ -109,7 +109,7 @@ def _check(
         if isinstance(width, str):
             number_format(width)
         elif not isinstance(width, int) or isinstance(width, bool) or width < 1:
-            raise SpecError(f"{width!r} is no number of bits", where=text, hint="give a whole number, or a number format")
+            raise SpecError(f"{width!r} is no number of bits", where=text, hint="give a whole number, 1 or more, or a format")
     for name in options:
         if name not in SEQUENCE:
             raise unknown_name("option", name, ("batch", "dims", "bits", "strict", *SEQUENCE), where=text)
