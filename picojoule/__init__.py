@@ -27,6 +27,7 @@ _HOME = {
     "best_mapping": "picojoule.search.optimal",
     "map_network": "picojoule.search.network",
     "verify": "picojoule.search.verify",
+    "systolic": "picojoule.platforms.systolic",
     "reproduce": "picojoule.published.registry",
     "experiments": "picojoule.published.registry",
     "to_json": "picojoule.report.to_json:network_json",
@@ -50,6 +51,7 @@ __all__ = [
     "parse_mapping",
     "profile",
     "reproduce",
+    "systolic",
     "to_html",
     "to_json",
     "verify",
@@ -62,6 +64,7 @@ if TYPE_CHECKING:
     from picojoule.hardware.schema import chip_schema
     from picojoule.hardware.spec import chips, load_chip
     from picojoule.mapping.mapping import parse as parse_mapping
+    from picojoule.platforms.systolic import systolic
     from picojoule.published.registry import experiments, reproduce
     from picojoule.report.page import network_page as to_html
     from picojoule.report.to_json import network_json as to_json
