@@ -161,10 +161,11 @@ def as_product(layer: Layer) -> Product:
     if len(operands) != 2:
         raise SpecError(f"layer {layer.name!r} has one operand", hint="a systolic array multiplies two")
     weight, streamed = sorted(operands, key=lambda t: t.role != "weight")
-    sizes = {"M": 1, "N": 1, "K": 1, "count": 1}
+    indexes = {"M": (True, False, True), "N": (False, True, True), "K": (True, True, False), "count": (True, True, True)}
+    sizes = dict.fromkeys(indexes, 1)
     for d, n in layer.dims:
         where = (d in streamed.dims, d in weight.dims, d in layer.output.dims)
-        part = {(True, False, True): "M", (False, True, True): "N", (True, True, False): "K", (True, True, True): "count"}.get(where)
+        part = next((name for name, of in indexes.items() if of == where), None)
         if part is None:
             raise SpecError(f"layer {layer.name!r}: dimension {d} makes it no matrix product", hint="sum it out first")
         sizes[part] *= n

@@ -35,7 +35,8 @@ def shown(timing: NetworkTiming, as_json: bool) -> None:
             }
         )
     a = timing.array
-    how = f"{timing.model} on {a.rows}x{a.columns} MACs, {timing.dataflow}" + (", preload overlapped" if a.preload_overlap else "")
+    overlap = ", preload overlapped" if a.preload_overlap else ""
+    how = f"{timing.model} on {a.rows}x{a.columns} MACs, {timing.dataflow}{overlap}"
     total = f"in all {timing.cycles:,} cycles for {units.count(timing.macs)} MACs: {100 * timing.utilization:.1f} % of the array"
     bound = "stall-free: memories are not modelled; fill, stream, skew and drain are cycles of one occurrence"
     show.print_parts(how, "", tables.rows_table(rows, right=_RIGHT), "", total, bound)
