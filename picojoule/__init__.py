@@ -28,6 +28,10 @@ _HOME = {
     "map_network": "picojoule.search.network",
     "verify": "picojoule.search.verify",
     "systolic": "picojoule.platforms.systolic",
+    "measure": "picojoule.platforms.measuring.measure",
+    "MeasureSettings": "picojoule.platforms.measuring.measure:Settings",
+    "remeasure": "picojoule.platforms.measuring.rerun",
+    "ceilings": "picojoule.platforms.measuring.ceilings",
     "reproduce": "picojoule.published.registry",
     "experiments": "picojoule.published.registry",
     "to_json": "picojoule.report.to_json:network_json",
@@ -36,9 +40,11 @@ _HOME = {
 }
 
 __all__ = [
+    "MeasureSettings",
     "PicojouleError",
     "__version__",
     "best_mapping",
+    "ceilings",
     "chip_schema",
     "chips",
     "evaluate",
@@ -47,9 +53,11 @@ __all__ = [
     "load_chip",
     "load_model",
     "map_network",
+    "measure",
     "models",
     "parse_mapping",
     "profile",
+    "remeasure",
     "reproduce",
     "systolic",
     "to_html",
@@ -64,6 +72,10 @@ if TYPE_CHECKING:
     from picojoule.hardware.schema import chip_schema
     from picojoule.hardware.spec import chips, load_chip
     from picojoule.mapping.mapping import parse as parse_mapping
+    from picojoule.platforms.measuring.ceilings import ceilings
+    from picojoule.platforms.measuring.measure import Settings as MeasureSettings
+    from picojoule.platforms.measuring.measure import measure
+    from picojoule.platforms.measuring.rerun import remeasure
     from picojoule.platforms.systolic import systolic
     from picojoule.published.registry import experiments, reproduce
     from picojoule.report.page import network_page as to_html

@@ -1,1 +1,1 @@
-"""Real machines: measurements of their kernels, calibrated models of them, whole networks predicted from layers."""
+"""Real machines: what was measured on them, models calibrated against it, and other ways to compute a kernel."""

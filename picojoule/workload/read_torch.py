@@ -31,8 +31,13 @@ def read_torch(text: str, *, batch: int | None = None, dims: Any = None) -> Netw
     if dims:
         raise SpecError("a torch module takes no dims", where=text, hint="its example inputs settle every size")
     torch = _torch(text)
-    module, inputs = _module_and_inputs(_call(text), torch, text)
+    module, inputs = _checked(_call(text), torch, text)
     return export(module, inputs, name=text.partition(":")[2], source=text, batch=batch)
+
+
+def module_and_inputs(text: str) -> tuple[Any, tuple[Any, ...]]:
+    """(torch.nn.Module, example inputs) of what `module:callable` returns."""
+    return _checked(_call(text), _torch(text), text)
 
 
 def export(module: Any, inputs: tuple[Any, ...], *, name: str, source: str = "", batch: int | None = None) -> Network:
@@ -110,7 +115,7 @@ def _load(place: str, text: str) -> Any:
             sys.path.remove(os.getcwd())
 
 
-def _module_and_inputs(made: Any, torch: Any, text: str) -> tuple[Any, tuple[Any, ...]]:
+def _checked(made: Any, torch: Any, text: str) -> tuple[Any, tuple[Any, ...]]:
     module, inputs = made if isinstance(made, tuple) and len(made) == 2 else (made, getattr(made, "example_inputs", None))
     if not isinstance(module, torch.nn.Module):
         raise SpecError(f"it returns a {type(module).__name__}, not a torch.nn.Module", where=text, hint=FORM)

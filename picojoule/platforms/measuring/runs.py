@@ -1,0 +1,253 @@
+"""Where things run, and how a whole network is run there: torch on the processor or on CUDA, onnxruntime on the processor."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from picojoule.errors import SpecError
+from picojoule.platforms.measuring import counters, displace, onnx_kernels, operands, timing, torch_kernels
+from picojoule.platforms.measuring.machine import Machine
+from picojoule.platforms.measuring.work import Work
+
+if TYPE_CHECKING:
+    from picojoule.platforms.measuring.measure import Settings
+
+
+class NotRunnable(Exception):
+    """A model that is known by its shapes alone; its layers can still be run."""
+
+
+class Place:
+    """A device with a runtime: makes kernels, waits, counts energy and memory."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.device = torch_kernels.device(settings.device) if settings.runtime == "torch" else None
+        if settings.runtime == "onnxruntime":
+            onnx_kernels.load_onnxruntime()
+        self.sync = torch_kernels.synchroniser(self.device) if self.device is not None else None
+        self._displacer: tuple[Callable[[], Any], str] | None = None
+        self._counter: counters.Counter | counters.Energy | None = None
+        self._idle_w: float | None = None
+
+    @contextlib.contextmanager
+    def threads(self) -> Iterator[None]:
+        """The stated number of threads, for as long as the measurement lasts."""
+        if self.device is None:
+            yield
+            return
+        torch = torch_kernels.load_torch()
+        before = torch.get_num_threads()
+        torch.set_num_threads(self.settings.threads)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
+
+    def kernel(self, work: Work, seed: int) -> torch_kernels.Kernel:
+        """The kernel with its operands on the device."""
+        if self.device is None:
+            return onnx_kernels.kernel(work, self.settings.threads, seed)
+        return torch_kernels.kernel(work, self.device, seed)
+
+    def displacer(self, host: Machine) -> tuple[Callable[[], Any], str]:
+        """What pushes operands out of the caches, and how."""
+        if self._displacer is None:
+            self._displacer = displace.displacer(host, self.device)
+        return self._displacer
+
+    def energy_of(self, call: Callable[[], Any]) -> counters.Energy:
+        """Energy of one call by the device's counter, or why there is none. The idle power is taken before the first."""
+        if self._counter is None:
+            self._counter = self._open()
+            self._idle_w = counters.idle_power_w(self._counter)
+        return counters.energy_of(call, self._counter, sync=self.sync, idle_w=self._idle_w)
+
+    def _open(self) -> counters.Counter | counters.Energy:
+        if not self.settings.energy:
+            return counters.Energy(status="unavailable", remedy="switched off: leave out --no-energy")
+        return counters.cuda_counter() if self.settings.device == "cuda" else counters.cpu_counter()
+
+    def name(self, host: Machine) -> str:
+        """The device's name."""
+        if self.settings.device == "cuda":
+            return str(torch_kernels.load_torch().cuda.get_device_name())
+        return f"{host.cpu}, {self.settings.threads} thread{'s' if self.settings.threads > 1 else ''}"
+
+    def peak_memory(self, process_bytes: int) -> tuple[int, str]:
+        """(bytes, whose): what torch allocated on the device, or the largest size of this process."""
+        if self.settings.device == "cuda":
+            return int(torch_kernels.load_torch().cuda.max_memory_allocated()), "allocated on the device"
+        return process_bytes, "largest resident size of the whole process"
+
+
+def place(settings: Settings) -> Place:
+    """The place that the settings name; a missing device or runtime is an error that says what to do."""
+    return Place(settings)
+
+
+class Network:
+    """A network that can be run on any number of samples; `notes` say what is particular about it."""
+
+    notes: tuple[str, ...] = ()
+
+    def call(self, batch: int) -> Callable[[], Any]:
+        """The inference of one batch, as a call without arguments."""
+        raise NotImplementedError
+
+    def __call__(self, samples: int) -> Any:
+        """Run so many samples to the end."""
+        raise NotImplementedError
+
+    def check(self, result: Any) -> None:
+        """Compare the result of a timed run with fp64; a wrong one raises."""
+
+    def graph(self, batch: int, budget_s: float) -> timing.Times | None:
+        """Times of the same as one CUDA graph; None where there are no graphs."""
+        return None
+
+
+class TorchNetwork(Network):
+    """A torch module in evaluation mode on a device."""
+
+    def __init__(self, module: Any, inputs: Callable[[int], tuple[Any, ...]], where: Place) -> None:
+        torch, s = torch_kernels.load_torch(), where.settings
+        self._torch, self._place, self._inputs = torch, where, inputs
+        self._kind = getattr(torch, torch_kernels.DTYPES[s.dtype])
+        self._module = module.eval().to(where.device, self._kind)
+        if s.channels_last:
+            self._module = self._module.to(memory_format=torch.channels_last)
+        self._ready: dict[int, tuple[Any, ...]] = {}
+
+    def _given(self, batch: int) -> tuple[Any, ...]:
+        if batch not in self._ready:
+            moved = tuple(self._moved(x) for x in self._inputs(batch))
+            for i, x in enumerate(moved):
+                operands.check_random(f"input {i}", np.asarray(x.double().cpu().numpy()))
+            self._ready[batch] = moved
+        return self._ready[batch]
+
+    def _moved(self, x: Any) -> Any:
+        x = x.to(self._place.device, self._kind) if x.is_floating_point() else x.to(self._place.device)
+        last = self._place.settings.channels_last and x.dim() == 4
+        return x.contiguous(memory_format=self._torch.channels_last) if last else x
+
+    def call(self, batch: int) -> Callable[[], Any]:
+        given = self._given(batch)
+
+        def run() -> Any:
+            with self._torch.inference_mode():
+                return self._module(*given)
+
+        return run
+
+    def __call__(self, samples: int) -> Any:
+        result = self.call(samples)()
+        if self._place.sync:
+            self._place.sync()
+        return result
+
+    def check(self, result: Any) -> None:
+        """fp64 on the same inputs; errors add up over layers, so ten times a kernel's tolerance counts as right."""
+        batch = self._place.settings.batch
+        import copy
+
+        double = copy.deepcopy(self._module).double()
+        given = tuple(x.double() if x.is_floating_point() else x for x in self._given(batch))
+        with self._torch.inference_mode():
+            exact = double(*given)
+        got, exact = (y[0] if isinstance(y, tuple | list) else y for y in (result, exact))
+        scale = float(exact.abs().max()) or 1.0
+        error = float((got.double() - exact).abs().max()) / scale
+        most = 10 * operands.TOLERANCE[self._place.settings.dtype]
+        if not np.isfinite(error) or error > most:
+            raise operands.WrongResult("the network", error, most)
+
+    def graph(self, batch: int, budget_s: float) -> timing.Times | None:
+        if self._place.settings.device != "cuda":
+            return None
+        torch, call = self._torch, self.call(batch)
+        side = torch.cuda.Stream()
+        with torch.cuda.stream(side):
+            for _ in range(3):
+                call()
+        torch.cuda.synchronize()
+        captured = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(captured):
+            call()
+        return timing.hot(captured.replay, samples=700, budget_s=budget_s, sync=self._place.sync)[0]
+
+
+class OnnxNetwork(Network):
+    """An ONNX file through onnxruntime on the processor."""
+
+    def __init__(self, path: Path, where: Place, dims: dict[str, int]) -> None:
+        self._session = onnx_kernels.session(path, where.settings.threads, str(path))
+        self._dims, self._path, self._seed = dims, path, where.settings.seed
+        self._fixed = all(isinstance(i.shape[0], int) for i in self._session.get_inputs() if i.shape)
+        self._ready: dict[int, dict[str, np.ndarray]] = {}
+        self.notes = (
+            ("weights are those of the file: where they are constant, as in the onnx package's light models, times may flatter",)
+            + (("its batch is fixed: several samples run one after another",) if self._fixed else ())
+        )
+
+    def call(self, batch: int) -> Callable[[], Any]:
+        if batch not in self._ready:
+            rng = np.random.default_rng(self._seed)
+            size = None if self._fixed else batch
+            self._ready[batch] = onnx_kernels.feed(self._session, size, self._dims, rng, str(self._path))
+        given = self._ready[batch]
+        return lambda: self._session.run(None, given)
+
+    def __call__(self, samples: int) -> Any:
+        if not self._fixed:
+            return self.call(samples)()
+        return [self.call(1)() for _ in range(samples)][-1]
+
+    def check(self, result: Any) -> None:
+        """Finite results; onnxruntime has no fp64 twin of a whole file (its kernels are checked one by one)."""
+        if not all(np.isfinite(y).all() for y in result if np.issubdtype(np.asarray(y).dtype, np.floating)):
+            raise operands.WrongResult("the network", float("inf"), 0.0)
+
+
+def network(model: str, settings: Settings, where: Place, dims: dict[str, int]) -> Network:
+    """The runnable network of a model's text; NotRunnable where only its shapes are known."""
+    if settings.runtime == "onnxruntime":
+        if model.endswith(".onnx"):
+            return OnnxNetwork(Path(model), where, dims)
+        raise NotRunnable("onnxruntime runs ONNX files alone")
+    if model.endswith((".json", ".onnx")) or "=" in model:
+        raise NotRunnable("its shapes are known, not its code" if model.endswith(".json") else "it is run layer by layer")
+    if ":" in model:
+        return TorchNetwork(*_callable(model), where)
+    zoo = importlib.import_module("picojoule.platforms.measuring.torch_zoo")
+    if model not in zoo.NAMES:
+        raise NotRunnable(f"of the zoo, {', '.join(zoo.NAMES)} have code")
+    module, _ = zoo.module(model, 1, settings.seed)
+    return TorchNetwork(module, lambda n: zoo.inputs(model, n), where)
+
+
+def _callable(model: str) -> tuple[Any, Callable[[int], tuple[Any, ...]]]:
+    """(module, inputs by batch) of `module:callable`; its example inputs give shapes, random values replace their data."""
+    from picojoule.workload.read_torch import module_and_inputs
+
+    torch = torch_kernels.load_torch(model)
+    module, example = module_and_inputs(model)
+    if any(p.is_meta for p in module.parameters()):
+        raise SpecError("the module has no weights (it is on the meta device)", where=model, hint="return a module that can run")
+
+    def inputs(batch: int) -> tuple[Any, ...]:
+        generator = torch.Generator().manual_seed(0)
+        shapes = [(batch, *x.shape[1:]) for x in example]
+        return tuple(
+            torch.randn(shape, generator=generator) if x.is_floating_point() else x[:1].expand(shape)
+            for x, shape in zip(example, shapes, strict=True)
+        )
+
+    return module, inputs
