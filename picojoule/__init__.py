@@ -18,6 +18,7 @@ _HOME = {
     "load_model": "picojoule.workload.load",
     "profile": "picojoule.workload.profile",
     "models": "picojoule.workload.zoo",
+    "number_format": "picojoule.formats.names",
     "load_chip": "picojoule.hardware.spec",
     "chips": "picojoule.hardware.spec",
     "chip_schema": "picojoule.hardware.schema",
@@ -55,6 +56,7 @@ __all__ = [
     "map_network",
     "measure",
     "models",
+    "number_format",
     "parse_mapping",
     "profile",
     "remeasure",
@@ -69,6 +71,7 @@ if TYPE_CHECKING:
     from picojoule.cost.explain import explain
     from picojoule.cost.model import evaluate
     from picojoule.errors import PicojouleError
+    from picojoule.formats.names import number_format
     from picojoule.hardware.schema import chip_schema
     from picojoule.hardware.spec import chips, load_chip
     from picojoule.mapping.mapping import parse as parse_mapping
