@@ -155,6 +155,8 @@ class _Reader:
 
     def _compute(self, c: ComputeSpec, path: Path) -> Compute:
         bits, number = c.operands
+        if not number and c.class_ and (c.class_.model_extra or {}).get("format") == "float":
+            number = {16: "fp16", 32: "fp32"}.get(bits, "")
         numbers = self._numbers(c.class_, {"bits": bits} | ({"format": number} if number else {}), path, {
             "mac": _value(c.mac, bits), "vector": _value(c.vector, bits), "leakage": _value(c.leakage),
             "area": _value(c.area)}, c)

@@ -25,8 +25,8 @@ def listed(technology_nm: float, as_json: bool) -> None:
              "MAC [pJ]": f"{k['mac_pj']:.3f}", "range [pJ]": f"{k['mac_low_pj']:.2g} to {k['mac_high_pj']:.2g}",
              "MAC [um2]": f"{k['mac_um2']:.0f}", "what it is": k["about"]} for k in known]
     show.print_parts(tables.rows_table(rows, right=("bits a value", "once a tensor [b]", "MAC [pJ]", "MAC [um2]")), "",
-                     f"MAC: one multiply-accumulate of two such operands at {technology_nm:g} nm, without registers and clock; range: "
-                     "what sources leave open", "more: int2 to int32, uintN, fixedN.F, dfpN, log2_N, codebookN, intN_gG; "
+                     f"MAC: one multiply-accumulate of two such operands at {technology_nm:g} nm, without registers and clock; "
+                     "range: what sources leave open", "more: int2 to int32, uintN, fixedN.F, dfpN, log2_N, codebookN, intN_gG; "
                      "`pj formats NAME` shows one")
 
 
@@ -44,8 +44,8 @@ def one(name: str, technology_nm: float, terms: int, as_json: bool) -> None:
         f"{name}: {f.about}", f"source: {f.source}", "",
         f"storage: {f.bits:g} b a value, {f.bits_a_tensor} b once a tensor; 1000 values take {f.storage_bits(1000):,} b",
         f"accumulator: {a['bits']} b for {a['terms']} products: {a['proof']}" if a else "accumulator: that of its entries", "",
-        f"one MAC at {technology_nm:g} nm: {answer['mac_pj']:.3f} pJ ({answer['mac_low_pj']:.2g} to {answer['mac_high_pj']:.2g}), "
-        f"{answer['mac_um2']:.0f} um2",
+        f"one MAC at {technology_nm:g} nm: {answer['mac_pj']:.3f} pJ ({answer['mac_low_pj']:.2g} to "
+        f"{answer['mac_high_pj']:.2g}), {answer['mac_um2']:.0f} um2",
         tables.rows_table([{"part": p["what"], "energy [pJ]": f"{p['energy_pj']:.4f}", "area [um2]": f"{p['area_um2']:.0f}",
                             "source": p["source"]} for p in answer["mac_parts"]], right=("energy [pJ]", "area [um2]")), "",
     ]

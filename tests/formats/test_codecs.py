@@ -9,8 +9,8 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from picojoule.errors import SpecError
 import picojoule
+from picojoule.errors import SpecError
 from picojoule.formats import relative_index, run_length
 from picojoule.formats.codebook import k_means
 from picojoule.formats.element import Entries
