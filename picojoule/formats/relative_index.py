@@ -82,7 +82,7 @@ def encode_reference(matrix: np.ndarray, pes: int) -> list[list[list[tuple[int, 
 
 
 @njit(cache=True)
-def _entries(rows, runs, codes, at):
+def _entries(rows: np.ndarray, runs: np.ndarray, codes: np.ndarray, at: int) -> int:
     """Twin of encode_reference for one PE and one column: `rows` are the PE's codes, its first entry goes to `at`."""
     zeros, kept = 0, at
     for i in range(len(rows)):
@@ -100,7 +100,7 @@ def _entries(rows, runs, codes, at):
 
 
 @njit(cache=True)
-def _all_entries(matrix, pes, runs, codes, pointers):
+def _all_entries(matrix: np.ndarray, pes: int, runs: np.ndarray, codes: np.ndarray, pointers: np.ndarray) -> int:
     at = 0
     for pe in range(pes):
         for c in range(matrix.shape[1]):
