@@ -65,7 +65,7 @@ def encode_reference(values: np.ndarray) -> tuple[list[int], list[int]]:
 
 
 @njit(cache=True)
-def _pairs(values: np.ndarray, runs: np.ndarray, levels: np.ndarray) -> int:  # twin of encode_reference; returns the number of pairs
+def _pairs(values: np.ndarray, runs: np.ndarray, levels: np.ndarray) -> int:  # twin of encode_reference; how many
     n, zeros = 0, 0
     last = len(values) - 1
     for i in range(len(values)):
