@@ -35,6 +35,10 @@ _HOME = {
     "ceilings": "picojoule.platforms.measuring.ceilings",
     "reproduce": "picojoule.published.registry",
     "experiments": "picojoule.published.registry",
+    "calibrate": "picojoule.platforms.calibrate:calibrate_file",
+    "predict_network": "picojoule.platforms.predict",
+    "load_device": "picojoule.platforms.device",
+    "devices": "picojoule.platforms.device",
     "to_json": "picojoule.report.to_json:network_json",
     "to_html": "picojoule.report.page:network_page",
     "PicojouleError": "picojoule.errors",
@@ -45,19 +49,23 @@ __all__ = [
     "PicojouleError",
     "__version__",
     "best_mapping",
+    "calibrate",
     "ceilings",
     "chip_schema",
     "chips",
+    "devices",
     "evaluate",
     "experiments",
     "explain",
     "load_chip",
+    "load_device",
     "load_model",
     "map_network",
     "measure",
     "models",
     "number_format",
     "parse_mapping",
+    "predict_network",
     "profile",
     "remeasure",
     "reproduce",
@@ -75,10 +83,13 @@ if TYPE_CHECKING:
     from picojoule.hardware.schema import chip_schema
     from picojoule.hardware.spec import chips, load_chip
     from picojoule.mapping.mapping import parse as parse_mapping
+    from picojoule.platforms.calibrate import calibrate_file as calibrate
+    from picojoule.platforms.device import devices, load_device
     from picojoule.platforms.measuring.ceilings import ceilings
     from picojoule.platforms.measuring.measure import Settings as MeasureSettings
     from picojoule.platforms.measuring.measure import measure
     from picojoule.platforms.measuring.rerun import remeasure
+    from picojoule.platforms.predict import predict_network
     from picojoule.platforms.systolic import systolic
     from picojoule.published.registry import experiments, reproduce
     from picojoule.report.page import network_page as to_html

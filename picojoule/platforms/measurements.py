@@ -48,6 +48,7 @@ class Kernel:
     energy_j: float | None = None
     steady_s: float | None = None
     hot_mode: str = "graph"
+    bytes: float | None = None  # compulsory traffic as the file gives it, for vector operators that nobody here knows
 
     @property
     def group(self) -> str:
@@ -127,15 +128,21 @@ def measurements_from(data: Any, where: str, digest: str = "") -> Measurements:
     meta = data.get("meta")
     meta = meta if isinstance(meta, Mapping) else {}
     if str(meta.get("data", "random")) not in ("random", "normal", "uniform"):
-        raise SpecError(f"timed on {meta.get('data')!r} operands", where=f"{where}: meta.data",
-                        hint="measure with random operands: constant ones run faster and cooler than real data")
+        raise SpecError(
+            f"timed on {meta.get('data')!r} operands",
+            where=f"{where}: meta.data",
+            hint="measure with random operands: constant ones run faster and cooler than real data",
+        )
     kernels, refused, notes = [], [], []
     seen: set[str] = set()
     for i, row in enumerate(data["kernels"]):
         kernel, wrong, odd = _kernel(row, f"{where}: kernels[{i}]")
         if kernel.name in seen:
-            raise SpecError(f"kernel {kernel.name!r} stands there twice", where=f"{where}: kernels[{i}].name",
-                            hint="give every measured kernel its own name")
+            raise SpecError(
+                f"kernel {kernel.name!r} stands there twice",
+                where=f"{where}: kernels[{i}].name",
+                hint="give every measured kernel its own name",
+            )
         seen.add(kernel.name)
         if wrong:
             refused.append(wrong)
@@ -173,8 +180,10 @@ def _kernel(row: Any, where: str) -> tuple[Kernel, str, list[str]]:
         cold_s=_time(row["cold_s"], f"{where}.cold_s") if row.get("cold_s") is not None else None,
         energy_j=_positive(energy["energy_per_call_j"], f"{where}.energy.energy_per_call_j") if energy and counted else None,
         steady_s=_positive(energy["time_per_call_s"], f"{where}.energy.time_per_call_s")
-        if energy and counted and "time_per_call_s" in energy else None,
+        if energy and counted and "time_per_call_s" in energy
+        else None,
         hot_mode=str(row.get("hot_mode", "graph")),
+        bytes=_positive(row["bytes"], f"{where}.bytes") if row.get("bytes") else None,
     )
     error = row.get("rel_err")
     wrong = ""

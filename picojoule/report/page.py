@@ -5,42 +5,33 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
-
 import picojoule
 from picojoule.hardware.chip import Chip
 from picojoule.hardware.tree import tree_svg
 from picojoule.report import html, sections, units
+from picojoule.report.document import css, document
 from picojoule.search.result import LayerResult, NetworkResult
 from picojoule.workload.network import Network
 
 
 def network_page(result: NetworkResult, network: Network | None = None) -> str:
     """The report of `pj map --html`."""
-    body = html.section(
-        "page",
-        [
-            html.tag("h1", f"{result.model} on {result.chip.name}"),
-            _lead(result),
-            sections.tiles(result),
-            sections.layer_table(result),
-            sections.energy_charts(result),
-            sections.latency(result),
-            sections.roofline(result),
-            sections.network_certificate(result),
-            sections.layers(result),
-            sections.vector_ops(network, result.chip),
-            _chip(result.chip),
-            sections.provenance(result.chip),
-            sections.reading(result, network),
-        ],
-    )
-    title = html.text(f"{result.model} on {result.chip.name} - picojoule")
-    return (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<title>{title}</title><style>body{{margin:0}}{_css()}</style></head><body class="pj">{body}</body></html>\n'
-    )
+    body = [
+        html.tag("h1", f"{result.model} on {result.chip.name}"),
+        _lead(result),
+        sections.tiles(result),
+        sections.layer_table(result),
+        sections.energy_charts(result),
+        sections.latency(result),
+        sections.roofline(result),
+        sections.network_certificate(result),
+        sections.layers(result),
+        sections.vector_ops(network, result.chip),
+        _chip(result.chip),
+        sections.provenance(result.chip),
+        sections.reading(result, network),
+    ]
+    return document(f"{result.model} on {result.chip.name} - picojoule", body)
 
 
 def network_fragment(result: NetworkResult) -> str:
@@ -66,11 +57,7 @@ def chip_fragment(chip: Chip) -> str:
 
 
 def _fragment(parts: list[str]) -> str:
-    return f'<style>{_css()}</style><div class="pj">{"".join(parts)}</div>'
-
-
-def _css() -> str:
-    return files("picojoule.report").joinpath("style.css").read_text(encoding="utf-8")
+    return f'<style>{css()}</style><div class="pj">{"".join(parts)}</div>'
 
 
 def _lead(result: NetworkResult) -> str:
