@@ -33,6 +33,8 @@ _HOME = {
     "MeasureSettings": "picojoule.platforms.measuring.measure:Settings",
     "remeasure": "picojoule.platforms.measuring.rerun",
     "ceilings": "picojoule.platforms.measuring.ceilings",
+    "compare_network": "picojoule.compare.compare:compare",
+    "advise": "picojoule.compare.advice",
     "reproduce": "picojoule.published.registry",
     "experiments": "picojoule.published.registry",
     "calibrate": "picojoule.platforms.calibrate:calibrate_file",
@@ -48,11 +50,13 @@ __all__ = [
     "MeasureSettings",
     "PicojouleError",
     "__version__",
+    "advise",
     "best_mapping",
     "calibrate",
     "ceilings",
     "chip_schema",
     "chips",
+    "compare_network",
     "devices",
     "evaluate",
     "experiments",
@@ -76,6 +80,8 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from picojoule.compare.advice import advise
+    from picojoule.compare.compare import compare as compare_network
     from picojoule.cost.explain import explain
     from picojoule.cost.model import evaluate
     from picojoule.errors import PicojouleError

@@ -97,6 +97,17 @@ def positive(number: int | None, option: str) -> int | None:
     return number
 
 
+def words(text: str, nothing: str = "") -> tuple[str, ...]:
+    """`a, b` -> ("a", "b"); the word `nothing` stands for an empty list."""
+    found = tuple(w.strip() for w in text.split(",") if w.strip())
+    return () if nothing and found == (nothing,) else found
+
+
+def numbers(text: str, option: str) -> tuple[int, ...]:
+    """`4,16` -> (4, 16): whole numbers, 1 or more."""
+    return tuple(_positive(w, option) for w in words(text))
+
+
 def text_or_file(text: str, what: str) -> tuple[str, str]:
     """(content, where): the argument itself, or what the file of that name holds."""
     path = Path(text)

@@ -58,7 +58,8 @@ class Answer:
 
     `energy_pj` is what `scope` covers; `offchip_pj` is the part of it that off-chip memory takes (None: not separable), so that
     `offchip_inside` says whether DRAM is in the figure at all. `gap`: by how much the searched objective may still be worse than
-    the best, as a fraction; 0 where proved, or where nothing was searched. `sources`: figure -> formula or document.
+    the best, as a fraction; 0 where proved, or where nothing was searched. `is_bound`: the latency is a lower bound rather than a
+    prediction (a roofline). `sources`: figure -> formula or document.
     """
 
     machine: str
@@ -79,6 +80,7 @@ class Answer:
     evidence: Evidence
     scope: Scope
     gap: float = 0.0
+    is_bound: bool = False
     sources: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = field(default=())
 

@@ -53,13 +53,13 @@ def stacked_bars(bars: Sequence[Bar], series: Sequence[str], kind: str, title: s
     largest = max((b.total for b in bars), default=0.0)
     divisor, unit = units.unit_for(largest, kind)
     colour = colours_of(series)
-    legend, top = _legend(series, colour)
+    head, top = legend(series, colour)
     plot = WIDTH - _LABEL - _VALUE
-    out = [legend, _text(WIDTH, top - 8, f"[{unit}]", "end", "axis")]
+    out = [head, text(WIDTH, top - 8, f"[{unit}]", "end", "axis")]
     for k, bar in enumerate(bars):
         y = top + k * _ROW
         x = float(_LABEL)
-        out.append(f"<g><title>{escape(bar.title)}</title>" + _text(_LABEL - 8, y + 13, _cut(bar.label, 36), "end"))
+        out.append(f"<g><title>{escape(bar.title)}</title>" + text(_LABEL - 8, y + 13, _cut(bar.label, 36), "end"))
         for name, value in bar.parts:
             width = plot * value / largest if largest else 0.0
             if width > 0:
@@ -68,18 +68,18 @@ def stacked_bars(bars: Sequence[Bar], series: Sequence[str], kind: str, title: s
                     f"<title>{escape(bar.label)}: {escape(name)} {value / divisor:.4g} {unit}</title></rect>"
                 )
             x += width
-        out.append(_text(WIDTH, y + 13, units.figures(bar.total / divisor), "end") + "</g>")
-    return _svg(top + len(bars) * _ROW + 6, out, title)
+        out.append(text(WIDTH, y + 13, units.figures(bar.total / divisor), "end") + "</g>")
+    return svg(top + len(bars) * _ROW + 6, out, title)
 
 
-def _legend(series: Sequence[str], colour: dict[str, str]) -> tuple[str, int]:
+def legend(series: Sequence[str], colour: dict[str, str]) -> tuple[str, int]:
     """The legend, wrapped to the width, and the y where the plot may begin."""
     out, x, y = [], 0.0, 14
     for name in series:
         width = 32 + 8.4 * len(name)
         if x + width > WIDTH - 60:
             x, y = 0.0, y + 20
-        out.append(f'<rect x="{x:.0f}" y="{y - 10}" width="12" height="12" fill="{colour[name]}"/>' + _text(x + 17, y, name))
+        out.append(f'<rect x="{x:.0f}" y="{y - 10}" width="12" height="12" fill="{colour[name]}"/>' + text(x + 17, y, name))
         x += width
     return "".join(out), y + 26
 
@@ -113,23 +113,23 @@ def roofline(points: Sequence[Point], peak_macs_per_s: float, dram_bytes_per_s: 
     out = []
     for e in range(x0, x1 + 1):
         out.append(
-            _line(px(10.0**e), py(10.0**y0), px(10.0**e), py(10.0**y1), "grid")
-            + _text(px(10.0**e), height - 32, _tick(e), "middle")
+            line(px(10.0**e), py(10.0**y0), px(10.0**e), py(10.0**y1), "grid")
+            + text(px(10.0**e), height - 32, _tick(e), "middle")
         )
     for e in range(y0, y1 + 1):
         out.append(
-            _line(px(10.0**x0), py(10.0**e), px(10.0**x1), py(10.0**e), "grid")
-            + _text(left - 8, py(10.0**e) + 4, _tick(e), "end")
+            line(px(10.0**x0), py(10.0**e), px(10.0**x1), py(10.0**e), "grid")
+            + text(left - 8, py(10.0**e) + 4, _tick(e), "end")
         )
-    out.append(_text((left + WIDTH - right) / 2, height - 10, "MACs per byte of DRAM traffic", "middle", "axis"))
+    out.append(text((left + WIDTH - right) / 2, height - 10, "MACs per byte of DRAM traffic", "middle", "axis"))
     out.append(f'<text class="axis" text-anchor="middle" transform="translate(16 {height / 2:.0f}) rotate(-90)">MAC/s</text>')
     begin = 10.0**x0
     if dram_bytes_per_s:
         begin = max(begin, peak_macs_per_s / dram_bytes_per_s)
         low = max(10.0**x0, 10.0**y0 / dram_bytes_per_s)
-        out.append(_line(px(low), py(low * dram_bytes_per_s), px(begin), py(begin * dram_bytes_per_s), "roof"))
-    out.append(_line(px(begin), py(peak_macs_per_s), px(10.0**x1), py(peak_macs_per_s), "roof"))
-    out.append(_text(WIDTH - right - 4, py(peak_macs_per_s) - 6, f"peak {units.count(peak_macs_per_s)}MAC/s", "end", "axis"))
+        out.append(line(px(low), py(low * dram_bytes_per_s), px(begin), py(begin * dram_bytes_per_s), "roof"))
+    out.append(line(px(begin), py(peak_macs_per_s), px(10.0**x1), py(peak_macs_per_s), "roof"))
+    out.append(text(WIDTH - right - 4, py(peak_macs_per_s) - 6, f"peak {units.count(peak_macs_per_s)}MAC/s", "end", "axis"))
     placed: list[tuple[float, float]] = []
     for p in points:
         x, y = px(p.macs_per_byte), py(p.macs_per_s)
@@ -138,9 +138,9 @@ def roofline(points: Sequence[Point], peak_macs_per_s: float, dram_bytes_per_s: 
             f"{p.macs_per_byte:.4g} MAC/B, {units.count(p.macs_per_s)}MAC/s</title></circle>"
         )
         if all(abs(x - a) > 18 or abs(y - b) > 11 for a, b in placed):
-            out.append(_text(x + 6, y + 14, str(p.number), "start", "small"))
+            out.append(text(x + 6, y + 14, str(p.number), "start", "small"))
             placed.append((x, y))
-    return _svg(height, out, title)
+    return svg(height, out, title)
 
 
 def front(points: Sequence[tuple[float, float]], title: str) -> str:
@@ -161,18 +161,18 @@ def front(points: Sequence[tuple[float, float]], title: str) -> str:
 
     out = []
     for t in _ticks(x0, x1):
-        out.append(_line(px(t), py(y0), px(t), py(y1), "grid") + _text(px(t), height - 28, f"{t:g}", "middle"))
+        out.append(line(px(t), py(y0), px(t), py(y1), "grid") + text(px(t), height - 28, f"{t:g}", "middle"))
     for e in _ticks(y0, y1):
-        out.append(_line(px(x0), py(e), px(x1), py(e), "grid") + _text(left - 8, py(e) + 4, f"{e:g}", "end"))
+        out.append(line(px(x0), py(e), px(x1), py(e), "grid") + text(left - 8, py(e) + 4, f"{e:g}", "end"))
     for (t, e), (next_t, next_e) in pairwise(corners):
-        out.append(_line(px(t), py(e), px(next_t), py(e), "roof") + _line(px(next_t), py(e), px(next_t), py(next_e), "roof"))
+        out.append(line(px(t), py(e), px(next_t), py(e), "roof") + line(px(next_t), py(e), px(next_t), py(next_e), "roof"))
     for t, e in corners:
         tip = f"<title>{units.figures(e)} {e_unit}, {units.figures(t)} {t_unit}</title>"
         out.append(f'<circle cx="{px(t):.1f}" cy="{py(e):.1f}" r="4" fill="{COLOURS[0]}">{tip}</circle>')
-    out.append(_text((left + WIDTH - right) / 2, height - 8, f"latency [{t_unit}]", "middle", "axis"))
+    out.append(text((left + WIDTH - right) / 2, height - 8, f"latency [{t_unit}]", "middle", "axis"))
     middle = f"translate(16 {height / 2:.0f}) rotate(-90)"
     out.append(f'<text class="axis" text-anchor="middle" transform="{middle}">energy [{e_unit}]</text>')
-    return _svg(height, out, title)
+    return svg(height, out, title)
 
 
 def _ticks(low: float, high: float) -> list[float]:
@@ -201,18 +201,18 @@ def _tick(exponent: int) -> str:
     return units.count(10.0**exponent) if exponent >= 0 else f"{10.0**exponent:g}"
 
 
-def _svg(height: float, parts: Sequence[str], title: str) -> str:
+def svg(height: float, parts: Sequence[str], title: str) -> str:
     return (
         f'<svg viewBox="0 0 {WIDTH} {height:.0f}" role="img" aria-label="{escape(title, quote=True)}" '
         f'xmlns="http://www.w3.org/2000/svg">{"".join(parts)}</svg>'
     )
 
 
-def _text(x: float, y: float, text: str, anchor: str = "start", css: str = "") -> str:
+def text(x: float, y: float, text: str, anchor: str = "start", css: str = "") -> str:
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{f" class={css!r}" if css else ""}>{escape(text)}</text>'
 
 
-def _line(x0: float, y0: float, x1: float, y1: float, css: str) -> str:
+def line(x0: float, y0: float, x1: float, y1: float, css: str) -> str:
     return f'<line x1="{x0:.1f}" y1="{y0:.1f}" x2="{x1:.1f}" y2="{y1:.1f}" class="{css}"/>'
 
 

@@ -66,7 +66,7 @@ class Roofline:
         peak = self._peak(bits)
         assert p.dram_bytes_per_s is not None  # `missing`
         self._fits(network)
-        layers = tuple(_layer(s.layer, s.count, peak, p.dram_bytes_per_s) for s in network.layers if isinstance(s.layer, Layer))
+        layers = tuple(_layer(layer, count, peak, p.dram_bytes_per_s) for layer, count in distinct(network))
         latency = sum(x.latency_s for x in layers)
         return Answer(
             machine=p.id, kind="platform, roofline", model=network.name, batch=ask.batch, bits=bits, precision=peak.precision,
@@ -74,6 +74,7 @@ class Roofline:
             offchip_pj=None, offchip_inside={"board": True, "system": True, "package": False, "chip": False}.get(p.scope),
             offchip_bytes=sum(x.offchip_bytes or 0.0 for x in layers), peak_macs_per_s=peak.macs_per_s,
             area_mm2=p.area_mm2.value if p.area_mm2 else None, technology_nm=p.node_nm, evidence="modelled", scope=p.scope,
+            is_bound=True,
             sources=self._sources(peak), notes=self._notes(),
         )  # fmt: skip
 
@@ -112,6 +113,16 @@ class Roofline:
             ("area", f"{p.area_mm2} mm2: {p.source}" if p.area_mm2 else "not disclosed"),
             ("utilization", "MACs / (latency x peak)"),
         )
+
+
+def distinct(network: Network) -> list[tuple[Layer, int]]:
+    """Distinct layers in order of first occurrence, and how often each occurs: as the mapper lists them."""
+    found: dict[object, tuple[Layer, int]] = {}
+    for step in network.layers:
+        if isinstance(step.layer, Layer):
+            first, n = found.get(step.layer.shape_key, (step.layer, 0))
+            found[step.layer.shape_key] = (first, n + step.count)
+    return list(found.values())
 
 
 def weight_bytes(network: Network) -> float:

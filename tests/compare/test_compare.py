@@ -1,0 +1,88 @@
+"""`pj compare` and `compare_network`: cards side by side, whatever stands behind a machine."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import picojoule
+from picojoule.errors import SpecError
+from tests.cli.run import pj
+
+MACHINES = "eyeriss,tpu-v1,nvdla-small-like,h100_sxm,epyc_7742,tpu_v1,haswell-e5-2699v3,stm32l4r5"
+GEMM = "gemm:M=16,N=64,K=64"
+
+
+def test_one_network_on_eight_machines_in_one_command() -> None:
+    code, out, err = pj("compare", "lenet5", "--on", MACHINES, "--jobs", 1, "--flips", "dram,precision", "--json")
+    assert code == 0, err
+    answer = json.loads(out)
+    assert [m["machine"] for m in answer["machines"]] == MACHINES.split(",")
+    for m in answer["machines"]:
+        assert m["energy_pj"] > 0 and m["latency_s"] > 0 and 0 < m["utilization"] <= 1 + 1e-9
+        assert m["inferences_per_s"] == pytest.approx(m["batch"] / m["latency_s"])
+        assert {"area_mm2", "offchip_bytes", "precision", "batch", "evidence", "scope", "offchip_inside"} <= m.keys()
+        assert sum(x["latency_s"] for x in m["layers"]) == pytest.approx(m["latency_s"])
+        assert sum(m["waits_for"].values()) == pytest.approx(1)
+        assert m["evidence"] == "modelled" and all(m["sources"].values())
+    assert answer["flips"] and all(f["confirmed"] for f in answer["flips"])
+    by_hand = {m["machine"]: m for m in answer["machines"]}
+    for f in answer["flips"]:
+        if f["factor"] == "dram":
+            a, b = by_hand[f["better_before"]], by_hand[f["better_after"]]
+            assert a["energy_per_inference_pj"] < b["energy_per_inference_pj"]
+            assert a["onchip_per_inference_pj"] > b["onchip_per_inference_pj"]
+
+
+def test_the_table_has_units_and_says_what_is_inside() -> None:
+    code, out, _ = pj("compare", GEMM, "--on", "h100_sxm,epyc_7742,tpu_v1", "--flips", "none")
+    assert code == 0
+    for word in ("energy [", "latency [", "inf/s", "util [%]", "area [mm2]", "off-chip [", "DRAM inside", "waits for", "board"):
+        assert word in out
+
+
+def test_a_batch_is_shared_by_its_inferences() -> None:
+    one, four = (picojoule.compare_network("lenet5", ["h100_sxm"], batch=n, flips=()).answers[0] for n in (1, 4))
+    assert four.macs == 4 * one.macs and four.batch == 4
+    assert four.inferences_per_s == 4 / four.latency_s
+    assert four.offchip_bytes_per_inference is not None and one.offchip_bytes is not None
+    assert four.offchip_bytes_per_inference < one.offchip_bytes  # weights are read once
+
+
+def test_a_machine_that_declines_is_listed_with_its_reason() -> None:
+    c = picojoule.compare_network(GEMM, ["h100_sxm", "p100_sxm2"], bits=8, flips=())
+    assert [a.machine for a in c.answers] == ["h100_sxm"]
+    assert c.declined == (("p100_sxm2", "p100_sxm2: no peak at 8 b is published"),)
+
+
+def test_the_public_name_is_the_function() -> None:
+    with pytest.raises(SpecError, match="no machine is named"):
+        picojoule.compare_network(GEMM, [])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--on", "eyeris"], ["unknown chip or platform 'eyeris'", "did you mean 'eyeriss'?"]),
+        (["--on", "h100_sxm,h100_sxm"], ["'h100_sxm' is named twice"]),
+        (["--on", ","], ["no machine is named"]),
+        (["--on", "p100_sxm2", "--bits", "8"], ["no machine can run it", "no peak at 8 b"]),
+        (["--on", "h100_sxm", "--flips", "colour"], ["unknown factor 'colour'"]),
+        (["--on", "h100_sxm", "--batches", "0"], ["--batches", "positive"]),
+        (["--on", "h100_sxm", "--objective", "speed"], ["unknown value 'speed'"]),
+    ],
+)
+def test_bad_input_is_one_error(arguments: list[str], words: list[str]) -> None:
+    code, out, err = pj("compare", GEMM, *arguments)
+    assert code == 2 and out == "" and err.count("error: ") == 1
+    assert all(w in err for w in words), err
+
+
+def test_the_page_is_self_contained(tmp_path: Path) -> None:
+    page = tmp_path / "c.html"
+    code, out, _ = pj("compare", GEMM, "--on", "h100_sxm,epyc_7742,tpu_v1", "--flips", "none", "--html", page)
+    assert code == 0 and str(page) in out
+    text = page.read_text(encoding="utf-8")
+    assert "http" not in text.replace("http://www.w3.org/2000/svg", "") and "<script" not in text
