@@ -11,6 +11,7 @@ from picojoule import options
 from picojoule.cli.shared import Batch, Dims, Html, Jobs, Json, Model, NoCache, Phase, Space, TimeLimit, app, read_network
 from picojoule.compare.answer import Ask
 from picojoule.report import comparison, show
+from picojoule.workload.network import Network
 
 Machines = Annotated[
     str, typer.Option("--on", metavar="A,B,C", help="chips (`pj chips`, or a YAML file) and platforms (`pj platforms`)")
@@ -51,8 +52,9 @@ def compare(
     size, width = options.positive(batch, "--batch") or 1, options.positive(bits, "--bits")
     sizes = options.numbers(batches, "--batches")
 
-    def load(n: int, b: int) -> object:
-        return read_network(model, n if n != 1 else None, dim, str(b), False, phase)
+    def load(n: int, b: int) -> Network:
+        network: Network = read_network(model, n if n != 1 else None, dim, str(b), False, phase)
+        return network
 
     with show.progress() as progress:
         answer = picojoule.compare_network(

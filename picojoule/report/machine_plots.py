@@ -9,7 +9,7 @@ from html import escape
 from picojoule.platforms.calibrate import Prediction
 from picojoule.platforms.predict import NetworkPrediction
 from picojoule.report import units
-from picojoule.report.plots import WIDTH, _decades, _line, _svg, _text, colours_of
+from picojoule.report.plots import WIDTH, _decades, colours_of, line, svg, text
 
 _FAMILIES = ("gemm", "conv", "attn", "vec")
 
@@ -37,9 +37,9 @@ def scatter(predictions: Sequence[Prediction], title: str, bands: Sequence[float
         )
     for e in range(e0, e1 + 1):
         v = 10.0**e
-        out.append(_line(px(v), py(low), px(v), py(high), "grid") + _text(px(v), height - 30, units.seconds(v), "middle"))
-        out.append(_line(px(low), py(v), px(high), py(v), "grid") + _text(left - 8, py(v) + 4, units.seconds(v), "end"))
-    out.append(_line(px(low), py(low), px(high), py(high), "roof"))
+        out.append(line(px(v), py(low), px(v), py(high), "grid") + text(px(v), height - 30, units.seconds(v), "middle"))
+        out.append(line(px(low), py(v), px(high), py(v), "grid") + text(left - 8, py(v) + 4, units.seconds(v), "end"))
+    out.append(line(px(low), py(low), px(high), py(high), "roof"))
     colour = colours_of(_FAMILIES)
     for p in sorted(predictions, key=lambda p: not p.seen):
         c = colour.get(p.group.split()[0], "#444444")
@@ -50,12 +50,12 @@ def scatter(predictions: Sequence[Prediction], title: str, bands: Sequence[float
         )
     x = WIDTH - right + 24
     for i, (name, c) in enumerate(colour.items()):
-        out.append(f'<circle cx="{x}" cy="{top + 14 + 20 * i}" r="5" fill="{c}"/>' + _text(x + 12, top + 18 + 20 * i, name))
+        out.append(f'<circle cx="{x}" cy="{top + 14 + 20 * i}" r="5" fill="{c}"/>' + text(x + 12, top + 18 + 20 * i, name))
     notes = ("full: held out", "hollow: fitted", *(f"band: within {100 * b:.0f} %" for b in bands))
-    out += [_text(x - 5, top + 110 + 18 * i, t, "start", "axis") for i, t in enumerate(notes)]
-    out.append(_text((left + WIDTH - right) / 2, height - 10, "measured hot latency", "middle", "axis"))
+    out += [text(x - 5, top + 110 + 18 * i, t, "start", "axis") for i, t in enumerate(notes)]
+    out.append(text((left + WIDTH - right) / 2, height - 10, "measured hot latency", "middle", "axis"))
     out.append(f'<text class="axis" text-anchor="middle" transform="translate(14 {height / 2:.0f}) rotate(-90)">predicted</text>')
-    return _svg(height, out, title)
+    return svg(height, out, title)
 
 
 def residuals(predictions: Sequence[Prediction], title: str) -> str:
@@ -71,13 +71,13 @@ def residuals(predictions: Sequence[Prediction], title: str) -> str:
     for e in (-0.6, -0.45, -0.3, -0.15, 0.0, 0.15, 0.3, 0.45, 0.6):
         css = "roof" if e == 0 else "grid"
         out.append(
-            _line(px(e), top - 6, px(e), height - 34, css) + _text(px(e), height - 18, f"{100 * e:+.0f} %", "middle", "axis")
+            line(px(e), top - 6, px(e), height - 34, css) + text(px(e), height - 18, f"{100 * e:+.0f} %", "middle", "axis")
         )
     colour = colours_of(_FAMILIES)
     for i, group in enumerate(groups):
         y = top + row * i + row / 2
         mine = [p for p in predictions if p.group == group]
-        out.append(_text(left - 10, y + 4, f"{group} ({len(mine)})", "end"))
+        out.append(text(left - 10, y + 4, f"{group} ({len(mine)})", "end"))
         held = sorted(p.error for p in mine if not p.seen) or sorted(p.error for p in mine)
         a, b = held[len(held) // 4], held[(3 * len(held)) // 4 if len(held) > 1 else 0]
         out.append(f'<rect x="{px(a):.1f}" y="{y - 8:.1f}" width="{max(2.0, px(b) - px(a)):.1f}" height="16" fill="#d9dee6"/>')
@@ -88,7 +88,7 @@ def residuals(predictions: Sequence[Prediction], title: str) -> str:
                 f'<circle cx="{px(p.error):.1f}" cy="{y:.1f}" r="4" {fill}>'
                 f"<title>{escape(p.name)}: {100 * p.error:+.1f} %</title></circle>"
             )
-    return _svg(height, out, title)
+    return svg(height, out, title)
 
 
 def roofline(
@@ -116,24 +116,24 @@ def roofline(
     out = []
     for e in range(x0, x1 + 1):
         out.append(
-            _line(px(10.0**e), py(10.0**y0), px(10.0**e), py(10.0**y1), "grid")
-            + _text(px(10.0**e), height - 32, f"{10.0**e:g}", "middle")
+            line(px(10.0**e), py(10.0**y0), px(10.0**e), py(10.0**y1), "grid")
+            + text(px(10.0**e), height - 32, f"{10.0**e:g}", "middle")
         )
     for e in range(y0, y1 + 1):
         out.append(
-            _line(px(10.0**x0), py(10.0**e), px(10.0**x1), py(10.0**e), "grid")
-            + _text(left - 8, py(10.0**e) + 4, units.count(10.0**e), "end")
+            line(px(10.0**x0), py(10.0**e), px(10.0**x1), py(10.0**e), "grid")
+            + text(left - 8, py(10.0**e) + 4, units.count(10.0**e), "end")
         )
     for name, rate in bytes_per_s:
         begin, end = max(10.0**x0, 10.0**y0 / rate), min(10.0**x1, peak / rate)
         if begin < end:
-            out.append(_line(px(begin), py(begin * rate), px(end), py(end * rate), "roof"))
+            out.append(line(px(begin), py(begin * rate), px(end), py(end * rate), "roof"))
             middle = 10.0 ** (0.35 * math.log10(begin) + 0.65 * math.log10(end))
-            out.append(_text(px(middle) - 8, py(middle * rate) - 6, f"{name} {units.count(rate)}B/s", "end", "axis"))
+            out.append(text(px(middle) - 8, py(middle * rate) - 6, f"{name} {units.count(rate)}B/s", "end", "axis"))
     slope = max(b for _, b in bytes_per_s)
     for name, rate in ceilings:
-        out.append(_line(px(max(10.0**x0, rate / slope)), py(rate), px(10.0**x1), py(rate), "roof"))
-        out.append(_text(WIDTH - right + 6, py(rate) + 4, f"{name} {units.count(rate)}OP/s", "start", "axis"))
+        out.append(line(px(max(10.0**x0, rate / slope)), py(rate), px(10.0**x1), py(rate), "roof"))
+        out.append(text(WIDTH - right + 6, py(rate) + 4, f"{name} {units.count(rate)}OP/s", "start", "axis"))
     colour = colours_of(sorted({p[1] for p in points}))
     for name, series, x, y in points:
         tip = f"{name}: {x:.3g} op/B, {units.count(y)}OP/s"
@@ -141,15 +141,15 @@ def roofline(
             f'<circle cx="{px(x):.1f}" cy="{py(y):.1f}" r="4" fill="{colour[series]}" fill-opacity="0.8">'
             f"<title>{escape(tip)}</title></circle>"
         )
-    out.append(_text((left + WIDTH - right) / 2, height - 10, "operations per DRAM byte", "middle", "axis"))
+    out.append(text((left + WIDTH - right) / 2, height - 10, "operations per DRAM byte", "middle", "axis"))
     out.append(
         f'<text class="axis" text-anchor="middle" transform="translate(16 {height / 2:.0f}) rotate(-90)">'
         "operations a second</text>"
     )
     for i, (series, c) in enumerate(colour.items()):
         y = height - bottom - 14 - 18 * (len(colour) - 1 - i)
-        out.append(f'<circle cx="{WIDTH - right - 110}" cy="{y - 4}" r="5" fill="{c}"/>' + _text(WIDTH - right - 98, y, series))
-    return _svg(height, out, title)
+        out.append(f'<circle cx="{WIDTH - right - 110}" cy="{y - 4}" r="5" fill="{c}"/>' + text(WIDTH - right - 98, y, series))
+    return svg(height, out, title)
 
 
 def timeline(p: NetworkPrediction, title: str, most: int = 400) -> str:
@@ -162,11 +162,11 @@ def timeline(p: NetworkPrediction, title: str, most: int = 400) -> str:
     span = end / rows
     out, x = [], 0.0
     for name, c in colour.items():
-        out.append(f'<rect x="{x:.0f}" y="4" width="12" height="12" fill="{c}"/>' + _text(x + 17, 15, name))
+        out.append(f'<rect x="{x:.0f}" y="4" width="12" height="12" fill="{c}"/>' + text(x + 17, 15, name))
         x += 32 + 8.4 * len(name)
-    out.append(_text(WIDTH, 15, f"{units.seconds(end)} in {rows} rows", "end", "axis"))
+    out.append(text(WIDTH, 15, f"{units.seconds(end)} in {rows} rows", "end", "axis"))
     for r in range(rows):
-        out.append(_line(0, top + row * r + 24, WIDTH, top + row * r + 24, "grid"))
+        out.append(line(0, top + row * r + 24, WIDTH, top + row * r + 24, "grid"))
     for k in shown:
         begin, stop = k.start_s, k.start_s + k.count * k.seconds
         tip = escape(f"{k.name}: {units.seconds(k.seconds)}" + (f" x {k.count}" if k.count > 1 else "") + f", bound by {k.bound}")
@@ -178,4 +178,4 @@ def timeline(p: NetworkPrediction, title: str, most: int = 400) -> str:
                     f'width="{max(0.4, WIDTH * (b - a) / span - 0.4):.2f}" '
                     f'fill="{colour[k.bound]}"><title>{tip}</title></rect>'
                 )
-    return _svg(top + row * rows, out, title)
+    return svg(top + row * rows, out, title)
