@@ -34,7 +34,7 @@ class Stage(NamedTuple):
     slider: int  # the tensor with two-term ranks, or -1
     rank_dims: np.ndarray  # int64[R, 2]
     plain: np.ndarray  # float64[J, R, n, n]
-    slide: np.ndarray  # float64[V, J, R, 2, n, n, n]: V = spatial extents passed since the run (0: none)
+    slide: np.ndarray  # float64[V, J, R, 2, n, n, n]: V = stage of the first fan-out that unrolls the run (0: none)
     least: np.ndarray  # float64[T, tile]: no node at this tile or a smaller one moves fewer words
     low_coef: np.ndarray  # float64[T]: least pJ per such word
     owner: np.ndarray  # int8[D]: the tensor that dimension d leaves in place (-1: none)
@@ -626,11 +626,8 @@ def _enter_one(st, goal, old, pool, i, n, at, dig, spatial, waste, run_count, st
     if s >= 0 and old.sdim[i] >= 0:
         d = old.sdim[i]
         pool.sdim[n], pool.sfrom[n], pool.spassed[n], pool.rested[n] = d, old.sfrom[i], old.spassed[i], old.rested[i]
-        if spatial[d] > 1:
-            if old.spassed[i] > 0:
-                pool.sdim[n] = -1
-            else:
-                pool.spassed[n] = stage
+        if spatial[d] > 1 and old.spassed[i] == 0:
+            pool.spassed[n] = stage
         if st.last and not st.keeps[s]:
             pool.sdim[n] = -1
     pool.top_energy[n] = 0.0

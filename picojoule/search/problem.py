@@ -17,7 +17,7 @@ from picojoule.cost.model import MILLIWATT_SECOND_PJ
 from picojoule.errors import NoMapping, SpecError
 from picojoule.hardware.chip import Chip, FanOut, Group, Memory, tensor_word_pj
 from picojoule.search.lattice import build_lattice
-from picojoule.search.rank_kernels import plain_table, rank_peak, slide_table
+from picojoule.search.rank_kernels import Merge, plain_table, rank_peak, shared_copies, slide_table
 from picojoule.workload.layer import Layer, Rank, distinct
 
 
@@ -185,28 +185,33 @@ class Problem:
         self._least_ranks[k] = table
         return table
 
-    def plain(self, k: int, merge: tuple[int, int, int, int] = (1, 1, 1, 1)) -> np.ndarray:
-        """float64[n1, n2]: words of rank k per tile, merged over (S1, D1, S2, D2); infinite for tiles that cannot be."""
-        key = ("plain", k, merge if merge[0] > 1 and merge[2] > 1 else (1, 1, 1, 1))
+    def plain(self, k: int, merges: tuple[Merge, ...] = ()) -> np.ndarray:
+        """float64[n1, n2]: words of rank k per tile, merged over some fan-outs; infinite for tiles that cannot be."""
+        key = ("plain", k, merges)
         if key not in self._tables:
             rank, p, q = self.ranks[k]
             e, f = self.lattice.extents[p], self.lattice.extents[q]
             out = np.full((len(e), len(f)), np.inf)
-            plain_table(rank, e, f, key[2], self.box, out)
+            plain_table(rank, e, f, *self._sharing(k, merges), self.box, out)
             self._tables[key] = out
         return self._tables[key]
 
-    def slides(self, k: int, which: int, step: int, merge: tuple[int, int, int, int] = (1, 1, 1, 1)) -> np.ndarray:
+    def slides(self, k: int, which: int, step: int, merges: tuple[Merge, ...] = ()) -> np.ndarray:
         """float64[x, n1, n2]: words under a run along dimension `which` of the rank; infinite where there is no run."""
-        key = ("slide", k, which, step, merge if merge[0] > 1 and merge[2] > 1 else (1, 1, 1, 1))
+        key = ("slide", k, which, step, merges)
         if key not in self._tables:
             rank, p, q = self.ranks[k]
             e, f = self.lattice.extents[p], self.lattice.extents[q]
             out = np.full((len(e) if which == 0 else len(f), len(e), len(f)), np.inf)
             if self.tensors[self.slider].role != "output":
-                slide_table(rank, e, f, which, step, key[4], self.box, out)
+                slide_table(rank, e, f, which, step, *self._sharing(k, merges), self.box, out)
             self._tables[key] = out
         return self._tables[key]
+
+    def _sharing(self, k: int, merges: tuple[Merge, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The merged fan-outs of rank k as the kernels see them, and the copies that share."""
+        (a, b, *_), _, _ = self.ranks[k]
+        return np.array(merges, np.int64).reshape(-1, 4), *shared_copies(a, b, merges)
 
     @cached_property
     def patterns(self) -> tuple[Pattern, ...]:

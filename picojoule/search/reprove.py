@@ -28,6 +28,9 @@ Extents = tuple[int, ...]  # one number per dimension of the layer
 Pattern = tuple[frozenset[str], ...]  # per stage the tensors kept there
 Tiles = dict[str, tuple[int, ...]]  # dimension -> every extent that may lie below its outermost loop
 Stay = tuple[str, int, Extents]  # (tensor, stage, tile): where loops that leave the tensor's tile in place began
+Passed = tuple[tuple[int, int], ...]  # (stage, extent) of fan-outs that unroll one dimension, outermost first
+Slide = tuple[int, int, Passed]
+Both = tuple[int, int, int, int, int]  # a fan-out that unrolls both dimensions of a rank: (stage, S1, D1, S2, D2)
 
 
 @dataclass(frozen=True)
@@ -75,13 +78,13 @@ class Info:
     """What a label remembers of the loops above it, as far as a tensor still to be placed can profit from it.
 
     `stay`: (tensor, stage, tile) where a run of loops that leave the tensor's tile in place began.  `slide`: (dimension,
-    extent where the run began, extents unrolled below it, whether loops that do not index the slider came after).
+    extent where the run began, (stage, extent) unrolled below it, whether loops that do not index the slider came after).
     `below`: per fan-out and dimension the extent below it, 0 where no count depends on it.
     """
 
     top: bool = False
     stay: Stay | None = None
-    slide: tuple[str, int, int, bool] | None = None
+    slide: tuple[str, int, Passed, bool] | None = None
     below: tuple[Extents, ...] = ()
 
 
@@ -250,39 +253,38 @@ class Layered:
             loops += [(last, -(-now // last))] if now > last else []
         return active_positions(n, tuple(loops)) * factor
 
-    def _rank_words(self, rank: Rank, tile: tuple[int, int], both: tuple[tuple[int, int, int, int], ...],
-                    slide: tuple[int, int, int] | None) -> int:
-        """Elements of a two-term rank moved. `both`: (S1, D1, S2, D2) of merged fan-outs that unroll both of its dimensions.
+    def _rank_words(self, rank: Rank, tile: tuple[int, int], both: tuple[Both, ...], slide: Slide | None) -> int:
+        """Elements of a two-term rank moved, the copies of the merged fan-outs `both`, outermost first, served together.
 
-        `slide`: (which of the two dimensions, extent where the run began, extents unrolled below it).
+        `slide`: (which of the two dimensions, extent where the run began, (stage, extent) unrolled below it, outermost first).
         """
         (a, p), (b, q) = rank.terms
         n = (self.layer.bounds[p], self.layer.bounds[q])
         run, apart = None, []
         for k in (0, 1):
-            begin, passed = (slide[1], slide[2]) if slide and slide[0] == k else (0, 1)
+            begin, passed = (slide[1], slide[2]) if slide and slide[0] == k else (0, ())
+            step = tile[k] * math.prod(s for _, s in passed)
             loops: list[tuple[int, int]] = []
-            now, other, stride = n[k], passed, tile[k]  # `other`: copies below the run that share nothing
-            for x in both:
+            now = n[k]
+            for stage, *x in both:  # each begins where the loops above it end; those below the run follow there
                 s, below = x[2 * k], x[2 * k + 1]
-                outer = max(begin, s * below)  # a run that begins above this fan-out: its own loops are not apart
-                if now > outer:
-                    loops.append((outer, -(-now // outer)))
-                if begin >= s * below:
-                    other //= s
-                    stride = s * below if below == tile[k] else tile[k]
+                if any(stage == at for at, _ in passed):
+                    continue
+                if now > s * below:
+                    loops.append((s * below, -(-now // (s * below))))
                 now = below
+            last = begin or tile[k]
+            if now > last:
+                loops.append((last, -(-now // last)))
             if begin:
-                if now > begin:
-                    loops.append((begin, -(-now // begin)))
-                if other > 1:
-                    loops.append((stride, other))
-                step = tile[k] * passed
                 run = Run(k, step, -(-begin // step))
-            elif now > tile[k]:
-                loops.append((tile[k], -(-now // tile[k])))
+            stride = step
+            for at, s in passed:
+                stride //= s
+                if all(at != stage for stage, *_ in both):
+                    loops.append((stride, s))
             apart.append(tuple(loops))
-        shared = tuple(Sharing((((x[1], x[0]),), ((x[3], x[2]),))) for x in both)
+        shared = tuple(Sharing((((x[1], x[0]),), ((x[3], x[2]),))) for _, *x in both)
         groups = sharing_groups(a, b, shared)
         return affine_words(AffineRank(a, b, n, rank.offset, rank.size), tile, (apart[0], apart[1]), groups, run)
 
@@ -303,9 +305,8 @@ class Layered:
                 out *= valid_values(c, rank.offset, rank.size, self.layer.bounds[d])
                 continue
             i, j = (self.dims.index(d) for _, d in rank.terms)
-            both = tuple((u.extents[i], info.below[k][i], u.extents[j], info.below[k][j]) for k, u in enumerate(way)
-                         if k in merged and u.extents[i] > 1 and u.extents[j] > 1)[-1:]
-            # a border of the space: of several fan-outs that unroll both dimensions the innermost is credited
+            both = tuple((k, u.extents[i], info.below[k][i], u.extents[j], info.below[k][j]) for k, u in enumerate(way)
+                         if k in merged and u.extents[i] > 1 and u.extents[j] > 1)
             slide = None
             if keeps and info.slide and tensor.name == self.slider and (info.top or not info.slide[3]):
                 d, begin, passed, _ = info.slide
@@ -582,8 +583,7 @@ class Search:
                 slide = x.info.slide
                 if slide:
                     passed = u.extents[about.dims.index(slide[0])]
-                    twice = passed > 1 and slide[2] > 1  # a border of the space: a run unrolled twice has no credit
-                    slide = None if twice else (slide[0], slide[1], slide[2] * passed, slide[3])
+                    slide = (*slide[:2], (*slide[2], (k, passed)), slide[3]) if passed > 1 else slide
                 info = Info(True, x.info.stay, slide, (*x.info.below, matter))
                 out.setdefault(after, []).append(
                     Label(x.energy, x.loads, (), covered, self._needed(info, k, frozenset()), (x.path, u.loops)))
@@ -675,8 +675,8 @@ class Search:
             for after in about.steps[d][tile[i]]:
                 now = slide
                 if about.slides and d in about.affine_dims:
-                    goes_on = slide and slide[0] == d and slide[2] == 1 and not slide[3]
-                    now = slide if goes_on else (d, tile[i], 1, False)
+                    goes_on = slide and slide[0] == d and not slide[2] and not slide[3]
+                    now = slide if goes_on else (d, tile[i], (), False)
                 elif slide and d in about.layer.tensor(about.slider).dims:
                     now = None
                 elif slide:

@@ -8,6 +8,7 @@ import numpy as np
 
 from picojoule.search.kernels import Stage
 from picojoule.search.problem import PortKey, Prices, Problem
+from picojoule.search.rank_kernels import Merge
 from picojoule.search.spatial import digits_below, ragged_first, spatial_choices
 
 
@@ -87,13 +88,14 @@ class StageTables:
                     out[i] /= b.extents[d]
         return out
 
-    def merge(self, k: int, merged: list[Boundary]) -> tuple[int, int, int, int]:
-        """(S1, D1, S2, D2) of the boundary that unrolls both dimensions of rank k, or ones."""
+    def merges(self, k: int, merged: list[Boundary]) -> tuple[Merge, ...]:
+        """(S1, D1, S2, D2) of each merged boundary that unrolls both dimensions of rank k: those whose copies overlap."""
         _, p, q = self.problem.ranks[k]
-        for b in merged:
-            if b.extents[p] > 1 and b.extents[q] > 1:
-                return int(b.extents[p]), int(b.below[p]), int(b.extents[q]), int(b.below[q])
-        return (1, 1, 1, 1)
+        return tuple(
+            (int(b.extents[p]), int(b.below[p]), int(b.extents[q]), int(b.below[q]))
+            for b in merged
+            if b.extents[p] > 1 and b.extents[q] > 1
+        )
 
     def merging(self, prices: Prices, stage: int, t: int, way: list[Boundary]) -> list[list[Boundary]]:
         """Per merge level of a line the boundaries whose copies are served together."""
@@ -211,17 +213,19 @@ class StageTables:
     def _rank_tables(
         self, j: int, k: int, merged: list[Boundary], way: list[Boundary], plain: np.ndarray, slide: np.ndarray
     ) -> None:
+        """Fill merge level j. A run that began above the boundary of stage `passed` (the outermost that unrolls its dimension)
+        slides by the copies of that boundary and of all further in."""
         pr = self.problem
         for r, (_, p, q) in enumerate(pr.ranks):
-            merge = self.merge(r, merged)
-            table = pr.plain(r, merge)
+            merges = self.merges(r, merged)
+            table = pr.plain(r, merges)
             plain[j, r, : table.shape[0], : table.shape[1]] = table
             for passed in range(slide.shape[0]):
                 for which, d in ((0, p), (1, q)):
-                    step = int(way[passed].extents[d]) if passed else 1
-                    if passed and step == 1:
+                    if passed and way[passed].extents[d] == 1:
                         continue
-                    runs = pr.slides(r, which, step, merge)
+                    step = int(np.prod([b.extents[d] for b in way[passed:]])) if passed else 1
+                    runs = pr.slides(r, which, step, merges)
                     a, b, c = runs.shape
                     slide[passed, j, r, which, :a, :b, :c] = runs
 
@@ -319,7 +323,7 @@ class StageTables:
                         words *= self.positions(d, merged)[len(e) - 1]
                 if t == pr.slider:
                     for k in range(len(pr.ranks)):
-                        words *= pr.plain(k, self.merge(k, merged))[-1, -1]
+                        words *= pr.plain(k, self.merges(k, merged))[-1, -1]
                 total[0] += line.coef[j] * words
                 for x in range(len(self.ports)):
                     total[1 + x] += line.port[x][j] / used[x] * words

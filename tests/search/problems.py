@@ -7,11 +7,11 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from picojoule.hardware.chip import Chip, FanOut
+from picojoule.hardware.chip import Axis, Chip, FanOut
 from picojoule.mapping.mapping import Mapping
 from picojoule.search.lattice import outermost_tiles
 from picojoule.workload.layer import Layer, Rank, Tensor, conv, gemm, one
-from tests.oracle.enumerate import Tiny, _tiny_chip, all_mappings
+from tests.oracle.enumerate import Tiny, _tiny_chip, _tiny_fanout, all_mappings
 
 
 def wide_roots(n: int) -> tuple[int, ...]:
@@ -19,6 +19,7 @@ def wide_roots(n: int) -> tuple[int, ...]:
     return tuple(sorted({t for p in range(2, n) if n % (t := -(-n // p)) and t > 1 and t * -(-n // t) - n <= max(1, n // 50)}))
 
 
+WINDOWS = ("wide window", "wide padded", "wide sum")  # bounds that may be unrolled twice
 KINDS = ("gemm", "batched", "conv", "strided", "padded", "conv2d", "depthwise", "grouped", "sum", "odd")
 RAGGED = ("long", "window")  # few dimensions with bounds that no factors suit
 
@@ -32,6 +33,7 @@ class Wanted:
     chip: Tiny = field(default_factory=lambda: Tiny(links=False))
     macs_per_cycle: tuple[float, ...] = (1.0,)
     axes: tuple[int, ...] = ()  # sizes of axes, in place of those of the chip
+    twice: bool = False  # two fan-outs of two axes each, and a mapping that unrolls both dimensions of a window at both
     least: int = 2
     most: int = 600
 
@@ -41,14 +43,33 @@ def problems(n: int, seed: int, wanted: Wanted) -> Iterator[tuple[Layer, Chip, l
     rng = random.Random(seed)
     while n:
         layer = small_layer(rng, rng.choice(wanted.kinds))
-        chip = _tiny_chip(rng, layer, wanted.chip)
+        chip = (_twice_unrolling if wanted.twice else _tiny_chip)(rng, layer, wanted.chip)
         levels = tuple(_resized(rng, x, wanted.axes) if isinstance(x, FanOut) and wanted.axes else x for x in chip.levels)
         chip = replace(chip, levels=levels, compute=replace(chip.compute, macs_per_cycle=rng.choice(wanted.macs_per_cycle)))
         roots = {d: outermost_tiles(b, True) for d, b in layer.dims} if wanted.imperfect else None
         found = list(itertools.islice(all_mappings(layer, chip, roots, "two"), wanted.most + 1))
-        if wanted.least <= len(found) <= wanted.most:
+        if wanted.least <= len(found) <= wanted.most and (not wanted.twice or any(unrolls_twice(layer, chip, m) for m in found)):
             n -= 1
             yield layer, chip, found
+
+
+def unrolls_twice(layer: Layer, chip: Chip, mapping: Mapping) -> bool:
+    """Whether two fan-outs each unroll both dimensions of one window."""
+    windows = [{d for _, d in r.terms} for t in layer.tensors for r in t.ranks if len(r.terms) == 2]
+    unrolled = [set(mapping.spatial_extents(f.name)) for f in chip.fanouts]
+    return any(sum(w <= u for u in unrolled) > 1 for w in windows)
+
+
+def _twice_unrolling(rng: random.Random, layer: Layer, f: Tiny) -> Chip:
+    """Memories around two fan-outs, each of which has an axis for either dimension of a window."""
+    chip = _tiny_chip(rng, layer, replace(f, fanouts=0))
+    inside = list(chip.levels[1:])
+    for i in range(2):
+        fanout = _tiny_fanout(rng, layer, f, i)
+        some = [a.dims if rng.random() < 0.5 else None for a in fanout.axes]
+        axes = tuple(Axis(f"{x}{i}", rng.choice((2, 2, 3)), some[j] if j < len(some) else None) for j, x in enumerate("XY"))
+        inside.insert(rng.randint(0, len(inside)), replace(fanout, axes=axes))
+    return replace(chip, levels=(chip.levels[0], *inside))
 
 
 def _resized(rng: random.Random, fanout: FanOut, sizes: tuple[int, ...]) -> FanOut:
@@ -84,6 +105,15 @@ def small_layer(rng: random.Random, kind: str) -> Layer:
         rows = Rank(((of(1, 2, 3), "P"), (of(1, 2), "R")))
         tensors = Tensor("I", "input", (one("C"), rows), bits), Tensor("O", "output", (one("C"), one("P")), bits)
         layer = Layer("sum", "Sum", (("C", of(2, 3)), ("P", some), ("R", of(2, 3))), tensors)
+    elif kind == "wide sum":
+        rows = Rank(((of(1, 2, 3), "P"), (of(1, 2), "R")))
+        tensors = Tensor("I", "input", (rows,), bits), Tensor("O", "output", (one("P"),), bits)
+        layer = Layer("sum", "Sum", (("P", of(4, 5, 6, 7)), ("R", of(3, 4, 5))), tensors)
+    elif kind in ("wide window", "wide padded"):
+        pad, p, r, stride = int(kind == "wide padded"), of(3, 4, 4, 5, 6, 7), of(3, 4, 4, 5), of(1, 1, 2, 3)
+        size = (max(1, (p - 1) * stride + r - 2 * pad + of(0, 0, -1, 1)), 1) if pad else None
+        holes = 1 if pad else of(1, 1, 2, 3)
+        layer = conv(K=of(1, 1, 2), C=1, P=p, Q=1, R=r, S=1, stride=stride, dilation=holes, pad=(pad, 0), size=size, bits=bits)
     elif kind == "long":
         layer = gemm(M=of(11, 13, 19, 23, 31), N=1, K=of(1, 2, 3, 5), bits=bits)
     elif kind == "window":

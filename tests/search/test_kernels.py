@@ -7,13 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from picojoule.cost.rank_counts import AffineRank, Run, Sharing, affine_words, sharing_groups
 from picojoule.cost.traffic import places, words
 from picojoule.hardware.chip import Chip, Compute, Group, Memory
 from picojoule.mapping.footprint import tile_elements
 from picojoule.mapping.mapping import Loop, Mapping, Node
 from picojoule.search.lattice import divisors
 from picojoule.search.problem import Problem
-from picojoule.search.rank_kernels import rank_peak, rank_words, rank_words_reference
+from picojoule.search.rank_kernels import Merge, rank_peak, rank_words, rank_words_reference, shared_copies
 from picojoule.workload.layer import Layer, conv
 
 LEVELS = (Group((Memory("DRAM", None, 8, 1.0, 1.0),)), Group((Memory("M", None, 8, 1.0, 1.0),)))
@@ -31,14 +32,19 @@ def rank_and_tile(draw: st.DrawFn) -> tuple[tuple[int, ...], tuple[int, int]]:
     return (a, b, n1, n2, offset, size), (draw(st.integers(1, n1)), draw(st.integers(1, n2)))
 
 
+def compiled(rank: tuple[int, ...], tile: tuple[int, int], slide: tuple[int, int, int], merges: tuple[Merge, ...], box: bool) -> int:
+    copies = shared_copies(rank[0], rank[1], merges)
+    return rank_words(rank, *tile, *slide, np.array(merges, np.int64).reshape(-1, 4), *copies, box)
+
+
 @settings(deadline=None, max_examples=400)
 @given(rank_and_tile(), st.integers(-1, 1), few, st.integers(1, 5), st.booleans())
 def test_words_of_a_rank_equal_those_of_sets(
     case: tuple[tuple[int, ...], tuple[int, int]], which: int, step: int, passes: int, box: bool
 ) -> None:
     rank, tile = case
-    expected = rank_words_reference(rank, tile, (which, step, passes), (1, 1, 1, 1), box)
-    assert rank_words(rank, *tile, which, step, passes, 1, 1, 1, 1, box) == expected
+    expected = rank_words_reference(rank, tile, (which, step, passes), (), box)
+    assert compiled(rank, tile, (which, step, passes), (), box) == expected
 
 
 @settings(deadline=None, max_examples=400)
@@ -51,8 +57,49 @@ def test_words_of_a_rank_unrolled_both_ways_equal_those_of_sets(
     d1, d2 = t1 * m1, t2 * m2
     rank = (a, b, min(9, s1 * d1), min(9, s2 * d2), offset, size)
     for step, passes in ((1, 2), ((s1 if which == 0 else s2), 3)):
-        expected = rank_words_reference(rank, (t1, t2), (which, step, passes), (s1, d1, s2, d2), box)
-        assert rank_words(rank, t1, t2, which, step, passes, s1, d1, s2, d2, box) == expected
+        expected = rank_words_reference(rank, (t1, t2), (which, step, passes), ((s1, d1, s2, d2),), box)
+        assert compiled(rank, (t1, t2), (which, step, passes), ((s1, d1, s2, d2),), box) == expected
+
+
+two = st.tuples(*[st.integers(1, 3)] * 2)
+
+
+@settings(deadline=None, max_examples=400)
+@given(*[few] * 2, st.integers(-4, 0), st.integers(-2, 2), two, two, two, two, two, two, st.integers(-1, 2))
+def test_words_under_two_fanouts_equal_the_word_count(
+    a: int, b: int, offset: int, more: int, tile: tuple[int, int], inner: tuple[int, int], gap: tuple[int, int],
+    outer: tuple[int, int], time: tuple[int, int], short: tuple[int, int], run: int
+) -> None:
+    """From the tile outwards: `inner` copies, `gap` passes, `outer` copies, `time` passes (of `run` the last of which slide).
+
+    The last of both dimensions is cut short. A run (0, 1) is of one dimension and stands above both fan-outs, if no pass
+    lies between; else it is the gap itself and stands above the inner one.
+    """
+    inside = [t * s for t, s in zip(tile, inner, strict=True)]
+    d = [x * g for x, g in zip(inside, gap, strict=True)]
+    above = [x * s for x, s in zip(d, outer, strict=True)]
+    n = tuple(max(x * t - c + 1, 1) if x * t - c + 1 > x * (t - 1) else x * t for x, t, c in zip(above, time, short, strict=True))
+    top = offset + a * (n[0] - 1) + b * (n[1] - 1) + 1
+    rank = AffineRank(a, b, n, offset, max(1, top + more))  # type: ignore[arg-type]
+    merges = ((inner[0], tile[0], inner[1], tile[1]), (outer[0], d[0], outer[1], d[1]))
+    shared = [Sharing((((x[1], x[0]),), ((x[3], x[2]),))) for x in merges[::-1]]
+    slide, found, apart = (-1, 1, 1), None, []
+    for k in (0, 1):
+        loops = [] if k == run and gap[k] == 1 else [(above[k], -(-n[k] // above[k]))]
+        if k == run and gap[k] == 1:
+            step = inner[k] * outer[k]
+            slide = (k, step, -(-n[k] // above[k]))
+            found = Run(k, step * tile[k], slide[2])
+        elif k == run:
+            slide = (k, inner[k], gap[k])
+            found = Run(k, inside[k], gap[k])
+        else:
+            loops.append((inside[k], gap[k]))
+        apart.append(tuple(loops))
+    words_counted = affine_words(rank, tile, (apart[0], apart[1]), sharing_groups(a, b, tuple(shared)), found)
+    plain = (a, b, *n, offset, rank.size)
+    assert compiled(plain, tile, slide, merges, False) == words_counted  # type: ignore[arg-type]
+    assert rank_words_reference(plain, tile, slide, merges) == words_counted
 
 
 @settings(deadline=None, max_examples=200)
@@ -113,7 +160,7 @@ def test_plain_words_and_footprints_of_the_tables_equal_their_definitions(name: 
     for k, (rank, p, q) in enumerate(problem.ranks):
         for i, tp in enumerate(problem.lattice.extents[p]):
             for j, tq in enumerate(problem.lattice.extents[q]):
-                expected = rank_words_reference(rank, (int(tp), int(tq)), (-1, 1, 1), (1, 1, 1, 1))
+                expected = rank_words_reference(rank, (int(tp), int(tq)), (-1, 1, 1))
                 assert problem.plain(k)[i, j] == expected
     for index in np.linspace(0, problem.lattice.size - 1, 60).astype(int):
         digits = problem.lattice.digits[index]
