@@ -59,28 +59,17 @@ class Bounds:
         return self._template_stage
 
     def inner(
-        self, prices: Prices, k: int, way: list[Boundary], extents: np.ndarray, axes: np.ndarray
+        self, prices: Prices, k: int, way: list[Boundary], some: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """(low, top, fixed, digits below) of stage k for each choice of spatial extents, for bounds."""
+        """(low, top, fixed, digits below) of stage k for some of its choices of spatial extents, for bounds."""
         tensors = len(self.problem.tensors)
-        low, top = np.zeros((len(extents), tensors)), np.zeros((len(extents), tensors))
-        copies = self._copies_table(extents)
+        low, top = np.zeros((len(some), tensors)), np.zeros((len(some), tensors))
+        copies, idle = (x[some] for x in self.tables.choice_copies(k))
         fixed = self._fixed_bounds(prices, k, way, copies)
         for t in range(tensors):
             if prices.pattern[k][t]:
-                fixed = fixed + self._bound_coefficients(prices, k, way, t, copies[:, t], extents, low, top)
-        return low, top, fixed, np.stack([self.tables.subs(e, a)[0] for e, a in zip(extents, axes, strict=True)])
-
-    def _copies_table(self, extents: np.ndarray) -> np.ndarray:
-        """float64[n, T]: the most copies that one word of each tensor may serve."""
-        pr = self.problem
-        out = np.ones((len(extents), len(pr.tensors)))
-        for t in range(len(pr.tensors)):
-            out[:, t] = extents[:, ~pr.relevant[t]].prod(axis=1)
-            if t == pr.slider:
-                for _, p, q in pr.ranks:
-                    out[:, t] *= np.minimum(extents[:, p], extents[:, q])
-        return out
+                fixed = fixed + self._bound_coefficients(prices, k, way, t, copies[:, t], idle[:, t], low, top)
+        return low, top, fixed, self.tables.choice_subs(k)[some]
 
     def _bound_coefficients(
         self,
@@ -89,21 +78,20 @@ class Bounds:
         way: list[Boundary],
         t: int,
         copies: np.ndarray,
-        extents: np.ndarray,
+        idle: np.ndarray,
         low: np.ndarray,
         top: np.ndarray,
     ) -> np.ndarray:
         """Fill the tensor's columns; returns what a node that saves more further in than it costs may take off (or 0)."""
         line = prices.lines[k, t]
-        spread = extents[:, ~self.problem.relevant[t]].prod(axis=1)
         earlier = 1.0
         own = bool(line.merges) and line.merges[0] == k
         for j, c in enumerate(line.coef):
             if j >= 2 or (j == 1 and not own):
                 earlier *= self.tables.copies(t, [way[line.merges[j - 1]]])
-            merged = copies if own and j else np.ones(len(copies))
-            low[:, t] += c / (merged * earlier)
-            top[:, t] += c * spread / (merged * earlier)
+            merged = copies * earlier if own and j else earlier
+            low[:, t] += c / merged
+            top[:, t] += c * idle / merged
         debt = np.minimum(np.minimum(low[:, t], top[:, t]), 0.0) * self.tables.mac_words(t)
         np.maximum(low[:, t], 0.0, out=low[:, t])
         np.maximum(top[:, t], 0.0, out=top[:, t])
@@ -134,14 +122,13 @@ class Bounds:
     def bounds(self, goal: Goal, prices: Prices, k: int, way: list[Boundary], above: Pool, cycles: np.ndarray) -> np.ndarray:
         """float64[n]: lower bound of the energy for each choice of spatial extents (infinite where pruned at once)."""
         pr, tensors = self.problem, len(self.problem.tensors)
-        extents, axes = self.choices[k]
         size = self.lattice.size
         energy, waste = np.full(size, np.inf), np.full(size, np.inf)
         runs = np.full((tensors, size), np.inf)
         st = self.template(prices, k, way)
         kernels.summarise(st, above, energy, waste, runs)
         tiles = np.flatnonzero(np.isfinite(energy))
-        out = np.full(len(extents), np.inf)
+        out = np.full(len(cycles), np.inf)
         if not len(tiles):
             return out
         best = energy[tiles].min()
@@ -150,7 +137,7 @@ class Bounds:
         if not keep.any():
             return out
         idx = np.flatnonzero(keep)
-        low, top, fixed, subs = self.inner(prices, k, way, extents[idx], axes[idx])
+        low, top, fixed, subs = self.inner(prices, k, way, idx)
         kept = np.array(prices.pattern[k])
         least_run = runs * pr.base[:, None]
         if pr.slider >= 0:
@@ -173,7 +160,7 @@ class Bounds:
         floor = self.tables.tail(prices, k)[0]
         idx = np.flatnonzero(limit > floor)
         if len(idx):
-            low, top, fixed, subs = self.inner(prices, k + 1, way, self.choices[k + 1][0][idx], self.choices[k + 1][1][idx])
+            low, top, fixed, subs = self.inner(prices, k + 1, way, idx)
             lat = self.lattice
             kept = np.array(prices.pattern[k + 1])
             kernels.allowance(

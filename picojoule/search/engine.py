@@ -156,7 +156,6 @@ class LayerSearch:
 
     def _descend(self, prices: Prices, k: int, way: list[Boundary], above: Pool) -> None:
         """Enumerate the spatial extents of stage k in the order of their bounds, and search below each."""
-        extents, axes = self.choices[k]
         compute = self.bounds.choice_cycles(k, way)
         cycles = np.maximum(compute, self.goal.least_cycles)
         bounds = self.bounds.bounds(self.goal, prices, k, way, above, cycles)
@@ -172,7 +171,7 @@ class LayerSearch:
                 self.progress.unopened_bound = min(self.progress.unopened_bound, float(value[order[at:]].min()))
                 return
             self.progress.opened += 1
-            self._open(prices, k, way, above, ids, extents[s], axes[s], compute[s])
+            self._open(prices, k, way, above, ids, int(s), compute[s])
 
     def _open(
         self,
@@ -181,15 +180,15 @@ class LayerSearch:
         way: list[Boundary],
         above: Pool,
         ids: np.ndarray,
-        extents: np.ndarray,
-        axes: np.ndarray,
+        choice: int,
         compute: float,
     ) -> None:
         """Search below one choice of spatial extents: the labels that may still win, class by class."""
+        extents, axes = (x[choice] for x in self.choices[k])
         sub, waste = self.tables.subs(extents, axes)
         last = k == len(self.problem.stages) - 1
         goal = self._with_cycles(compute)
-        chosen = self._select(prices, k, way, above, ids, extents, axes, sub, waste, goal)
+        chosen = self._select(prices, k, way, above, ids, choice, sub, waste, goal)
         if not len(chosen):
             return
         code, classes = self._classes(above.tile[chosen], extents, sub)
@@ -222,14 +221,13 @@ class LayerSearch:
         way: list[Boundary],
         above: Pool,
         ids: np.ndarray,
-        extents: np.ndarray,
-        axes: np.ndarray,
+        choice: int,
         sub: np.ndarray,
         waste: np.ndarray,
         goal: Goal,
     ) -> np.ndarray:
         """The finished labels of the stage above that may still meet the goal below these extents."""
-        low, top, fixed, _ = self.bounds.inner(prices, k, way, extents[None], axes[None])
+        low, top, fixed, _ = self.bounds.inner(prices, k, way, np.array([choice]))
         out = np.empty(len(ids), np.int32)
         n = kernels.select(
             self.bounds.template(prices, k, way),

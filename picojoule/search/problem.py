@@ -86,7 +86,11 @@ class Problem:
         self.names = [d for d, _ in layer.dims]
         self.relevant = np.array([[d in t.dims for d in self.names] for t in self.tensors])
         self.owner = self._owners()
+        self.idle = [[int(d) for d in np.flatnonzero(~x)] for x in self.relevant]  # dimensions that do not index each tensor
         self.slider, self.ranks = self._affine_ranks()
+        self.rank_dims = np.array([[p, q] for _, p, q in self.ranks], np.int64).reshape(-1, 2)
+        self.affine = np.zeros(len(self.names), bool)  # dimensions of two-term ranks
+        self.affine[self.rank_dims.reshape(-1)] = True
         self.base = np.array(
             [float(np.prod([distinct(r, layer.bounds) for r in t.ranks if len(r.terms) == 1] or [1])) for t in self.tensors]
         )
@@ -275,6 +279,8 @@ class Prices:
         self.lines: dict[tuple[int, int], Line] = {}  # (stage, tensor); stage len(stages) is the MACs
         self.constant = problem.layer.macs * problem.chip.compute.energy_pj(problem.layer)
         self.constant_port = np.zeros(len(ports))
+        self.tails: dict[int, tuple[float, np.ndarray]] = {}  # by stage: see StageTables.tail
+        self.frames: dict[int, object] = {}  # by stage: see StageTables.frame
         self.first_visits: list[tuple[tuple[int, ...], float, float]] = []  # even-tile accounting: see _timeloop_output_prices
         for t, x in enumerate(problem.tensors):
             (self._output_prices if x.role == "output" else self._operand_prices)(t)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-
 Merge = tuple[int, int, int, int]  # one fan-out that unrolls both dimensions of a rank: (S1, D1, S2, D2), D right below it
 
 

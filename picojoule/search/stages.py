@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -20,6 +22,25 @@ class Boundary:
     below: np.ndarray
     sub: np.ndarray
     axes: np.ndarray
+    copies: dict[int, float] = field(default_factory=dict)  # tensor -> most copies of one word (see `StageTables.copies`)
+
+    @cached_property
+    def spread(self) -> float:
+        """How many instances there are below for each one above."""
+        return float(self.extents.prod())
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """The arrays of `Stage` that hang on the pattern alone, and the number of merge levels."""
+
+    levels: int
+    keeps: np.ndarray
+    room: np.ndarray
+    shared: np.ndarray
+    coef: np.ndarray
+    useful: np.ndarray
+    full: int
 
 
 class StageTables:
@@ -34,6 +55,9 @@ class StageTables:
         )
         self._ragged: dict[tuple[object, ...], np.ndarray] = {}
         self._subdigits: dict[tuple[int, int, bytes], tuple[np.ndarray, np.ndarray]] = {}
+        self._mac_words: dict[int, float] = {}
+        self._choice_subs: dict[int, np.ndarray] = {}
+        self._choice_copies: dict[int, tuple[np.ndarray, np.ndarray]] = {}
 
     def cycles_of(self, spread: float) -> float:
         """Compute cycles when `spread` MAC units work, without padding."""
@@ -112,67 +136,93 @@ class StageTables:
         """The most copies that one word may serve at the merged boundaries."""
         out = 1.0
         for b in merged:
-            out *= float(np.prod([b.extents[d] for d in range(len(b.extents)) if not self.problem.relevant[t, d]]))
-            if t == self.problem.slider:
-                for _, p, q in self.problem.ranks:
-                    out *= min(b.extents[p], b.extents[q])
+            if t not in b.copies:
+                b.copies[t] = float(self._copies(t, b.extents[None])[0])
+            out *= b.copies[t]
         return out
+
+    def _copies(self, t: int, extents: np.ndarray) -> np.ndarray:
+        """float64[n]: the most copies that one word of tensor t may serve, for each row of extents."""
+        out = extents[:, ~self.problem.relevant[t]].prod(axis=1).astype(float)
+        if t == self.problem.slider:
+            for _, p, q in self.problem.ranks:
+                out *= np.minimum(extents[:, p], extents[:, q])
+        return out
+
+    def choice_copies(self, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """float64[n, T] for the choices of stage k: the most copies that one word of each tensor may serve, and the copies
+        along dimensions that do not index it."""
+        if k not in self._choice_copies:
+            extents = self.choices[k][0]
+            tensors = range(len(self.problem.tensors))
+            most = np.stack([self._copies(t, extents) for t in tensors], axis=1)
+            idle = np.stack([extents[:, ~self.problem.relevant[t]].prod(axis=1) for t in tensors], axis=1)
+            self._choice_copies[k] = most, idle
+        return self._choice_copies[k]
+
+    def choice_subs(self, k: int) -> np.ndarray:
+        """int16[n, D, digits]: digits below each choice of stage k (see `subs`)."""
+        if k not in self._choice_subs:
+            self._choice_subs[k] = np.stack([self.subs(e, a)[0] for e, a in zip(*self.choices[k], strict=True)])
+        return self._choice_subs[k]
+
+    def frame(self, prices: Prices, k: int) -> Frame:
+        """What all stages k of a pattern have in common."""
+        if k not in prices.frames:
+            pr, kept = self.problem, prices.pattern[k]
+            tensors = len(pr.tensors)
+            levels = 1 + max((len(prices.lines[k, t].merges) for t in range(tensors) if kept[t]), default=0)
+            room, shared, coef = np.full(tensors, np.inf), np.zeros(tensors, bool), np.zeros((tensors, levels))
+            for t in (t for t in range(tensors) if kept[t]):
+                memory = pr.memory(k, t)
+                if (usable := memory.usable_bits()) is not None:
+                    room[t] = usable
+                    shared[t] = sum(kept[u] and pr.memory(k, u).name == memory.name for u in range(tensors)) > 1
+                line = prices.lines[k, t].coef
+                coef[t, : len(line)] = line
+            useful = np.array([any(x[t] for x in prices.pattern[k + 1 :]) for t in range(tensors)])
+            full = sum(1 << t for t in range(tensors) if kept[t])
+            prices.frames[k] = Frame(levels, np.array(kept), room, shared, coef, useful, full)
+        found = prices.frames[k]
+        assert isinstance(found, Frame)
+        return found
 
     def stage(self, prices: Prices, k: int, way: list[Boundary]) -> Stage:
         """Prices of stage k below the boundaries `way` (one per stage up to k)."""
-        pr, lat = self.problem, self.lattice
-        tensors, dims, n = len(pr.tensors), len(lat.dims), pr.widest
-        kept = prices.pattern[k]
-        levels = 1 + max((len(prices.lines[k, t].merges) for t in range(tensors) if kept[t]), default=0)
-        coef, port = np.zeros((tensors, levels)), np.zeros((len(self.ports), tensors, levels))
-        factor = np.repeat(pr.counts[:, None], levels, axis=1)
-        ranks = len(pr.ranks)
+        pr, lat, frame = self.problem, self.lattice, self.frame(prices, k)
+        tensors, n, ranks, ports = len(pr.tensors), pr.widest, len(pr.ranks), len(self.ports)
+        kept, levels, last = prices.pattern[k], frame.levels, k == len(pr.stages) - 1
+        slides = ranks > 0 and pr.slider >= 0 and kept[pr.slider]
         plain = np.ones((levels, max(ranks, 1), n, n))
-        slide = (
-            np.ones((k + 1, levels, max(ranks, 1), 2, n, n, n))
-            if ranks and pr.slider >= 0 and kept[pr.slider]
-            else np.ones((1,) * 7)
-        )
-        room, shared = np.full(tensors, np.inf), np.zeros(tensors, bool)
-        low, low_port = np.zeros(tensors), np.zeros((len(self.ports), tensors))
-        used = [float(np.prod([b.extents.prod() for b in way[: p.stage + 1]])) if p.stage >= 0 else 1.0 for p in self.ports]
+        slide = np.empty((k + 1, levels, ranks, 2, n, n, n)) if slides else np.ones((1,) * 7)
+        port, factor = np.zeros((ports, tensors, levels)), np.repeat(pr.counts[:, None], levels, axis=1)
+        low, low_port = np.zeros(tensors), np.zeros((ports, tensors))
+        used = self.used(way)
         for t in range(tensors):
             if not kept[t]:
                 continue
-            line, merging = prices.lines[k, t], self.merging(prices, k, t, way)
-            memory = pr.memory(k, t)
-            usable = memory.usable_bits()
-            room[t] = np.inf if usable is None else usable
-            shared[t] = usable is not None and sum(kept[u] and pr.memory(k, u).name == memory.name for u in range(tensors)) > 1
-            copies = 1.0
-            for j in range(len(line.coef)):
-                coef[t, j] = line.coef[j]
-                for x in range(len(self.ports)):
-                    port[x, t, j] = line.port[x][j] / used[x]
-                if j:
-                    for d in range(dims):
-                        if not pr.relevant[t, d] and any(b.extents[d] > 1 for b in merging[j]):
-                            factor[t, j, d] = self.positions(d, merging[j])
-                copies = self.copies(t, merging[j])
+            line = prices.lines[k, t]
+            if ports:
+                port[:, t, : len(line.coef)] = np.array(line.port) / used[:, None]
+            for j, merged in enumerate(self.merging(prices, k, t, way)):
+                if any(b.spread > 1 for b in merged):
+                    for d in pr.idle[t]:
+                        if any(b.extents[d] > 1 for b in merged):
+                            factor[t, j, d] = self.positions(d, merged)
+                copies = self.copies(t, merged)
                 low[t] += line.coef[j] / copies
                 low_port[:, t] += port[:, t, j] / copies
                 if t == pr.slider:
-                    self._rank_tables(j, k, merging[j], way, plain, slide)
-        specs = np.array([[p, q] for _, p, q in pr.ranks] or [[0, 0]][:0], np.int64).reshape(-1, 2)
-        affine = np.zeros(dims, bool)
-        affine[specs.reshape(-1)] = True
-        last = k == len(pr.stages) - 1
-        useful = np.array([any(prices.pattern[s][t] for s in range(k + 1, len(pr.stages))) for t in range(tensors)])
-        tail, tail_port, deeper = 0.0, np.zeros(len(self.ports)), np.zeros(tensors)
-        deeper_port = np.zeros_like(low_port)
+                    self._rank_tables(j, merged, way, plain, slide)
+        tail, tail_port, deeper, deeper_port = 0.0, np.zeros(ports), np.zeros(tensors), np.zeros_like(low_port)
         if not last:
             tail, deeper = self.tail(prices, k)
             tail_port = self.port_floor(prices, k, way)
             deeper_port = self._deeper_ports(prices, k, used)
         for t in range(tensors):  # a node that saves more further in than it costs: bounded by as many words as there are MACs
-            tail += min(low[t], 0.0) * self.mac_words(t)
+            if low[t] < 0.0:
+                tail += low[t] * self.mac_words(t)
         tail_port = np.where((low_port < 0).any(axis=1) | (deeper_port < 0).any(axis=1), -np.inf, tail_port)
-        full = sum(1 << t for t in range(tensors) if kept[t])
         return Stage(
             lat.digits,
             lat.stride,
@@ -180,27 +230,27 @@ class StageTables:
             lat.move_start,
             lat.move_to,
             lat.waste,
-            np.array(kept),
-            room,
-            shared,
+            frame.keeps,
+            frame.room,
+            frame.shared,
             pr.foot,
             pr.base,
-            coef,
+            frame.coef,
             port,
             factor,
             pr.slider,
-            specs,
+            pr.rank_dims,
             plain,
             slide,
             pr.least,
             np.maximum(low, 0.0),
             pr.owner,
-            useful,
-            affine,
-            full,
+            frame.useful,
+            pr.affine,
+            frame.full,
             last,
             self.perfect,
-            tail,
+            float(tail),
             deeper,
             np.zeros((1, 1)),
             np.zeros(tensors),
@@ -210,11 +260,13 @@ class StageTables:
             deeper_port,
         )
 
-    def _rank_tables(
-        self, j: int, k: int, merged: list[Boundary], way: list[Boundary], plain: np.ndarray, slide: np.ndarray
-    ) -> None:
+    def used(self, way: list[Boundary]) -> np.ndarray:
+        """float64[K]: instances in use of each port's memory, below the boundaries known so far."""
+        return np.array([math.prod(b.spread for b in way[: p.stage + 1]) for p in self.ports])
+
+    def _rank_tables(self, j: int, merged: list[Boundary], way: list[Boundary], plain: np.ndarray, slide: np.ndarray) -> None:
         """Fill merge level j. A run that began above the boundary of stage `passed` (the outermost that unrolls its dimension)
-        slides by the copies of that boundary and of all further in."""
+        slides by the copies of that boundary and of all further in. What no run can reach stays as it is."""
         pr = self.problem
         for r, (_, p, q) in enumerate(pr.ranks):
             merges = self.merges(r, merged)
@@ -224,15 +276,15 @@ class StageTables:
                 for which, d in ((0, p), (1, q)):
                     if passed and way[passed].extents[d] == 1:
                         continue
-                    step = int(np.prod([b.extents[d] for b in way[passed:]])) if passed else 1
+                    step = math.prod(int(b.extents[d]) for b in way[passed:]) if passed else 1
                     runs = pr.slides(r, which, step, merges)
-                    a, b, c = runs.shape
-                    slide[passed, j, r, which, :a, :b, :c] = runs
+                    x, y, z = runs.shape
+                    slide[passed, j, r, which, :x, :y, :z] = runs
 
     def port_floor(self, prices: Prices, k: int, way: list[Boundary]) -> np.ndarray:
         """What may still come off each port's load below stage k: what outputs save is counted at the end, and for ports
         further in the spread over instances is not known yet."""
-        used = [float(np.prod([b.extents.prod() for b in way[: p.stage + 1]])) if p.stage >= 0 else 1.0 for p in self.ports]
+        used = self.used(way)
         return np.array(
             [min(0.0, c / u) if p.stage <= k else -np.inf for p, c, u in zip(self.ports, prices.constant_port, used, strict=True)]
         )
@@ -240,6 +292,8 @@ class StageTables:
     def tail(self, prices: Prices, k: int) -> tuple[float, np.ndarray]:
         """Least energy still to come below stage k: (constants and MACs at the widest spread, pJ per least word of each
         tensor's next node). Nodes further in than the next one move every word at least once: they go to the first part."""
+        if k in prices.tails:
+            return prices.tails[k]
         pr, total = self.problem, self._mac_bound(prices)
         deeper = np.zeros(len(pr.tensors))
         for t in range(len(pr.tensors)):
@@ -252,9 +306,10 @@ class StageTables:
                     deeper[t] = floor
                 else:
                     total += floor * pr.least[t, 0]
+        prices.tails[k] = total, deeper
         return total, deeper
 
-    def _deeper_ports(self, prices: Prices, k: int, used: list[float]) -> np.ndarray:
+    def _deeper_ports(self, prices: Prices, k: int, used: np.ndarray) -> np.ndarray:
         """float64[K, T]: least load of each port per least word of a tensor's next node below stage k, for ports of stages
         up to k (the spread of those further in is not known yet, and they count as 0)."""
         out = np.zeros((len(self.ports), len(self.problem.tensors)))
@@ -297,13 +352,16 @@ class StageTables:
 
     def mac_words(self, t: int) -> float:
         """Operand reads (or updates) of all MACs before any merge; padding is not read."""
+        if t in self._mac_words:
+            return self._mac_words[t]
         x = self.problem.base[t]
         for d, e in enumerate(self.lattice.extents):
             x *= self.problem.counts[t, d, len(e) - 1]
         if t == self.problem.slider:
             for k in range(len(self.problem.ranks)):
                 x *= self.problem.plain(k)[-1, -1]
-        return float(x)
+        self._mac_words[t] = float(x)
+        return self._mac_words[t]
 
     def fixed(self, prices: Prices, way: list[Boundary]) -> np.ndarray:
         """[energy, port loads]: constants and the MACs' operand and output accesses under these boundaries."""
@@ -312,8 +370,8 @@ class StageTables:
         copies = {s: self.copies(out_t, [b]) for s, b in enumerate(way)}
         total = np.zeros(1 + len(self.ports))
         total[0] = prices.constant_pj(copies)
-        used = [float(np.prod([b.extents.prod() for b in way[: p.stage + 1]])) if p.stage >= 0 else 1.0 for p in self.ports]
-        total[1:] = prices.constant_port / np.array(used) if used else 0.0
+        used = self.used(way)
+        total[1:] = prices.constant_port / used
         for t in range(len(pr.tensors)):
             line = prices.lines[len(pr.stages), t]
             for j, merged in enumerate(self.merging(prices, len(pr.stages), t, way)):

@@ -32,7 +32,9 @@ def rank_and_tile(draw: st.DrawFn) -> tuple[tuple[int, ...], tuple[int, int]]:
     return (a, b, n1, n2, offset, size), (draw(st.integers(1, n1)), draw(st.integers(1, n2)))
 
 
-def compiled(rank: tuple[int, ...], tile: tuple[int, int], slide: tuple[int, int, int], merges: tuple[Merge, ...], box: bool) -> int:
+def compiled(
+    rank: tuple[int, ...], tile: tuple[int, int], slide: tuple[int, int, int], merges: tuple[Merge, ...], box: bool
+) -> int:
     copies = shared_copies(rank[0], rank[1], merges)
     return rank_words(rank, *tile, *slide, np.array(merges, np.int64).reshape(-1, 4), *copies, box)
 

@@ -25,7 +25,7 @@ from picojoule.workload.network import Network, Step
 from picojoule.workload.plain import layer_from_plain
 from tests.oracle.enumerate import SAME, Tiny, all_mappings, priced
 from tests.search.pricing import Pricer
-from tests.search.problems import RAGGED, Wanted, problems
+from tests.search.problems import RAGGED, WINDOWS, Wanted, problems
 
 VALUES = {"energy": lambda e, c: e, "latency": lambda e, c: c, "edp": lambda e, c: e * c}
 Edit = Callable[[dict[str, Any]], None]
@@ -319,6 +319,8 @@ GROUPS = {
     "outputs in two memories below a fan-out": (8, Wanted(kinds=("gemm", "conv"), axes=(2, 3, 4), most=600, chip=Tiny(
         links=False, memories=3, peers=False, bypass=False, ports=False, constraints=False, switches=False))),
     "long dimensions": (8, Wanted(kinds=RAGGED, axes=(2, 3, 4, 5, 7), most=600)),
+    "two fan-outs that each unroll both dimensions of a window": (3, Wanted(kinds=WINDOWS, twice=True, most=800, chip=Tiny(
+        links=False, memories=1))),
 }
 
 
