@@ -53,13 +53,6 @@ def _transfer_energy(layer: Layer, chip: Chip, traffic: Traffic) -> list[Contrib
     return out
 
 
-def transfer_word_pj(fanout: FanOut, tensor: Tensor) -> float:
-    """pJ to move one word of the tensor to or from one inner instance of the fan-out."""
-    if fanout.transfer_pj is None:
-        raise SpecError(f"fan-out {fanout.name!r}: the transfer energy is unknown", hint="set transfer: ... pJ")
-    return fanout.transfer_pj * tensor.bits / fanout.transfer_bits
-
-
 def leakage(chip: Chip, cycles: float) -> list[Contribution]:
     """Leakage of every instance, used or not, and static power, over the latency: the count is in instance-cycles."""
     parts = [(m.name, m.leakage_mw, instances(chip, m), m.source) for m in chip.memories]

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from picojoule.errors import SpecError, unknown_name
 from picojoule.hardware.format_mac import energy_ratio
+from picojoule.hardware.in_memory import Array
 from picojoule.workload.layer import ROLES, Layer, Tensor
+
+SCOPES = ("system", "chip", "macro")
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,7 @@ class Memory:
     technology: str = "sram"  # "dram", "sram", "register_file", ...
     source: str = ""
     sources: tuple[tuple[str, str], ...] = ()  # (number, where it comes from), such as ("read", "CACTI 7, ...")
+    loads_serve: float = 1.0  # inferences that one load of learned weights serves (`Chip.inferences_per_load`)
 
     def __post_init__(self) -> None:
         for r in self.keeps + self.may_keep:
@@ -151,6 +155,7 @@ class FanOut:
     transfer_bits: int = 16
     source: str = ""
     sources: tuple[tuple[str, str], ...] = ()
+    loads_serve: float = 1.0
 
     def __post_init__(self) -> None:
         if not self.axes:
@@ -184,13 +189,15 @@ class Compute:
     def __post_init__(self) -> None:
         if self.mac_pj is not None and not (self.mac_pj >= 0 and math.isfinite(self.mac_pj)):
             raise SpecError(f"compute {self.name!r}: {self.mac_pj} pJ per MAC", hint="energies are finite and not negative")
-        if self.scaling not in ("none", "quadratic"):
+        if self.scaling not in ("none", "quadratic", "array"):
             raise unknown_name("MAC energy scaling", self.scaling, ("none", "quadratic"))
 
     def energy_pj(self, layer: Layer) -> float:
         """pJ of one MAC of this layer; NaN-free: unknown energy raises."""
         if self.mac_pj is None:
             raise SpecError(f"compute {self.name!r}: the energy of a MAC is unknown", hint="set mac_pj")
+        if self.scaling == "array":  # made for the layer's widths, see `Chip.at`
+            return self.mac_pj
         if any(t.number for t in layer.tensors if t.role != "output"):
             return self.mac_pj * self._format_ratio(layer)
         if self.scaling == "none":
@@ -218,6 +225,9 @@ class Chip:
     description: str = ""
     source: str = ""
     static_mw: float | None = None  # power that flows whatever happens (clock tree, control), beyond the leakage above
+    array: Array | None = None  # of compute in memory: the innermost levels and `compute` are made from it, see `at`
+    scope: str = "system"  # what the figures cover: "system" (with the memory that feeds it), "chip" or "macro"
+    inferences_per_load: float = 1.0  # weights that stay where they are serve so many inferences before they are loaded again
 
     def __post_init__(self) -> None:
         if not self.levels or not isinstance(self.levels[0], Group):
@@ -233,6 +243,10 @@ class Chip:
                 raise SpecError(f"chip {self.name!r} names two components {n!r}", hint="give each its own name")
         if not self.clock_hz > 0:
             raise SpecError(f"chip {self.name!r}: clock {self.clock_hz} Hz", hint="give a positive clock")
+        if self.scope not in SCOPES:
+            raise unknown_name("scope", self.scope, SCOPES)
+        if not self.inferences_per_load >= 1:
+            raise SpecError(f"chip {self.name!r}: {self.inferences_per_load:g} inferences per load", hint="1 or more")
 
     @cached_property
     def memories(self) -> tuple[Memory, ...]:
@@ -273,6 +287,28 @@ class Chip:
     def roles(self) -> Iterator[str]:
         yield from ROLES
 
+    def at(self, layer: Layer) -> Chip:
+        """The chip at the widths of a layer's tensors: an array holds fewer wide weights, and converts more often for them.
+
+        Chips without an array stay as they are; so does one that is already at these widths.
+        """
+        if self.array is None:
+            return self
+        from picojoule.hardware import array_cost
+
+        for t in layer.tensors:
+            if t.number and not t.number.startswith(("int", "uint")):
+                raise SpecError(f"array {self.array.name!r} multiplies integers, and {t.name} is {t.number}",
+                                hint="choose integer bits, such as --bits 8")
+        bits = {t.role: math.ceil(t.bits) for t in layer.tensors}
+        weight, given, result = (bits.get(r, d) for r, d in (("weight", self.array.weight_bits), ("input", self.array.input_bits),
+                                                             ("output", self.array.sum_bits)))
+        inner = array_cost.levels(self.array, weight, given, result, self.inferences_per_load)
+        if self.levels[-array_cost.LEVELS:] == inner:
+            return self
+        made = array_cost.compute(self.array, weight, given, self.clock_hz)
+        return replace(self, levels=(*self.levels[:-array_cost.LEVELS], *inner), compute=made)
+
     def check_priced(self) -> None:
         """Refuse a chip with an energy that is unknown: unknown is not zero."""
         for m in self.memories:
@@ -294,4 +330,13 @@ def tensor_word_pj(memory: Memory, tensor: Tensor, action: str) -> float:
     pj = memory.read_pj if action == "read" else memory.write_pj
     if pj is None:
         raise SpecError(f"memory {memory.name!r}: the {action} energy is unknown", hint=f"set {action}")
-    return pj * memory.accesses_per_word(tensor.bits)
+    each = pj * memory.accesses_per_word(tensor.bits)
+    return each / memory.loads_serve if tensor.learned and memory.loads_serve > 1 else each
+
+
+def transfer_word_pj(fanout: FanOut, tensor: Tensor) -> float:
+    """pJ to move one word of the tensor to or from one inner instance of the fan-out."""
+    if fanout.transfer_pj is None:
+        raise SpecError(f"fan-out {fanout.name!r}: the transfer energy is unknown", hint="set transfer: ... pJ")
+    each = fanout.transfer_pj * tensor.bits / fanout.transfer_bits
+    return each / fanout.loads_serve if tensor.learned and fanout.loads_serve > 1 else each

@@ -24,7 +24,7 @@ ADDERS = ("tree", "chain")
 class Cell:
     """One storage cell, with what it does during a read.
 
-    resistive (ReRAM, PCM, STT-MRAM): conductances between `off_s` and `on_s` siemens, read at `read_v` for `pulse_s`.
+    resistive (ReRAM, PCM, STT-MRAM): conductances between `off_siemens` and `on_siemens` siemens, read at `read_v` for `pulse_s`.
     charge (SRAM with a capacitor or a discharging bit line): `capacitance_ff` switched by `read_v` (default: the supply).
     digital (SRAM with a gate and adders): no analog value.
     """
@@ -32,8 +32,8 @@ class Cell:
     kind: str
     bits: int = 1  # held in one cell
     area_f2: float  # cell area in squares of the feature size
-    on_s: float | None = None
-    off_s: float | None = None
+    on_siemens: float | None = None
+    off_siemens: float | None = None
     read_v: float | None = None
     pulse_s: float | None = None
     capacitance_ff: float | None = None
@@ -48,16 +48,16 @@ class Cell:
         if self.kind == "digital" and self.bits != 1:
             raise SpecError(f"a digital cell of {self.bits} bits", hint="a digital cell holds 1 bit")
         _positive("cell area", self.area_f2, "F2")
-        for what, value in (("on conductance", self.on_s), ("off conductance", self.off_s)):
+        for what, value in (("on conductance", self.on_siemens), ("off conductance", self.off_siemens)):
             if value is not None and not (value >= 0 and math.isfinite(value)):
                 raise SpecError(f"negative {what}: {value:g} S", hint="conductances are zero or more; write resistances as kohm")
         if self.kind == "resistive":
-            for what, value in (("on", self.on_s), ("off", self.off_s), ("read_v", self.read_v), ("pulse_s", self.pulse_s)):
+            for what, value in (("on", self.on_siemens), ("off", self.off_siemens), ("read_v", self.read_v), ("pulse_s", self.pulse_s)):
                 if value is None:
                     raise SpecError(f"a resistive cell needs {what}",
                                     hint="such as on: 6 kohm, off: 900 kohm, read: 0.5 V, pulse: 2 ns")
-            if not (self.on_s or 0) > (self.off_s or 0):
-                raise SpecError(f"the cell conducts {self.on_s:g} S on and {self.off_s:g} S off",
+            if not (self.on_siemens or 0) > (self.off_siemens or 0):
+                raise SpecError(f"the cell conducts {self.on_siemens:g} S on and {self.off_siemens:g} S off",
                                 hint="on conducts better than off")
         if self.kind == "charge":
             _positive("cell capacitance", self.capacitance_ff, "fF")
@@ -138,7 +138,7 @@ class Array:
     sum_bits: int = 24  # accumulators
     row_pj: float | None = None  # one pulse on one row: driver, DAC and wire
     column_pj: float | None = None  # one column during one slice: precharge and bit line
-    cell_pj: float | None = None  # one cell at full input and full weight, one pulse
+    mac_pj: float | None = None  # one cell at full input and full weight, one pulse
     sample_pj: float | None = None  # sample and hold of one column and slice
     integrate_pj: float | None = None  # one analog integration
     shift_add_pj: float | None = None  # one conversion's shift and add

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from picojoule.errors import SpecError
 from picojoule.hardware.in_memory import Adc, Array, Cell
 
-RERAM = Cell(kind="resistive", bits=2, area_f2=16, on_s=1 / 2e3, off_s=1 / 20e3, read_v=0.2, pulse_s=1e-9)
+RERAM = Cell(kind="resistive", bits=2, area_f2=16, on_siemens=1 / 2e3, off_siemens=1 / 20e3, read_v=0.2, pulse_s=1e-9)
 SRAM = Cell(kind="charge", area_f2=426, capacitance_ff=1.2)
 ISAAC = Array(name="isaac", rows=128, columns=128, cell=RERAM, weights="offset", weight_bits=16, input_bits=16,
               adc=Adc(bits=8, rate_hz=1.28e9, columns=128, kind="isaac"), technology_nm=32, read_s=100e-9)
@@ -84,8 +84,8 @@ def test_counted_pulses_take_time() -> None:
     ({"adc": (8, {"bits": 0})}, "an ADC of 0 bits"),
     ({"columns": 7, "adc": Adc(bits=8, rate_hz=1e9)},
      "array 'isaac': a weight of 16 b takes 8 columns of 2 b cells, and there are 7"),
-    ({"cell": {"off_s": -1e-6}}, "negative off conductance: -1e-06 S"),
-    ({"cell": {"on_s": 1e-6}}, "the cell conducts 1e-06 S on and 5e-05 S off"),
+    ({"cell": {"off_siemens": -1e-6}}, "negative off conductance: -1e-06 S"),
+    ({"cell": {"on_siemens": 1e-6}}, "the cell conducts 1e-06 S on and 5e-05 S off"),
     ({"cell": {"bits": 0}}, "a cell of 0 bits"),
     ({"rows_summed": 96}, "array 'isaac': 96 of 128 rows are summed"),
     ({"adc": None}, "array 'isaac': an analog array has no ADC"),
