@@ -8,10 +8,10 @@ from itertools import pairwise
 from typing import Any
 
 from picojoule.cost.cost import Contribution
-from picojoule.cost.model import evaluate, leakage, transfer_word_pj
+from picojoule.cost.model import evaluate, leakage
 from picojoule.cost.rank_counts import tile_size
 from picojoule.cost.traffic import ACCOUNTINGS, Place, count, factors, fanouts_between, places, words
-from picojoule.hardware.chip import Chip, FanOut, tensor_word_pj
+from picojoule.hardware.chip import Chip, FanOut, tensor_word_pj, transfer_word_pj
 from picojoule.mapping.mapping import Mapping
 from picojoule.mapping.words import Flow
 from picojoule.workload.layer import Layer, Tensor
@@ -26,6 +26,7 @@ def explain(layer: Layer, chip: Chip, mapping: Mapping, accounting: str = "defau
     formula (how the count arises). n = visits of a tile over time and copies, f = its elements, x = visits for which it
     stays, u/|S| = distinct tiles among the copies of a fan-out.
     """
+    chip = chip.at(layer)
     cost = evaluate(layer, chip, mapping, accounting)
     flows = {(f.tensor, f.kind, f.outer, f.inner): f for f in count(layer, chip, mapping, accounting).flows}
     rows: list[Row] = []

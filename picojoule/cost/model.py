@@ -6,11 +6,10 @@ import math
 
 from picojoule.cost.cost import Contribution, Cost
 from picojoule.cost.traffic import count
-from picojoule.errors import SpecError
-from picojoule.hardware.chip import Chip, FanOut, Group, Memory, Port, tensor_word_pj
+from picojoule.hardware.chip import Chip, FanOut, Group, Memory, Port, tensor_word_pj, transfer_word_pj
 from picojoule.mapping.mapping import Mapping
 from picojoule.mapping.words import Traffic
-from picojoule.workload.layer import Layer, Tensor
+from picojoule.workload.layer import Layer
 
 MILLIWATT_SECOND_PJ = 1e9  # 1 mW for 1 s is 1e-3 J = 1e9 pJ
 
@@ -21,6 +20,7 @@ def evaluate(layer: Layer, chip: Chip, mapping: Mapping, accounting: str = "defa
     energy = words x pJ per word at each memory + words x transfer energy at each fan-out + MACs x pJ + leakage x latency
     cycles = the slowest of steps / MACs per cycle and, per memory port, bits / (bits per cycle x instances in use)
     """
+    chip = chip.at(layer)
     chip.check_priced()
     traffic = count(layer, chip, mapping, accounting)
     cycles = _cycles(layer, chip, mapping, traffic)

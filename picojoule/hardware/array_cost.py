@@ -149,7 +149,7 @@ def _row_slice_pj(array: Array) -> float:
 
 
 def _dac_pj(array: Array) -> float:
-    """A DAC of some bits: 0.291 pJ for 8 b at 40 nm (BRAHMS, VLSI 2018), halved for each bit less; one bit is the driver alone."""
+    """A DAC: 0.291 pJ for 8 b at 40 nm (BRAHMS, VLSI 2018), halved for each bit less; one bit is the driver alone."""
     if array.inputs != "voltage" or array.dac_bits == 1:
         return 0.0
     return logic_pj(0.291 * 45 / 40, array.technology_nm, array.voltage_v) * 2.0 ** (array.dac_bits - 8)
@@ -206,9 +206,8 @@ def cell_pj(array: Array, weight: float) -> float:
     if array.mac_pj is not None:
         return _stated(array, array.mac_pj, float) * weight
     if cell.kind == "resistive":
-        assert cell.on_siemens is not None and cell.off_siemens is not None and cell.read_v is not None and cell.pulse_s is not None
-        conductance = cell.off_siemens + (cell.on_siemens - cell.off_siemens) * weight
-        return cell.read_v**2 * conductance * cell.pulse_s * 1e12
+        on, off = cell.on_siemens or 0.0, cell.off_siemens or 0.0  # both known, as are voltage and pulse: see Cell
+        return (cell.read_v or 0.0) ** 2 * (off + (on - off) * weight) * (cell.pulse_s or 0.0) * 1e12
     assert cell.capacitance_ff is not None
     return cell.capacitance_ff * 1e-3 * (cell.read_v or array.voltage_v) ** 2 * weight
 
@@ -262,8 +261,10 @@ def _sums_held(array: Array, weight_bits: int) -> int:
 def levels(
     array: Array, weight_bits: int, input_bits: int, output_bits: int, per_load: float
 ) -> tuple[Group | FanOut, ...]:
-    """The array as levels: input and output periphery, rows x columns, cells. A read of an input drives a row; a write of an output
-    is a converted column; a MAC happens in the cell. Areas are booked at the periphery and the cells."""
+    """The array as levels: input and output periphery, rows x columns, cells.
+
+    A read of an input drives a row; a write of an output is a converted column; a MAC happens in the cell.
+    """
     p, um2 = prices(array, weight_bits, input_bits), area_parts(array)
     rows, outputs, groups = array.inputs_summed, array.outputs(weight_bits), array.row_groups
     row_um2 = um2.get("row drivers", 0.0)
@@ -273,16 +274,17 @@ def levels(
         f"{array.name}_rows", max(array.input_buffer_bits, rows * groups * input_bits), input_bits, p.row_pj,
         input_bits * register_bit_pj(array) * array.calibration, ("input",), area_um2=row_um2, technology="array periphery",
         source=_text("drives a row", p.row), loads_serve=per_load)
+    held = _sums_held(array, weight_bits) * output_bits
     sums = Memory(
-        f"{array.name}_columns", _sums_held(array, weight_bits) * output_bits, output_bits, p.read_sum_pj, p.column_pj, ("output",),
-        leakage_mw=array.leakage_mw, area_um2=others, technology="array periphery", source=_text("converts a column", p.column),
-        loads_serve=per_load)
+        f"{array.name}_columns", held, output_bits, p.read_sum_pj, p.column_pj, ("output",), leakage_mw=array.leakage_mw,
+        area_um2=others, technology="array periphery", source=_text("converts a column", p.column), loads_serve=per_load)
     axes = (Axis("rows", rows, reuses=("output",)), Axis("columns", outputs, reuses=("input",)))
     cells = Memory(
         f"{array.name}_cells", groups * weight_bits, weight_bits, 0.0, p.write_weight_pj, ("weight",),
-        area_um2=cells_um2 / (rows * outputs), technology=array.cell.kind, source="weights stay in the cells and multiply in place",
-        loads_serve=per_load)
-    wires = FanOut(array.name, axes, transfer_pj=0.0, source="row and column lines are priced at the periphery", loads_serve=per_load)
+        area_um2=cells_um2 / (rows * outputs), technology=array.cell.kind,
+        source="weights stay in the cells and multiply in place", loads_serve=per_load)
+    wires = FanOut(array.name, axes, transfer_pj=0.0, source="row and column lines are priced at the periphery",
+                   loads_serve=per_load)
     return Group((inputs, sums)), wires, Group((cells,))
 
 
@@ -290,7 +292,8 @@ def compute(array: Array, weight_bits: int, input_bits: int, clock_hz: float) ->
     """The MACs in the cells: a step of the mapping is one activation of a row group with whole inputs and weights."""
     p = prices(array, weight_bits, input_bits)
     cycles = array.activation_s(weight_bits, input_bits) * clock_hz
-    return Compute(f"{array.name}_mac", p.mac_pj, weight_bits, "array", 1 / cycles, area_um2=0.0, source=_text("multiplies", p.mac))
+    source = _text("multiplies", p.mac)
+    return Compute(f"{array.name}_mac", p.mac_pj, weight_bits, "array", 1 / cycles, area_um2=0.0, source=source)
 
 
 def _text(what: str, parts: tuple[Part, ...]) -> str:

@@ -52,10 +52,11 @@ class Cell:
             if value is not None and not (value >= 0 and math.isfinite(value)):
                 raise SpecError(f"negative {what}: {value:g} S", hint="conductances are zero or more; write resistances as kohm")
         if self.kind == "resistive":
-            for what, value in (("on", self.on_siemens), ("off", self.off_siemens), ("read_v", self.read_v), ("pulse_s", self.pulse_s)):
+            needs = (("g_on", self.on_siemens), ("g_off", self.off_siemens), ("read", self.read_v), ("pulse", self.pulse_s))
+            for what, value in needs:
                 if value is None:
                     raise SpecError(f"a resistive cell needs {what}",
-                                    hint="such as on: 6 kohm, off: 900 kohm, read: 0.5 V, pulse: 2 ns")
+                                    hint="such as g_on: 6 kohm, g_off: 900 kohm, read: 0.5 V, pulse: 2 ns")
             if not (self.on_siemens or 0) > (self.off_siemens or 0):
                 raise SpecError(f"the cell conducts {self.on_siemens:g} S on and {self.off_siemens:g} S off",
                                 hint="on conducts better than off")

@@ -14,6 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 
 from picojoule.errors import SpecError, unknown_name
 from picojoule.formats.names import is_format_name, number_format
+from picojoule.hardware.chip import SCOPES
 from picojoule.hardware.located_yaml import describe
 from picojoule.hardware.units import KINDS, Quantity, parse, size_bits
 from picojoule.workload.layer import ROLES
@@ -123,6 +124,22 @@ def _word(kind: str, known: tuple[str, ...]) -> Callable[[object], str]:
         return str(value)
 
     return read
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise SpecError(f"a number is needed here, not {describe(value)}", hint="such as 0.5")
+    return float(value)
+
+
+def _count(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise SpecError(f"a whole number is needed here, not {describe(value)}", hint="such as 128")
+    return value
+
+
+def _bits(value: object) -> int:
+    return size_bits(_scalar(value, ("size",)))
 
 
 def _positive(value: object) -> float:
@@ -280,17 +297,115 @@ class ComputeSpec(_Block):
     sources: dict[str, Text] = Field({}, description="Where single numbers come from, by key.")
 
 
+def _as(kind: str, *, positive: bool = False) -> Any:
+    return BeforeValidator(_plain(kind, positive=positive))
+
+
+def _siemens(value: object) -> float:
+    """A conductance, written as such or as a resistance."""
+    quantity = parse(_scalar(value, ("resistance", "conductance")), "resistance", "conductance")
+    if quantity.kind == "conductance":
+        return quantity.value
+    if not quantity.value:
+        raise SpecError(f"{str(value)!r} conducts without bound", hint="such as 2 kohm")
+    return 1 / quantity.value
+
+
+Energy = Annotated[float, _as("energy"), _schema("energy")]
+Seconds = Annotated[float, _as("time"), _schema("time")]
+Volts = Annotated[float, _as("voltage"), _schema("voltage")]
+SquareMicrons = Annotated[float, _as("area"), _schema("area")]
+Siemens = Annotated[float, BeforeValidator(_siemens), _schema("resistance", "conductance")]
+Femtofarads = Annotated[float, _as("capacitance"), _schema("capacitance")]
+Hertz = Annotated[float, _as("frequency", positive=True), _schema("frequency")]
+Number = Annotated[float, BeforeValidator(_number), WithJsonSchema({"type": "number"})]
+Count = Annotated[int, BeforeValidator(_count), WithJsonSchema({"type": "integer"})]
+Bits = Annotated[int, BeforeValidator(_bits), _schema("size")]
+
+
+class CellSpec(_Block):
+    """A cell of a compute-in-memory array; see `in_memory.Cell`."""
+
+    kind: Text = Field(description="resistive (ReRAM, PCM), charge (SRAM with capacitors) or digital (SRAM with adders).")
+    bits: Bits = Field(1, description="Bits held in one cell.")
+    area_f2: Number = Field(description="Cell area in squares of the feature size.")
+    g_on: Siemens | None = Field(None, description="Conductance or resistance of the largest value, such as `2 kohm` or `25 uS`.")
+    g_off: Siemens | None = Field(None, description="Conductance or resistance of zero.")
+    read: Volts | None = Field(None, description="Read voltage; the supply if left out.")
+    pulse: Seconds | None = Field(None, description="How long a cell conducts in one pulse.")
+    capacitance: Femtofarads | None = Field(None, description="Charge cells: what one multiplication switches.")
+    write: Energy | None = Field(None, description="Energy of writing one cell. Left out: unknown, for SRAM that of a register.")
+    endurance: Number | None = Field(None, description="Writes that a cell survives.")
+
+
+class AdcSpec(_Block):
+    """The converters of an array; see `in_memory.Adc`."""
+
+    bits: Bits = Field(description="Resolution.")
+    rate: Hertz = Field(description="Conversions per second of one converter, such as `1.2 GHz`.")
+    columns: Count = Field(1, description="Columns that share a converter.")
+    model: Text = Field("survey", description="survey (regression), isaac (its table) or stated.")
+    convert: Energy = Field(0.0, description="stated: energy of a conversion.")
+    step: Energy = Field(0.0, description="stated: energy of each of the bits + 1 comparisons.")
+    step_time: Seconds = Field(0.0, description="Time of each comparison, beside 1 / rate.")
+    area: SquareMicrons | None = Field(None, description="Area of one converter; by the model if left out.")
+
+
+class ArraySpec(_Block):
+    """A compute-in-memory array; see `in_memory.Array`. Energies that are left out are modelled."""
+
+    name: Name = Field(description="Name, unique in the chip.")
+    rows: Count = Field(description="Physical rows.")
+    columns: Count = Field(description="Physical columns.")
+    cell: CellSpec = Field(description="The storage cell.")
+    weights: Text = Field("twos_complement", description="offset, twos_complement, differential or xnor.")
+    inputs: Text = Field("bit_serial", description="bit_serial, voltage, pulse_count or pulse_width.")
+    dac_bits: Bits = Field(1, description="Input bits that go in at once.")
+    signed_magnitude: bool = Field(False, description="true: inputs go in as sign and magnitude.")
+    rows_summed: Count | None = Field(None, description="Rows on at once; all if left out.")
+    pair: Text = Field("columns", description="Differential weights: the pair lies in rows or in columns.")
+    subtract: Text = Field("analog", description="Differential columns: subtracted in analog, or digital after two conversions.")
+    merge_weight_slices: bool = Field(False, description="true: the columns of a weight are joined before the conversion.")
+    analog_input_slices: Count = Field(1, description="Input slices that are integrated before a conversion.")
+    adc: AdcSpec | None = Field(None, description="Converters; left out for a digital array.")
+    adders: Text = Field("tree", description="Digital arrays: tree over the rows, or chain at full width.")
+    weight_bits: Bits = Field(8, description="Widths that the chip is drawn for; layers bring their own.")
+    input_bits: Bits = Field(8, description="Widths that the chip is drawn for; layers bring their own.")
+    read_time: Seconds = Field(1e-9, description="Time of one pulse, columns settled.")
+    integrate_time: Seconds = Field(0.0, description="Time of one analog integration.")
+    pipelined: bool = Field(True, description="Conversions overlap with the next read.")
+    input_mean: Number = Field(0.5, description="Mean input slice, as a fraction of its largest value.")
+    weight_mean: Number = Field(0.5, description="Mean cell value, as a fraction of its largest value.")
+    input_buffer: Bits = Field(0, description="Input buffer beside the array; one word a row if left out.")
+    output_buffer: Bits = Field(0, description="Sums held beside the array; one a column if left out.")
+    sum_bits: Bits = Field(24, description="Width of the accumulators.")
+    row: Energy | None = Field(None, description="One pulse on one row: driver, DAC and wire.")
+    column: Energy | None = Field(None, description="One column during one slice.")
+    mac: Energy | None = Field(None, description="One cell at full input and weight, one pulse (digital: one gate).")
+    sample: Energy | None = Field(None, description="Sample and hold of one column and slice.")
+    integrate: Energy | None = Field(None, description="One analog integration.")
+    shift_add: Energy | None = Field(None, description="Shift and add of one conversion.")
+    fixed: Energy = Field(0.0, description="One row group during one slice, whatever the data.")
+    stated_voltage: Volts | None = Field(None, description="Supply that stated energies are for; they follow its square.")
+    row_area: SquareMicrons | None = Field(None, description="Driver of one row.")
+    column_area: SquareMicrons | None = Field(None, description="Sample and hold of one column.")
+    fixed_area: SquareMicrons = Field(0.0, description="Everything else of one array.")
+    calibration: Number = Field(1.0, description="All energies of the array times this.")
+    leakage: Annotated[float, _as("power"), _schema("power")] | None = Field(None, description="Leakage of one array.")
+
+
 class LevelSpec(_Block):
     """One step inwards: a memory, several peers side by side, or a fan-out."""
 
     memory: MemorySpec | None = Field(None, description="A memory that may keep any tensor.")
     peers: list[MemorySpec] | None = Field(None, description="Memories side by side that keep different tensors.", min_length=1)
     fanout: FanOutSpec | None = Field(None, description="What follows exists several times.")
+    array: ArraySpec | None = Field(None, description="A compute-in-memory array, as the innermost level.")
 
     @model_validator(mode="after")
     def _one(self) -> LevelSpec:
-        if sum(x is not None for x in (self.memory, self.peers, self.fanout)) != 1:
-            raise SpecError("a level is one of memory, peers and fanout", hint="begin each with its own dash")
+        if sum(x is not None for x in (self.memory, self.peers, self.fanout, self.array)) != 1:
+            raise SpecError("a level is one of memory, peers, fanout and array", hint="begin each with its own dash")
         return self
 
 
@@ -308,4 +423,18 @@ class ChipSpec(_Block):
         description="Clock of the MAC units, such as `200 MHz`.")
     static: Power = Field(None, description="Power that flows whatever happens, beyond the leakage of the parts.")
     levels: list[LevelSpec] = Field(description="From the outside in; the first is the DRAM.", min_length=1)
-    compute: ComputeSpec = Field(description="The MAC units in the innermost places.")
+    scope: Annotated[str, BeforeValidator(_word("scope", SCOPES)), WithJsonSchema({"enum": list(SCOPES)})] = Field(
+        "system", description="What the figures cover: system (with the memory that feeds it), chip or macro.")
+    inferences_per_load: PerCycle = Field(1.0, description="Weights that stay where they are: inferences that one load serves.")
+    compute: ComputeSpec | None = Field(None, description="The MAC units in the innermost places.")
+
+    @model_validator(mode="after")
+    def _computes_once(self) -> ChipSpec:
+        arrays = [level.array is not None for level in self.levels]
+        if any(arrays[:-1]):
+            raise SpecError("an array comes last", hint="it holds the weights and multiplies: nothing lies further in")
+        if arrays[-1] and self.compute is not None:
+            raise SpecError("compute stands beside an array", hint="leave it out: the array multiplies")
+        if not arrays[-1] and self.compute is None:
+            raise SpecError("the chip needs 'compute'", hint="compute: The MAC units in the innermost places.")
+        return self

@@ -23,9 +23,11 @@ from pathlib import Path as FilePath
 from pydantic import ValidationError
 
 from picojoule.errors import PicojouleError, SpecError, unknown_name
-from picojoule.hardware import faults
+from picojoule.hardware import array_cost, faults
+from picojoule.hardware.array_spec import array_of
 from picojoule.hardware.chip import Axis, Chip, Compute, FanOut, Group, Memory, Port
 from picojoule.hardware.components import evaluate
+from picojoule.hardware.in_memory import Array
 from picojoule.hardware.located_yaml import Document, Path, read
 from picojoule.hardware.models import ChipSpec, ComponentSpec, ComputeSpec, FanOutSpec, MemorySpec
 from picojoule.hardware.provenance import UNSTATED
@@ -96,10 +98,28 @@ class _Reader:
         spec = self.spec
         self._names_differ()
         with self._at(("levels", 0)):
-            levels = tuple(self._level(i) for i in range(len(spec.levels)))
-            compute = self._compute(spec.compute, ("compute",))
+            array = self._array()
+            levels = tuple(self._level(i) for i in range(len(spec.levels) - (array is not None)))
+            if array is not None:
+                widths = (array.weight_bits, array.input_bits)
+                levels += array_cost.levels(array, *widths, array.sum_bits, spec.inferences_per_load)
+                compute = array_cost.compute(array, *widths, spec.clock)
+            else:
+                assert spec.compute is not None
+                compute = self._compute(spec.compute, ("compute",))
             return Chip(spec.chip, levels, compute, spec.clock, spec.technology, spec.voltage, spec.description, spec.source,
-                        _value(spec.static))
+                        _value(spec.static), array, spec.scope, spec.inferences_per_load)
+
+    def _array(self) -> Array | None:
+        """The compute-in-memory array, which is the last level where there is one."""
+        path, block = ("levels", len(self.spec.levels) - 1, "array"), self.spec.levels[-1].array
+        if block is None:
+            return None
+        if self.spec.technology is None:
+            raise SpecError("an array needs the chip's technology", where=self.document.at(path),
+                            hint="such as `technology: 65 nm`")
+        with self._at(path):
+            return array_of(block, self.spec.technology, self.spec.voltage)
 
     def _level(self, i: int) -> Group | FanOut:
         level, path = self.spec.levels[i], ("levels", i)
@@ -125,7 +145,8 @@ class _Reader:
         kind = m.type or (m.class_.name if m.class_ else "dram" if outermost else "sram")
         with self._at(path):
             return Memory(m.name, m.size, m.word, numbers["read"], numbers["write"], keeps, m.may_keep, self._ports(m, path),
-                          m.double_buffered, numbers["leakage"], numbers["area"], kind, numbers.source, numbers.sources)
+                          m.double_buffered, numbers["leakage"], numbers["area"], kind, numbers.source, numbers.sources,
+                          self.spec.inferences_per_load)
 
     def _ports(self, m: MemorySpec, path: Path) -> tuple[Port, ...]:
         band = m.bandwidth
@@ -151,7 +172,7 @@ class _Reader:
                                 f)
         with self._at(path):
             return FanOut(f.name, axes, f.multicast, f.reduction, f.links, numbers["transfer"], f.word,
-                          numbers.source, numbers.sources)
+                          numbers.source, numbers.sources, self.spec.inferences_per_load)
 
     def _compute(self, c: ComputeSpec, path: Path) -> Compute:
         bits, number = c.operands
@@ -203,7 +224,10 @@ class _Reader:
                 yield level.fanout.name, ("levels", i, "fanout")
             for j, peer in enumerate(level.peers or []):
                 yield peer.name, ("levels", i, "peers", j)
-        yield self.spec.compute.name, ("compute",)
+            if level.array is not None:
+                yield level.array.name, ("levels", i, "array")
+        if self.spec.compute is not None:
+            yield self.spec.compute.name, ("compute",)
 
     @contextmanager
     def _at(self, path: Path) -> Iterator[None]:

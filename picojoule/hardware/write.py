@@ -6,6 +6,8 @@ from typing import Any
 
 import yaml
 
+from picojoule.hardware import array_cost
+from picojoule.hardware.array_spec import array_block
 from picojoule.hardware.chip import Axis, Chip, Compute, FanOut, Group, Memory, Port
 from picojoule.hardware.units import show
 from picojoule.workload.layer import ROLES
@@ -17,8 +19,12 @@ def chip_to_yaml(chip: Chip) -> str:
         "chip": chip.name, "description": chip.description, "source": chip.source,
         "technology": _show(chip.technology_nm, "length"), "voltage": _show(chip.voltage_v, "voltage"),
         "clock": show(chip.clock_hz, "frequency"), "static": _show(chip.static_mw, "power"),
+        "scope": None if chip.scope == "system" else chip.scope,
+        "inferences_per_load": None if chip.inferences_per_load == 1 else chip.inferences_per_load,
     })  # fmt: skip
-    levels = [_level(level, chip.source) for level in chip.levels]
+    if chip.array is not None:
+        levels = [_level(level, chip.source) for level in chip.levels[:-array_cost.LEVELS]]
+        return "\n".join(_dump(part) for part in (head, {"levels": [*levels, {"array": array_block(chip.array)}]}))
     levels = [_level(level, chip.source) for level in chip.levels]
     return "\n".join(_dump(part) for part in (head, {"levels": levels}, {"compute": _compute(chip.compute, chip.source)}))
 

@@ -151,6 +151,7 @@ def parse(text: str, layer: Layer, chip: Chip, where: str = "") -> Mapping:
 
 def check(mapping: Mapping, layer: Layer, chip: Chip, where: str = "mapping") -> None:
     """Raise MappingError unless the mapping is in the mapspace of layer and chip, capacities included."""
+    chip = chip.at(layer)
     _check_order(mapping, layer, chip, where)
     _check_bounds(mapping, layer, where)
     _check_fanouts(mapping, layer, chip, where)

@@ -25,6 +25,7 @@ from picojoule.search.goals import Found, goal
 from picojoule.search.hull import Choice, least_edp, least_energy_within, lower_hull, sum_front
 from picojoule.search.lattice import outermost_tiles
 from picojoule.search.optimal import NAMED, OBJECTIVES, LayerProblem, best_mapping, certificate, inexact, simplified, solve
+from picojoule.search.placement import keeps_weights, place
 from picojoule.search.result import FrontPoint, LayerResult, NetworkLayer, NetworkResult
 from picojoule.workload.layer import Layer
 from picojoule.workload.network import Network
@@ -107,7 +108,7 @@ def map_network(
         if crew.stopped:
             extra["interrupted"] = True
         proved = all(a.proved for a, _ in picked) and extra.get("proved", True)
-        cert = {"objective": objective, "space": space, "layers": len(layers), "proved": proved, "gap": gap, **extra}
+        cert = {"objective": objective, "space": space, "layers": len(layers), **extra, "proved": proved, "gap": gap}
         return NetworkResult(network.name, chip, objective, layers, proved, gap, crew.cpu_s, crew.compile_cpu_s, cert)
 
 
@@ -134,7 +135,8 @@ def _network_layer(shape: _Shape, chip: Chip, objective: str, answer: Points, pi
     mapping, cost = answer.points[pick]
     cert = {**answer.certificate, "mapping": str(mapping), "energy_pj": cost.energy_pj, "cycles": cost.cycles}
     front = tuple(FrontPoint(c.energy_pj, c.cycles, m) for m, c in answer.points)
-    result = LayerResult(shape.layer, chip, objective, mapping, cost, answer.proved, answer.gap, cert, answer.search_cpu_s, front)
+    own, cpu_s = chip.at(shape.layer), answer.search_cpu_s
+    result = LayerResult(shape.layer, own, objective, mapping, cost, answer.proved, answer.gap, cert, cpu_s, front)
     return NetworkLayer(shape.names, shape.count, result)
 
 
@@ -234,6 +236,10 @@ def _pairs(answers: Sequence[Points]) -> list[list[tuple[float, float]]]:
 def work(task: Task) -> Points:
     """Search one layer as a task says. Runs in any process."""
     began = time.process_time()
+    if keeps_weights(task.layer, task.chip):
+        p = place(task.layer, task.chip, task.kind if task.kind in OBJECTIVES else "edp")
+        pj, cycles = p.certificate["floor_pj"], p.certificate["floor_cycles"]
+        return Points(((p.mapping, p.cost),), False, p.gap, p.certificate, p.cpu_s, pj, cycles)
     if task.kind in OBJECTIVES:
         r = best_mapping(task.layer, task.chip, task.kind, space=task.space, time_limit=task.time_limit)
         points = (

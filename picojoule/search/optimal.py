@@ -18,6 +18,7 @@ from picojoule.search.engine import LayerSearch, Options, Progress
 from picojoule.search.goals import TOLERANCE, Found, goal, hull_goal, stairs_goal
 from picojoule.search.kernels import Goal
 from picojoule.search.lattice import outermost_tiles
+from picojoule.search.placement import keeps_weights, place
 from picojoule.search.problem import PortKey, Problem
 from picojoule.search.result import FrontPoint, LayerResult
 from picojoule.search.warm import ensure_compiled
@@ -81,7 +82,7 @@ class LayerProblem:
                 f"the search does not count by the accounting {accounting!r}", hint="evaluate a mapping with it instead"
             )
         self.layer, self.space, self.accounting, self.space_name = layer, NAMED[space], accounting, space
-        self.chip = simplified(chip, self.space)
+        self.chip = simplified(chip.at(layer), self.space)
         self._problems: dict[bool, Problem] = {}
 
     def problem(self, imperfect: bool) -> Problem:
@@ -237,9 +238,14 @@ def best_mapping(
     `space`: "default" (ragged outermost loops, bypass, sliding windows, ports), "perfect" (no ragged loops) or
     "prototype" (optimal-mapper comparison space). `latency_cycles` bounds the latency. With `time_limit` (CPU seconds)
     the best so far comes back with its gap. Raises NoMapping when nothing fits. CPU time excludes compilation.
+    Where the weights stay in compute-in-memory arrays, the mapping is one of the placements of `placement.py`.
     """
     if objective not in OBJECTIVES:
         raise unknown_name("objective", objective, OBJECTIVES)
+    if keeps_weights(layer, chip) and latency_cycles is None:
+        p = place(layer, chip, objective)
+        one = (FrontPoint(p.cost.energy_pj, p.cost.cycles, p.mapping),)
+        return LayerResult(layer, chip.at(layer), objective, p.mapping, p.cost, False, p.gap, p.certificate, p.cpu_s, one)
     ensure_compiled()
     began = time.process_time()
     deadline = None if time_limit is None else began + time_limit

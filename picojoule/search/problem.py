@@ -15,7 +15,7 @@ import numpy as np
 
 from picojoule.cost.model import MILLIWATT_SECOND_PJ
 from picojoule.errors import NoMapping, SpecError
-from picojoule.hardware.chip import Chip, FanOut, Group, Memory, tensor_word_pj
+from picojoule.hardware.chip import Chip, FanOut, Group, Memory, tensor_word_pj, transfer_word_pj
 from picojoule.search.lattice import build_lattice
 from picojoule.search.rank_kernels import Merge, plain_table, rank_peak, shared_copies, slide_table
 from picojoule.workload.layer import Layer, Rank, distinct
@@ -308,8 +308,8 @@ class Prices:
         pj = []
         for s in merges:
             f = self.problem.stages[s].fanout
-            assert f is not None and f.transfer_pj is not None
-            pj.append(f.transfer_pj * self.problem.tensors[t].bits / f.transfer_bits)
+            assert f is not None
+            pj.append(transfer_word_pj(f, self.problem.tensors[t]))
         return merges, pj
 
     def _pj(self, stage: int, t: int, action: str) -> float:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from picojoule.cost.rank_counts import AffineRank, Run, Sharing, active_positions, affine_words, sharing_groups, valid_values
-from picojoule.hardware.chip import Axis, Chip, FanOut, Group, Memory, tensor_word_pj
+from picojoule.hardware.chip import Axis, Chip, FanOut, Group, Memory, tensor_word_pj, transfer_word_pj
 from picojoule.mapping.footprint import tile_elements
 from picojoule.mapping.mapping import Loop, Mapping, Node
 from picojoule.workload.layer import Layer, Rank, Tensor
@@ -376,8 +376,8 @@ class Layered:
 
     def _transfer(self, stage: int, t: Tensor) -> float:
         f = self.stages[stage].fanout
-        assert f is not None and f.transfer_pj is not None
-        return f.transfer_pj * t.bits / f.transfer_bits
+        assert f is not None
+        return transfer_word_pj(f, t)
 
     def _merges(self, t: Tensor, stage: int) -> bool:
         f = self.stages[stage].fanout
