@@ -35,6 +35,7 @@ _HOME = {
     "ceilings": "picojoule.platforms.measuring.ceilings",
     "compare_network": "picojoule.compare.compare:compare",
     "advise": "picojoule.compare.advice",
+    "gemmini": "picojoule.platforms.gemmini.fit",
     "reproduce": "picojoule.published.registry",
     "experiments": "picojoule.published.registry",
     "calibrate": "picojoule.platforms.calibrate:calibrate_file",
@@ -61,6 +62,7 @@ __all__ = [
     "evaluate",
     "experiments",
     "explain",
+    "gemmini",
     "load_chip",
     "load_device",
     "load_model",
@@ -96,6 +98,7 @@ if TYPE_CHECKING:
     from picojoule.platforms.measuring.measure import measure
     from picojoule.platforms.measuring.rerun import remeasure
     from picojoule.platforms.predict import predict_network
+    from picojoule.platforms.gemmini.fit import gemmini
     from picojoule.platforms.systolic import systolic
     from picojoule.published.registry import experiments, reproduce
     from picojoule.report.page import network_page as to_html
