@@ -93,12 +93,12 @@ if TYPE_CHECKING:
     from picojoule.mapping.mapping import parse as parse_mapping
     from picojoule.platforms.calibrate import calibrate_file as calibrate
     from picojoule.platforms.device import devices, load_device
+    from picojoule.platforms.gemmini.fit import gemmini
     from picojoule.platforms.measuring.ceilings import ceilings
     from picojoule.platforms.measuring.measure import Settings as MeasureSettings
     from picojoule.platforms.measuring.measure import measure
     from picojoule.platforms.measuring.rerun import remeasure
     from picojoule.platforms.predict import predict_network
-    from picojoule.platforms.gemmini.fit import gemmini
     from picojoule.platforms.systolic import systolic
     from picojoule.published.registry import experiments, reproduce
     from picojoule.report.page import network_page as to_html
