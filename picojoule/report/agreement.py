@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from picojoule.report.plots import WIDTH, _decades, _legend, _line, _svg, _text, _tick, colours_of
+from picojoule.report.plots import WIDTH, _decades, _tick, colours_of, legend, line, svg, text
 
 _HEIGHT, _LEFT, _RIGHT, _BOTTOM = 620, 80, 40, 54
 
@@ -27,7 +27,7 @@ def agreement(pairs: Sequence[Pair], x_name: str, y_name: str, title: str, band_
     low, high = _decades([v for p in pairs for v in (p.x, p.y)])
     series = list(dict.fromkeys(p.series for p in pairs))
     colour = colours_of(series)
-    legend, top = _legend(series, colour)
+    key, top = legend(series, colour)
 
     def px(v: float) -> float:
         return _LEFT + (math.log10(v) - low) / (high - low) * (WIDTH - _LEFT - _RIGHT)
@@ -38,20 +38,20 @@ def agreement(pairs: Sequence[Pair], x_name: str, y_name: str, title: str, band_
     first, last, up, down = 10.0**low, 10.0**high, 1.0 + band_percent / 100, 1.0 - band_percent / 100
     corners = ((first, first), (first, first * up), (last / up, last), (last, last), (last, last * down), (first / down, first))
     band = " ".join(f"{px(x):.1f},{py(y):.1f}" for x, y in corners)
-    out = [legend, f'<polygon points="{band}" fill="#0072b2" fill-opacity="0.12"/>']
+    out = [key, f'<polygon points="{band}" fill="#0072b2" fill-opacity="0.12"/>']
     for e in range(low, high + 1):
         v = 10.0**e
-        out.append(_line(px(v), py(first), px(v), py(last), "grid") + _text(px(v), _HEIGHT - 34, _tick(e), "middle"))
-        out.append(_line(px(first), py(v), px(last), py(v), "grid") + _text(_LEFT - 8, py(v) + 4, _tick(e), "end"))
-    out.append(_line(px(first), py(first), px(last), py(last), "roof"))
+        out.append(line(px(v), py(first), px(v), py(last), "grid") + text(px(v), _HEIGHT - 34, _tick(e), "middle"))
+        out.append(line(px(first), py(v), px(last), py(v), "grid") + text(_LEFT - 8, py(v) + 4, _tick(e), "end"))
+    out.append(line(px(first), py(first), px(last), py(last), "roof"))
     for p in pairs:
         percent = 100.0 * (p.y / p.x - 1.0)
         out.append(
             f'<circle cx="{px(p.x):.1f}" cy="{py(p.y):.1f}" r="2.6" fill="{colour[p.series]}" fill-opacity="0.55">'
             f"<title>{escape(p.title)}: {p.x:,.0f} measured, {p.y:,.0f} predicted ({percent:+.1f} %)</title></circle>"
         )
-    out.append(_text(WIDTH - _RIGHT, top - 10, f"band: within {band_percent:g} %", "end", "axis"))
-    out.append(_text((_LEFT + WIDTH - _RIGHT) / 2, _HEIGHT - 10, x_name, "middle", "axis"))
+    out.append(text(WIDTH - _RIGHT, top - 10, f"band: within {band_percent:g} %", "end", "axis"))
+    out.append(text((_LEFT + WIDTH - _RIGHT) / 2, _HEIGHT - 10, x_name, "middle", "axis"))
     middle = f"translate(14 {(_HEIGHT - _BOTTOM + top) / 2:.0f}) rotate(-90)"
     out.append(f'<text class="axis" text-anchor="middle" transform="{middle}">{escape(y_name)}</text>')
-    return _svg(_HEIGHT, out, title)
+    return svg(_HEIGHT, out, title)
