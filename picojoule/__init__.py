@@ -18,6 +18,7 @@ _HOME = {
     "load_model": "picojoule.workload.load",
     "profile": "picojoule.workload.profile",
     "models": "picojoule.workload.zoo",
+    "statistics": "picojoule.workload.statistics",
     "number_format": "picojoule.formats.names",
     "load_chip": "picojoule.hardware.spec",
     "chips": "picojoule.hardware.spec",
@@ -75,6 +76,7 @@ __all__ = [
     "profile",
     "remeasure",
     "reproduce",
+    "statistics",
     "systolic",
     "to_html",
     "to_json",
@@ -108,6 +110,7 @@ if TYPE_CHECKING:
     from picojoule.search.verify import verify
     from picojoule.workload.load import load_model
     from picojoule.workload.profile import profile
+    from picojoule.workload.statistics import statistics
     from picojoule.workload.zoo import models
 
 

@@ -8,10 +8,12 @@ from typing import Any
 
 from picojoule.errors import unknown_name
 from picojoule.workload import zoo_convnets as nets
+from picojoule.workload import zoo_trained as trained
 from picojoule.workload import zoo_transformers as transformers
 from picojoule.workload.network import Network
 
 MODELS: dict[str, tuple[Callable[..., Network], str]] = {
+    "digits": (trained.digits, "a small trained classifier of 8x8 digits with 300 images, for `pj statistics`"),
     "lenet5": (nets.lenet5, "LeNet-5, 28x28 digits (LeCun 1998)"),
     "lenet-caffe": (nets.lenet_caffe, "Caffe's LeNet with 20 and 50 filters, 28x28 digits"),
     "alexnet": (nets.alexnet, "AlexNet, 227x227 (Krizhevsky 2012)"),

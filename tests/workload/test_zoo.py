@@ -12,6 +12,7 @@ from picojoule.workload.network import Network
 COUNTS = {  # multiplied weights, MACs of one inference
     "lenet5": (2_550 + 58_920, 357_600 + 58_920),  # C3 dense
     "lenet-caffe": (430_500, 2_293_000),
+    "digits": (22_800, 460_416),
     "alexnet": (60_954_656, 724_406_816),
     "overfeat-fast": (145_909_792, 2_801_403_904),
     "vgg16": (138_344_128, 15_470_264_320),
