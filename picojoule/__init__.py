@@ -33,6 +33,7 @@ _HOME = {
     "measure": "picojoule.platforms.measuring.measure",
     "MeasureSettings": "picojoule.platforms.measuring.measure:Settings",
     "remeasure": "picojoule.platforms.measuring.rerun",
+    "sweep": "picojoule.platforms.measuring.sweep",
     "ceilings": "picojoule.platforms.measuring.ceilings",
     "compare_network": "picojoule.compare.compare:compare",
     "advise": "picojoule.compare.advice",
@@ -77,6 +78,7 @@ __all__ = [
     "remeasure",
     "reproduce",
     "statistics",
+    "sweep",
     "systolic",
     "to_html",
     "to_json",
@@ -100,6 +102,7 @@ if TYPE_CHECKING:
     from picojoule.platforms.measuring.measure import Settings as MeasureSettings
     from picojoule.platforms.measuring.measure import measure
     from picojoule.platforms.measuring.rerun import remeasure
+    from picojoule.platforms.measuring.sweep import sweep
     from picojoule.platforms.predict import predict_network
     from picojoule.platforms.systolic import systolic
     from picojoule.published.registry import experiments, reproduce

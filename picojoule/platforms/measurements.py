@@ -220,11 +220,11 @@ def _dims(family: str, dims: Any, where: str) -> tuple[tuple[str, Any], ...]:
             if not isinstance(value, list) or not value or any(not _is_count(v) for v in value):
                 raise SpecError(f"shape {value!r}", where=f"{where}.shape", hint="a list of positive integers")
             value = tuple(value)
-        elif isinstance(value, int) and not isinstance(value, bool) and value < 1:
+        elif isinstance(value, int) and not isinstance(value, bool) and value < (0 if name.startswith("pad") else 1):
             raise SpecError(f"dimension {name} is {value}", where=f"{where}.{name}", hint="dimensions are positive integers")
         elif name in FAMILIES[family] and name != "op" and not _is_count(value):
             raise SpecError(f"dimension {name} is {value!r}", where=f"{where}.{name}", hint="dimensions are positive integers")
-        out.append((name, value))
+        out.append((name, tuple(value) if isinstance(value, list) else value))
     return tuple(out)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -11,8 +12,9 @@ from picojoule import options
 from picojoule.platforms.measuring.ceilings import Ceilings
 from picojoule.platforms.measuring.counters import Energy
 from picojoule.platforms.measuring.machine import Machine
-from picojoule.platforms.measuring.measure import Measurement
+from picojoule.platforms.measuring.measure import KernelRun, Measurement
 from picojoule.platforms.measuring.rerun import DRIFT_PERCENT, Drift
+from picojoule.platforms.measuring.sweep import Sweep
 from picojoule.report import show, tables
 
 
@@ -28,8 +30,6 @@ def _joules(energy: Energy, calls: int = 1) -> str:
 
 def measured(m: Measurement, as_json: bool, out: Path | None) -> None:
     """What was measured; `out` gets the whole of it as JSON."""
-    import json
-
     if out is not None:
         options.write_text(out, json.dumps(m.to_json(), indent=1) + "\n")
     if as_json:
@@ -46,6 +46,22 @@ def measured(m: Measurement, as_json: bool, out: Path | None) -> None:
     show.print_parts(*(f"note: {n}" for n in notes))
     if out is not None:
         show.print_parts(f"stored: {out.resolve()}")
+
+
+def swept(s: Sweep, as_json: bool, out: Path | None) -> None:
+    """The kernels of a calibration sweep; `out` gets the file for `pj calibrate`."""
+    text = json.dumps(s.to_json(), indent=1) + "\n"
+    if out is not None:
+        options.write_text(out, text)
+    if as_json:
+        show.json_only(s.to_json())
+        return
+    show.print_parts(f"calibration sweep on {s.meta['device']}: {len(s.kernels)} kernels, {s.settings.dtype}", "")
+    if s.meta["busy"]:
+        show.print_parts(f"WARNING: other processes used {100 * s.meta['others_share']:.0f} % of the machine meanwhile")
+    show.print_parts(_table(s.kernels), *(f"WRONG RESULT, no times: {w}" for w in s.wrong))
+    if out is not None:
+        show.print_parts(f"stored: {out.resolve()}; next: pj calibrate {out}")
 
 
 def _network(m: Measurement) -> list[Any]:
@@ -83,6 +99,12 @@ def _times(what: str, t: Any, throughput: float, n: int | None = None) -> dict[s
 def _kernels(m: Measurement) -> list[Any]:
     if not m.kernels:
         return []
+    total = sum(k.count * k.hot.median for k in m.kernels)
+    say = f"layers by themselves, one occurrence each; together, as often as they occur, {1e3 * total:.4g} ms"
+    return [say, _table(m.kernels), ""]
+
+
+def _table(kernels: Sequence[KernelRun]) -> Any:
     rows = [
         {
             "layer": k.work.name, "family": k.work.family, "times": k.count,
@@ -90,11 +112,9 @@ def _kernels(m: Measurement) -> list[Any]:
             "[GOP/s]": f"{k.work.flops / k.hot.median / 1e9:.4g}", "[GB/s]": f"{k.work.bytes / k.hot.median / 1e9:.4g}",
             "error against fp64": f"{k.error:.1e}", "energy [mJ]": _joules(k.energy),
         }
-        for k in m.kernels
+        for k in kernels
     ]
-    total = sum(k.count * k.hot.median for k in m.kernels)
-    say = f"layers by themselves, one occurrence each; together, as often as they occur, {1e3 * total:.4g} ms"
-    return [say, tables.rows_table(rows), ""]
+    return tables.rows_table(rows)
 
 
 def drifted(drifts: Sequence[Drift], as_json: bool) -> bool:

@@ -64,18 +64,22 @@ def read_bandwidth(size: int, *, budget_s: float = 0.3, clock: timing.Clock = ti
     return float(values.nbytes * repeat / best)
 
 
-def bandwidths(machine: Machine, progress: Progress = lambda *_: None) -> tuple[tuple[str, float, int], ...]:
+def bandwidths(
+    machine: Machine, progress: Progress = lambda *_: None, clock: timing.Clock = time.perf_counter
+) -> tuple[tuple[str, float, int], ...]:
     """(level, bytes a second, bytes swept): half of each cache, and four times the last one for DRAM."""
     levels = [(level, size // 2) for level, size in machine.caches] or [("L1", 16 << 10)]
     levels.append(("DRAM", 4 * max((size for _, size in machine.caches), default=32 << 20)))
     out = []
     for i, (level, size) in enumerate(levels):
         progress(i, len(levels), f"reading from {level}")
-        out.append((level, read_bandwidth(size), size))
+        out.append((level, read_bandwidth(size, clock=clock), size))
     return tuple(out)
 
 
-def peaks(where: Any, dtypes: tuple[str, ...], progress: Progress = lambda *_: None) -> tuple[tuple[str, float], ...]:
+def peaks(
+    where: Any, dtypes: tuple[str, ...], progress: Progress = lambda *_: None, clock: timing.Clock = time.perf_counter
+) -> tuple[tuple[str, float], ...]:
     """Operations a second by data type: the best of square matrix products through torch."""
     out, sync = [], torch_kernels.synchroniser(where)
     for i, dtype in enumerate(dtypes):
@@ -84,14 +88,15 @@ def peaks(where: Any, dtypes: tuple[str, ...], progress: Progress = lambda *_: N
         for side in SIDES if where.type == "cpu" else (2048, 4096, 8192):
             work = gemm_work(side, side, side, dtype)
             kernel = torch_kernels.kernel(work, where)
-            taken, _, _ = timing.hot(kernel.call, samples=5, budget_s=0.5, sync=sync)
+            taken, _, _ = timing.hot(kernel.call, samples=5, budget_s=0.5, sync=sync, clock=clock)
             best = max(best, work.flops / taken.min)
         out.append((dtype, best))
     return tuple(out)
 
 
 def ceilings(
-    device: str = "cpu", threads: int | None = None, progress: Progress = lambda *_: None
+    device: str = "cpu", threads: int | None = None, progress: Progress = lambda *_: None,
+    clock: timing.Clock = time.perf_counter,
 ) -> tuple[Ceilings, Machine, float | None]:
     """(ceilings of this machine, the machine, how much of it others used meanwhile). Peaks need torch, bandwidths do not.
 
@@ -104,8 +109,8 @@ def ceilings(
     used = threads or host.cores
     torch.set_num_threads(used)
     try:
-        top = peaks(where, ("fp64", "fp32", "bf16") if device == "cpu" else ("fp32", "bf16", "fp16"), progress)
+        top = peaks(where, ("fp64", "fp32", "bf16") if device == "cpu" else ("fp32", "bf16", "fp16"), progress, clock)
     finally:
         torch.set_num_threads(before)
-    found = Ceilings(peak_ops_per_s=top, bandwidth_bytes_per_s=bandwidths(host, progress), threads=used)
+    found = Ceilings(peak_ops_per_s=top, bandwidth_bytes_per_s=bandwidths(host, progress, clock), threads=used)
     return found, host, others.share()

@@ -24,6 +24,7 @@ class Machine:
     cores: int
     memory_bytes: int | None
     caches: tuple[tuple[str, int], ...]
+    clock_hz: float | None
     governor: str | None
     system: str
     packages: tuple[tuple[str, str], ...]
@@ -31,7 +32,7 @@ class Machine:
     def to_json(self) -> dict[str, Any]:
         return {
             "cpu": self.cpu, "cores": self.cores, "memory_bytes": self.memory_bytes, "caches": dict(self.caches),
-            "governor": self.governor, "system": self.system, "packages": dict(self.packages),
+            "clock_hz": self.clock_hz, "governor": self.governor, "system": self.system, "packages": dict(self.packages),
         }
 
     def cache_bytes(self, level: str) -> int | None:
@@ -43,7 +44,8 @@ def machine(sys: Path = SYS, proc: Path = PROC) -> Machine:
     """The machine that this runs on, as far as the system tells."""
     return Machine(
         cpu=_cpu(proc), cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
-        memory_bytes=_memory(proc), caches=_caches(sys), governor=_text(sys / "devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+        memory_bytes=_memory(proc), caches=_caches(sys), clock_hz=_clock(proc),
+        governor=_text(sys / "devices/system/cpu/cpu0/cpufreq/scaling_governor"),
         system=f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
         packages=tuple((p, v) for p in _PACKAGES if (v := _version(p))),
     )
@@ -52,6 +54,12 @@ def machine(sys: Path = SYS, proc: Path = PROC) -> Machine:
 def _cpu(proc: Path) -> str:
     match = re.search(r"^model name\s*:\s*(.+)$", _text(proc / "cpuinfo") or "", re.MULTILINE)
     return match[1].strip() if match else platform.processor() or "unknown processor"
+
+
+def _clock(proc: Path) -> float | None:
+    """The clock that the system states at this moment."""
+    match = re.search(r"^cpu MHz\s*:\s*([\d.]+)", _text(proc / "cpuinfo") or "", re.MULTILINE)
+    return float(match[1]) * 1e6 if match else None
 
 
 def _memory(proc: Path) -> int | None:

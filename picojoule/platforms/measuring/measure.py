@@ -43,6 +43,7 @@ class Settings:
     energy: bool = True
     layers: bool = True
     runtime: str = "torch"  # or onnxruntime
+    clock: str = "wall"  # or cpu: time of this process alone, on one thread, so that other processes do not count
 
     def __post_init__(self) -> None:
         for name in self.scenarios:
@@ -50,6 +51,10 @@ class Settings:
                 raise unknown_name("scenario", name, scenarios.NAMES, "--scenario")
         if self.device not in ("cpu", "cuda"):
             raise unknown_name("device", self.device, ("cpu", "cuda"), "--device")
+        if self.clock not in ("wall", "cpu"):
+            raise unknown_name("clock", self.clock, ("wall", "cpu"), "--clock")
+        if self.clock == "cpu" and (self.threads != 1 or self.device != "cpu"):
+            raise SpecError("time of the process is told on one thread alone", where="--clock cpu", hint="add --threads 1")
         if self.dtype not in BYTES:
             raise unknown_name("data type", self.dtype, BYTES, "--dtype")
         if self.runtime == "onnxruntime" and self.device != "cpu":
@@ -132,7 +137,8 @@ class Measurement:
         meta = {
             "device": self.device_name, "model": self.model, "batch": s.batch, "dtype": s.dtype, "threads": s.threads,
             "layout": "nhwc" if s.channels_last else "nchw", "seed": s.seed, "data": "random", "measured": True,
-            "runtime": s.runtime, "device_kind": s.device, "budget_s": s.budget_s, "flush": self.displaced, "utc": self.utc,
+            "runtime": s.runtime, "device_kind": s.device, "budget_s": s.budget_s, "clock": s.clock,
+            "flush": self.displaced, "utc": self.utc,
             "machine": self.machine.to_json(), "others_share": self.others_share, "busy": self.busy,
         }
         what = f"{self.model} measured by picojoule {picojoule.__version__}"
@@ -224,9 +230,9 @@ def run_kernel(one: Work, s: Settings, place: runs.Place, count: int = 1) -> Ker
     """Time one kernel hot and cold, and check the result of its last timed call; a wrong one raises WrongResult."""
     kernel = place.kernel(one, s.seed)
     sync = place.sync
-    hot, calls, last = timing.hot(kernel.call, budget_s=s.budget_s, sync=sync)
+    hot, calls, last = timing.hot(kernel.call, budget_s=s.budget_s, sync=sync, clock=place.clock)
     error = operands.check_result(one.name, kernel.values(last), kernel.exact(), one.dtype)
-    cold = timing.cold(kernel.call, place.displacer(machine())[0], budget_s=s.budget_s, sync=sync)
+    cold = timing.cold(kernel.call, place.displacer(machine())[0], budget_s=s.budget_s, sync=sync, clock=place.clock)
     energy = place.energy_of(kernel.call)
     return KernelRun(work=one, count=count, hot=hot, cold=cold, calls_per_burst=calls, error=error, energy=energy)
 
@@ -240,9 +246,9 @@ def _network(
     except runs.NotRunnable as why:
         return None, (f"the network as a whole was not run: {why}",)
     call = run.call(s.batch)
-    hot, _, last = timing.hot(call, samples=700, budget_s=s.budget_s, sync=place.sync)
+    hot, _, last = timing.hot(call, samples=700, budget_s=s.budget_s, sync=place.sync, clock=place.clock)
     run.check(last)
-    cold = timing.cold(call, place.displacer(machine())[0], budget_s=s.budget_s, sync=place.sync)
+    cold = timing.cold(call, place.displacer(machine())[0], budget_s=s.budget_s, sync=place.sync, clock=place.clock)
     graph = run.graph(s.batch, s.budget_s)
     loads = tuple(_scenario(name, run, s, hot) for name in s.scenarios)
     energy = place.energy_of(call)

@@ -58,6 +58,7 @@ def rerun(data: Mapping[str, Any], progress: Progress = lambda *_: None) -> tupl
     settings = Settings(
         device=meta["device_kind"], dtype=meta["dtype"], batch=meta["batch"], threads=meta["threads"],
         channels_last=meta["layout"] == "nhwc", seed=meta["seed"], budget_s=meta["budget_s"], runtime=meta["runtime"],
+        clock=meta["clock"],
         scenarios=(), energy=False, layers=bool(data["kernels"]),
     )
     again = measure(meta["model"], settings, progress=progress)

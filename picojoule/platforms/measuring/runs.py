@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,7 @@ class Place:
         if settings.runtime == "onnxruntime":
             onnx_kernels.load_onnxruntime()
         self.sync = torch_kernels.synchroniser(self.device) if self.device is not None else None
+        self.clock: timing.Clock = time.process_time if settings.clock == "cpu" else time.perf_counter
         self._displacer: tuple[Callable[[], Any], str] | None = None
         self._counter: counters.Counter | counters.Energy | None = None
         self._idle_w: float | None = None
