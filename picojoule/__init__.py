@@ -16,6 +16,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "load_model": "picojoule.workload.load",
+    "with_densities": "picojoule.workload.densities",
     "profile": "picojoule.workload.profile",
     "models": "picojoule.workload.zoo",
     "statistics": "picojoule.workload.statistics",
@@ -83,6 +84,7 @@ __all__ = [
     "to_html",
     "to_json",
     "verify",
+    "with_densities",
 ]
 
 if TYPE_CHECKING:
@@ -111,6 +113,7 @@ if TYPE_CHECKING:
     from picojoule.search.network import map_network
     from picojoule.search.optimal import best_mapping
     from picojoule.search.verify import verify
+    from picojoule.workload.densities import with_densities
     from picojoule.workload.load import load_model
     from picojoule.workload.profile import profile
     from picojoule.workload.statistics import statistics

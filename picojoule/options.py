@@ -135,16 +135,14 @@ def read_text(path: Path) -> str:
         raise SpecError(f"cannot read it: {e.strerror}", where=str(path), hint="check the path") from None
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path, hint: str = "write results with `pj map ... --json > result.json`") -> Any:
     """The JSON value of a file; a mistake names its line and column."""
     text = read_text(path)
     try:
         return json.loads(text)
     except json.JSONDecodeError as e:
         at = f"{path}:{e.lineno}:{e.colno}"
-        raise SpecError(
-            f"this is no JSON: {e.msg}", where=at, hint="write results with `pj map ... --json > result.json`"
-        ) from None
+        raise SpecError(f"this is no JSON: {e.msg}", where=at, hint=hint) from None
 
 
 def place_for(path: Path | None) -> Path | None:

@@ -13,6 +13,7 @@ from picojoule.cli.shared import (
     Accounting,
     Batch,
     Bits,
+    Density,
     Dims,
     Html,
     Jobs,
@@ -66,13 +67,14 @@ def map_(
     bits: Bits = None,
     strict: Strict = False,
     phase: Phase = None,
+    density: Density = None,
     no_cache: NoCache = False,
 ) -> None:
     """The best mapping of every layer, its cost and its proof."""
     limit_s, layer_s = options.seconds(latency, "--latency"), options.seconds(time_limit, "--time-limit")
     goal, where = options.objective(objective, limit_s), options.choice(space, options.SPACES, "--space")
     processes, page = options.positive(jobs, "--jobs"), options.place_for(html)
-    chip, network = picojoule.load_chip(on), read_network(model, batch, dim, bits, strict, phase)
+    chip, network = picojoule.load_chip(on), read_network(model, batch, dim, bits, strict, phase, density)
     with show.progress() as progress:
         result = picojoule.map_network(
             network,
@@ -96,10 +98,11 @@ def evaluate(
     one: OneLayer = None,
     accounting: Accounting = "default",
     bits: Bits = None,
+    density: Density = None,
     as_json: Json = False,
 ) -> None:
     """The cost of one layer under a hand-written mapping."""
-    chip, chosen = picojoule.load_chip(on), show.one_layer(read_network(layer, None, None, bits, False), one)
+    chip, chosen = picojoule.load_chip(on), show.one_layer(read_network(layer, None, None, bits, False, None, density), one)
     text, where = options.text_or_file(mapping, "MAPPING")
     written = picojoule.parse_mapping(text, chosen, chip, where)
     cost = picojoule.evaluate(chosen, chip, written, options.choice(accounting, options.ACCOUNTINGS, "--accounting"))

@@ -49,13 +49,20 @@ Objective = Annotated[str | None, typer.Option("--objective", metavar="GOAL", he
 Latency = Annotated[str | None, typer.Option("--latency", metavar="TIME", help="least energy within this latency, such as 33ms")]
 Html = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="write a self-contained HTML report")]
 Jobs = Annotated[int | None, typer.Option("--jobs", metavar="N", help="processes; default: one a core")]
+Density = Annotated[
+    Path | None, typer.Option("--density", metavar="FILE", help='zeros by layer, JSON: {"layers": {"conv1": {"input": 0.42}}}')
+]
 NoCache = Annotated[bool, typer.Option("--no-cache", help="search again, even what is stored")]
 
 
 def read_network(
-    model: str, batch: int | None, dim: list[str] | None, bits: str | None, strict: bool, phase: str | None = None
+    model: str, batch: int | None, dim: list[str] | None, bits: str | None, strict: bool, phase: str | None = None,
+    density: Path | None = None,
 ) -> Any:
     """The network; only what was given is passed on, so that each reader judges what it can use."""
     given = {"phase": phase} if phase is not None else {}
     size = options.positive(batch, "--batch")
-    return picojoule.load_model(model, batch=size, dims=options.dims(dim or []), bits=options.bits(bits), strict=strict, **given)
+    table = None if density is None else options.read_json(density, "see docs/sparsity.md for the form of a density file")
+    widths = options.bits(bits)
+    network = picojoule.load_model(model, batch=size, dims=options.dims(dim or []), bits=widths, strict=strict, **given)
+    return network if table is None else picojoule.with_densities(network, table, str(density))

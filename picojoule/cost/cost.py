@@ -12,7 +12,7 @@ class Contribution:
 
     component: str
     tensor: str  # "" for actions that belong to no tensor (MACs, leakage)
-    action: str  # "read", "write", "transfer", "mac", "leak"
+    action: str  # "read", "write", "transfer", "mac", "leak"; "gated ...", "skipped ...", "metadata ..." (in bits), "codec"
     count: float
     pj_each: float
     source: str = ""
@@ -32,6 +32,7 @@ class Cost:
     macs: int
     pes: int
     area_um2: float | None = None
+    imbalance: float = 1.0  # work of the busiest PE / average work, where PEs skip zeros and wait for one another
 
     @property
     def energy_pj(self) -> float:

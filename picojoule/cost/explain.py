@@ -7,9 +7,10 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
-from picojoule.cost.cost import Contribution
+from picojoule.cost.cost import Contribution, Cost
 from picojoule.cost.model import evaluate, leakage
 from picojoule.cost.rank_counts import tile_size
+from picojoule.cost.sparsity import active
 from picojoule.cost.traffic import ACCOUNTINGS, Place, count, factors, fanouts_between, places, words
 from picojoule.hardware.chip import Chip, FanOut, tensor_word_pj, transfer_word_pj
 from picojoule.mapping.mapping import Mapping
@@ -28,6 +29,8 @@ def explain(layer: Layer, chip: Chip, mapping: Mapping, accounting: str = "defau
     """
     chip = chip.at(layer)
     cost = evaluate(layer, chip, mapping, accounting)
+    if active(layer, chip):
+        return _sparse_rows(layer, chip, mapping, cost, accounting)
     flows = {(f.tensor, f.kind, f.outer, f.inner): f for f in count(layer, chip, mapping, accounting).flows}
     rows: list[Row] = []
     for tensor in layer.tensors:
@@ -44,6 +47,28 @@ def explain(layer: Layer, chip: Chip, mapping: Mapping, accounting: str = "defau
     for c in leakage(chip, cost.cycles):
         rows.append(_row(c, f"{c.count / cost.cycles:,.0f} instances x {cost.cycles:,.0f} cycles"))
     return [r for r in rows if r["count"]]
+
+
+def _sparse_rows(layer: Layer, chip: Chip, mapping: Mapping, cost: Cost, accounting: str) -> list[Row]:
+    """Where zeros are exploited: each count as its share of the dense words that a chip without zeros would move."""
+    traffic = count(layer, chip, mapping, accounting)
+    dense: dict[tuple[str, str, str], float] = {(m, t, "read"): n for (m, t), n in traffic.reads().items()}
+    dense |= {(m, t, "write"): n for (m, t), n in traffic.writes().items()}
+    dense |= {(f, t, "transfer"): n for (f, t), n in traffic.crossings().items()}
+    rows = []
+    for c in (c for c in cost.contributions if c.count):
+        what, _, action = c.action.rpartition(" ")
+        if c.action.endswith("mac"):
+            text = f"{traffic.macs:,} MACs x {c.count / traffic.macs:.6g} {what or 'neither skipped nor gated'}"
+        elif n := dense.get((c.component, c.tensor, action or c.action)):
+            unit = " b" if what == "metadata" else ""
+            text = f"{n:,} dense words x {c.count / n:.6g}{unit} {what or 'stored and needed'}"
+        elif c.action == "leak":
+            text = f"{c.count / cost.cycles:,.0f} instances x {cost.cycles:,.0f} cycles"
+        else:
+            text = "elements packed or unpacked where the format changes"
+        rows.append(_row(c, text))
+    return rows
 
 
 def _row(c: Contribution, formula: str) -> Row:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 
 from picojoule.cost.cost import Contribution, Cost
+from picojoule.cost.sparsity import Accesses, SparseTraffic, active, exploit, port_bits
 from picojoule.cost.traffic import count
 from picojoule.hardware.chip import Chip, FanOut, Group, Memory, Port, tensor_word_pj, transfer_word_pj
 from picojoule.mapping.mapping import Mapping
 from picojoule.mapping.words import Traffic
-from picojoule.workload.layer import Layer
+from picojoule.workload.layer import Layer, Tensor
 
 MILLIWATT_SECOND_PJ = 1e9  # 1 mW for 1 s is 1e-3 J = 1e9 pJ
 
@@ -23,6 +24,8 @@ def evaluate(layer: Layer, chip: Chip, mapping: Mapping, accounting: str = "defa
     chip = chip.at(layer)
     chip.check_priced()
     traffic = count(layer, chip, mapping, accounting)
+    if active(layer, chip):
+        return _sparse(layer, chip, mapping, exploit(layer, chip, mapping, traffic, accounting), traffic.macs)
     cycles = _cycles(layer, chip, mapping, traffic)
     contributions = (
         *_memory_energy(layer, chip, traffic),
@@ -31,6 +34,47 @@ def evaluate(layer: Layer, chip: Chip, mapping: Mapping, accounting: str = "defa
         *leakage(chip, max(c for _, c in cycles)),
     )
     return Cost(contributions, cycles, chip.clock_hz, traffic.macs, chip.pes, _area_um2(chip))
+
+
+def _sparse(layer: Layer, chip: Chip, mapping: Mapping, s: SparseTraffic, macs: int) -> Cost:
+    """The same where zeros are exploited: accesses by what became of them, metadata and codecs apart."""
+    cycles = [("compute", s.steps / chip.compute.per_cycle(layer))]
+    for level, group in enumerate(chip.levels):
+        if isinstance(group, Group):
+            used = instances_in_use(chip, mapping, level)
+            for m in group.memories:
+                cycles += port_cycles(m, port_bits(layer, m, s.reads), port_bits(layer, m, s.writes), used)
+    rows = [r for m in chip.memories for t in layer.tensors for r in _sparse_rows(layer, s, m, t)]
+    for (name, tensor), a in s.crossings.items():
+        fanout = next(f for f in chip.fanouts if f.name == name)
+        pj, bits = transfer_word_pj(fanout, layer.tensor(tensor)), layer.tensor(tensor).bits
+        rows += _accesses(name, tensor, "transfer", a, pj, pj / bits, fanout.source) if pj else []
+    c = chip.compute
+    rows.append(Contribution(c.name, "", "mac", s.macs.kept, c.energy_pj(layer), c.source))
+    if s.macs.gated:
+        rows.append(Contribution(c.name, "", "gated mac", s.macs.gated, c.gated_pj, c.source))
+    if s.macs.skipped:
+        rows.append(Contribution(c.name, "", "skipped mac", s.macs.skipped, 0.0, c.source))
+    rows += leakage(chip, max(n for _, n in cycles))
+    return Cost(tuple(rows), tuple(cycles), chip.clock_hz, macs, chip.pes, _area_um2(chip), s.imbalance)
+
+
+def _sparse_rows(layer: Layer, s: SparseTraffic, m: Memory, t: Tensor) -> list[Contribution]:
+    out = []
+    for action, table, pj_word in (("read", s.reads, m.read_pj), ("write", s.writes, m.write_pj)):
+        if (a := table.get((m.name, t.name))) is not None:
+            out += _accesses(m.name, t.name, action, a, tensor_word_pj(m, t, action), (pj_word or 0.0) / m.word_bits, m.source)
+    if (m.name, t.name) in s.codecs:
+        elements, pj = s.codecs[m.name, t.name]
+        out.append(Contribution(m.name, t.name, "codec", elements, pj, m.source))
+    return out
+
+
+def _accesses(name: str, tensor: str, action: str, a: Accesses, pj: float, pj_bit: float, source: str) -> list[Contribution]:
+    """Rows of one kind of access: words that took place, those left out, and bits of metadata."""
+    out = [Contribution(name, tensor, action, a.kept, pj, source)]
+    left_out = (("gated", a.gated, 0.0), ("skipped", a.skipped, 0.0), ("metadata", a.metadata_bits, pj_bit))
+    return [*out, *(Contribution(name, tensor, f"{what} {action}", n, each, source) for what, n, each in left_out if n)]
 
 
 def _memory_energy(layer: Layer, chip: Chip, traffic: Traffic) -> list[Contribution]:
@@ -77,7 +121,7 @@ def instances_in_use(chip: Chip, mapping: Mapping, level: int) -> int:
 
 
 def _cycles(layer: Layer, chip: Chip, mapping: Mapping, traffic: Traffic) -> tuple[tuple[str, float], ...]:
-    out = [("compute", traffic.steps / chip.compute.macs_per_cycle)]
+    out = [("compute", traffic.steps / chip.compute.per_cycle(layer))]
     reads, writes = _bits(layer, traffic.reads()), _bits(layer, traffic.writes())
     for level, group in enumerate(chip.levels):
         if not isinstance(group, Group):

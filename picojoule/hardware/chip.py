@@ -13,11 +13,32 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from picojoule.errors import SpecError, unknown_name
+from picojoule.hardware.compression import DENSE, Format
 from picojoule.hardware.format_mac import energy_ratio
 from picojoule.hardware.in_memory import Array
 from picojoule.workload.layer import ROLES, Layer, Tensor
 
 SCOPES = ("system", "chip", "macro")
+OPERANDS = ("weight", "input")
+Conditions = tuple[tuple[str, tuple[str, ...]], ...]  # (tensor whose accesses are left out, tensors that must be zero for it)
+WAITS = ("never", "layer", "tile", "step")
+SPEEDS = ("fixed", "serial_input", "serial_weight", "composed")
+
+
+def check_conditions(what: str, conditions: Conditions) -> None:
+    """Raise unless every condition names a tensor and operands that decide over it."""
+    targets = [t for t, _ in conditions]
+    for target, leaders in conditions:
+        if target not in ROLES:
+            raise unknown_name("tensor role", target, ROLES)
+        if targets.count(target) > 1:
+            raise SpecError(f"{what}: {target!r} stands twice", hint="list all that decides over it once")
+        for leader in leaders:
+            if leader not in OPERANDS:
+                raise unknown_name("operand", leader, OPERANDS)
+        if not leaders or target in leaders:
+            raise SpecError(f"{what}: {target!r} has to depend on another operand",
+                            hint="a format leaves out a tensor's own zeros")
 
 
 @dataclass(frozen=True)
@@ -59,8 +80,16 @@ class Memory:
     source: str = ""
     sources: tuple[tuple[str, str], ...] = ()  # (number, where it comes from), such as ("read", "CACTI 7, ...")
     loads_serve: float = 1.0  # inferences that one load of learned weights serves (`Chip.inferences_per_load`)
+    formats: tuple[tuple[str, Format], ...] = ()  # (role, how it is kept); without one it is kept as it is
+    skips: Conditions = ()  # accesses that are left out, and take no time, where all that the operands hold is zero
+    gates: Conditions = ()  # accesses that are left out and take their time all the same
 
     def __post_init__(self) -> None:
+        check_conditions(f"memory {self.name!r}: skips", self.skips)
+        check_conditions(f"memory {self.name!r}: gates", self.gates)
+        for r, _ in self.formats:
+            if r not in ROLES:
+                raise unknown_name("tensor role", r, ROLES)
         for r in self.keeps + self.may_keep:
             if r not in ROLES:
                 raise unknown_name("tensor role", r, ROLES)
@@ -71,6 +100,10 @@ class Memory:
         for what, pj in (("read", self.read_pj), ("write", self.write_pj)):
             if pj is not None and not (pj >= 0 and math.isfinite(pj)):
                 raise SpecError(f"memory {self.name!r}: {what} energy {pj} pJ", hint="energies are finite and not negative")
+
+    def format_of(self, role: str) -> Format:
+        """How tensors of the role are kept."""
+        return next((f for r, f in self.formats if r == role), DENSE)
 
     def keeps_role(self, role: str) -> str:
         """"must", "may" or "never"."""
@@ -144,6 +177,8 @@ class FanOut:
     `multicast`: one read of the memory above serves all equal tiles; `reduction`: partial sums of one element merge on
     the way out. Either may be switched off. `links`: dimensions along which neighbours pass on overlapping inputs.
     `transfer_pj` is the energy of the network per word that reaches or leaves one inner instance, for `transfer_bits`.
+    `waits`: when instances that skip different work wait for one another: "never" (no imbalance), at the end of the "layer",
+    whenever a loop above the fan-out moves on ("tile"), or at every "step".
     """
 
     name: str
@@ -156,8 +191,11 @@ class FanOut:
     source: str = ""
     sources: tuple[tuple[str, str], ...] = ()
     loads_serve: float = 1.0
+    waits: str = "tile"
 
     def __post_init__(self) -> None:
+        if self.waits not in WAITS:
+            raise unknown_name("time to wait", self.waits, WAITS)
         if not self.axes:
             raise SpecError(f"fan-out {self.name!r} has no axis", hint="give at least one axis with its size")
 
@@ -172,6 +210,9 @@ class Compute:
 
     Operands with a number format change the units: `mac_pj` then goes with the law of `format_mac`, relative to `number`, the
     format that `mac_pj` is for (default: integers of `bits`).
+    `skips` and `gates`: operands whose zeros a unit sees; a skipped MAC takes no cycle, a gated one takes its cycle and
+    `gated_pj`. `speed`: "fixed"; "serial_input" or "serial_weight" (cycles follow that operand's bits); "composed" (MACs
+    per cycle grow by the powers of two that both operands are narrower than `bits`, as in fused multiplier blocks).
     """
 
     name: str
@@ -185,12 +226,36 @@ class Compute:
     source: str = ""
     sources: tuple[tuple[str, str], ...] = ()
     number: str = ""  # the number format of the operands that mac_pj is for
+    skips: tuple[str, ...] = ()
+    gates: tuple[str, ...] = ()
+    gated_pj: float = 0.0
+    speed: str = "fixed"
+    narrowest: int = 1  # bits below which a "composed" or serial unit gains no more
 
     def __post_init__(self) -> None:
+        for r in (*self.skips, *self.gates):
+            if r not in OPERANDS:
+                raise unknown_name("operand", r, OPERANDS)
+        if both := set(self.skips) & set(self.gates):
+            raise SpecError(f"compute {self.name!r} skips and gates {sorted(both)[0]!r}",
+                            hint="a zero is either skipped or gated")
+        if self.speed not in SPEEDS:
+            raise unknown_name("speed", self.speed, SPEEDS)
         if self.mac_pj is not None and not (self.mac_pj >= 0 and math.isfinite(self.mac_pj)):
             raise SpecError(f"compute {self.name!r}: {self.mac_pj} pJ per MAC", hint="energies are finite and not negative")
         if self.scaling not in ("none", "quadratic", "array"):
             raise unknown_name("MAC energy scaling", self.scaling, ("none", "quadratic"))
+
+    def per_cycle(self, layer: Layer) -> float:
+        """MACs per cycle of one unit for the operand widths of this layer."""
+        if self.speed == "fixed":
+            return self.macs_per_cycle
+        widths = {t.role: max(self.narrowest, t.bits) for t in layer.tensors if t.role != "output"}
+        if self.speed == "composed":
+            pieces = [2 ** math.floor(math.log2(self.bits / b)) if b <= self.bits else 1 / -(-b // self.bits)
+                      for b in widths.values()]
+            return self.macs_per_cycle * math.prod(pieces)
+        return self.macs_per_cycle * self.bits / widths.get(self.speed.removeprefix("serial_"), self.bits)
 
     def energy_pj(self, layer: Layer) -> float:
         """pJ of one MAC of this layer; NaN-free: unknown energy raises."""
@@ -237,6 +302,10 @@ class Chip:
             raise SpecError(f"chip {self.name!r}: the outermost memory must keep every tensor", hint="keeps: all")
         if outer.memories[0].capacity_bits is not None:
             raise SpecError(f"chip {self.name!r}: the outermost memory must be unbounded", hint="leave out its size")
+        for m in self.memories[1:]:
+            if m.format_of("output").compressed:
+                raise SpecError(f"memory {m.name!r} compresses outputs, and partial sums are no final values",
+                                hint="only the outermost memory compresses outputs")
         names = [m.name for m in self.memories] + [f.name for f in self.fanouts] + [self.compute.name]
         for n in names:
             if names.count(n) > 1:
@@ -256,6 +325,12 @@ class Chip:
     @cached_property
     def fanouts(self) -> tuple[FanOut, ...]:
         return tuple(f for f in self.levels if isinstance(f, FanOut))
+
+    @cached_property
+    def sparse(self) -> bool:
+        """Whether anything on the chip exploits zeros."""
+        saves = any(m.skips or m.gates or any(f.compressed or f.directory for _, f in m.formats) for m in self.memories)
+        return saves or bool(self.compute.skips or self.compute.gates)
 
     @property
     def dram(self) -> Memory:

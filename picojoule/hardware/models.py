@@ -14,7 +14,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 
 from picojoule.errors import SpecError, unknown_name
 from picojoule.formats.names import is_format_name, number_format
-from picojoule.hardware.chip import SCOPES
+from picojoule.hardware.chip import OPERANDS, SCOPES, SPEEDS, WAITS
+from picojoule.hardware.compression import KINDS as FORMATS
+from picojoule.hardware.compression import NAMED
 from picojoule.hardware.located_yaml import describe
 from picojoule.hardware.units import KINDS, Quantity, parse, size_bits
 from picojoule.workload.layer import ROLES
@@ -142,6 +144,21 @@ def _bits(value: object) -> int:
     return size_bits(_scalar(value, ("size",)))
 
 
+def _role(value: object) -> str:
+    (role,) = _roles(value) if isinstance(value, str) and value not in ("all", "none") else ("",)
+    if not role:
+        raise unknown_name("tensor", str(value), ROLES)
+    return role
+
+
+def _leaders(value: object) -> tuple[str, ...]:
+    given = _roles(value)
+    for role in given:
+        if role not in OPERANDS:
+            raise unknown_name("operand", role, OPERANDS)
+    return given
+
+
 def _positive(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise SpecError(f"a number is needed here, not {describe(value)}", hint="such as 1")
@@ -169,12 +186,20 @@ Power = Annotated[Quantity | None, BeforeValidator(_known("power")), _schema("po
 Area = Annotated[Quantity | None, BeforeValidator(_known("area")), _schema("area", also="unknown")]
 Operands = Annotated[tuple[int, str], BeforeValidator(_operands), _schema("size", also="fp8_e4m3")]
 Rate = Annotated[Quantity | None, BeforeValidator(_rate), _schema("bandwidth", "rate", also="unlimited")]
+Role = Annotated[str, BeforeValidator(_role), WithJsonSchema({"enum": _ROLE_NAMES})]
+Leaders = Annotated[tuple[str, ...], BeforeValidator(_leaders), _ROLES_SCHEMA]
 Roles = Annotated[tuple[str, ...], BeforeValidator(_roles), _ROLES_SCHEMA]
 Dims = Annotated[tuple[str, ...], BeforeValidator(_dims), _DIMS_SCHEMA]
 Places = Annotated[int, BeforeValidator(_fanout), WithJsonSchema({"type": "integer", "minimum": 1})]
 _DIRECTIONS, _SCALINGS = ("read", "write", "readwrite"), ("none", "quadratic")
 Direction = Annotated[str, BeforeValidator(_word("port direction", _DIRECTIONS)), WithJsonSchema({"enum": list(_DIRECTIONS)})]
 Scaling = Annotated[str, BeforeValidator(_word("MAC energy scaling", _SCALINGS)), WithJsonSchema({"enum": list(_SCALINGS)})]
+FormatKind = Annotated[str, BeforeValidator(_word("format", FORMATS)), WithJsonSchema({"enum": list(FORMATS)})]
+NamedFormat = Annotated[str, BeforeValidator(_word("format", tuple(NAMED))), WithJsonSchema({"enum": list(NAMED)})]
+_SIZED = ("worst", "expected")
+Sized = Annotated[str, BeforeValidator(_word("sized_for", _SIZED)), WithJsonSchema({"enum": list(_SIZED)})]
+Waits = Annotated[str, BeforeValidator(_word("time to wait", WAITS)), WithJsonSchema({"enum": list(WAITS)})]
+Speed = Annotated[str, BeforeValidator(_word("speed", SPEEDS)), WithJsonSchema({"enum": list(SPEEDS)})]
 PerCycle = Annotated[float, BeforeValidator(_positive), WithJsonSchema({"type": "number", "exclusiveMinimum": 0})]
 
 
@@ -227,6 +252,42 @@ class PortSpec(_Block):
     rate: Rate = Field(description="Bandwidth, such as `64 b/cycle`.")
 
 
+class RankFormatSpec(_Block):
+    """The format of one level of fibres: its kind, or a block."""
+
+    model_config = ConfigDict(json_schema_extra=_or_short({"enum": list(FORMATS)}))
+    format: FormatKind = Field(description="uncompressed, offset, bitmask, coordinate or run_length.")
+    bits: Size | None = Field(None, description="Width of each offset, coordinate or run; as many as needed if left out.")
+    dims: Dims | None = Field(None, description="Dimensions that this level flattens; `tiles` for one offset a tile.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, value: Any) -> Any:
+        return value if isinstance(value, dict) else {"format": value}
+
+
+class FormatSpec(_Block):
+    """How a memory keeps a tensor: a usual format by name, or its ranks from the outside in."""
+
+    model_config = ConfigDict(json_schema_extra=_or_short({"enum": list(NAMED)}))
+    name: NamedFormat | None = Field(None, description="uncompressed, bitmask, coo, csr, csc or rlc (runs of 5 b).")
+    ranks: list[RankFormatSpec] = Field([], description="Formats of the ranks, from the outside in.")
+    codec: AccessEnergy = Field(None, description="Energy of packing or unpacking one element. Left out: 0 pJ.")
+    sized_for: Sized = Field("worst", description="worst: room for the most non-zeros; expected: for the average, may overflow.")
+    columns_first: bool = Field(False, description="true: ranks begin with the last one of the tensor.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, value: Any) -> Any:
+        return value if isinstance(value, dict) else {"name": value}
+
+    @model_validator(mode="after")
+    def _one(self) -> FormatSpec:
+        if (self.name is None) == (not self.ranks):
+            raise SpecError("a format has a name or ranks", hint="such as `bitmask`, or `ranks: [offset, coordinate]`")
+        return self
+
+
 class MemorySpec(_Block):
     """A storage element; everything is per instance, energies per access of one word."""
 
@@ -242,6 +303,11 @@ class MemorySpec(_Block):
     may_keep: Roles = Field((), description="Tensors it may keep or let pass, as the mapper finds best.")
     bandwidth: BandwidthSpec | None = Field(None, description="Bandwidths of each instance; unlimited if left out.")
     ports: list[PortSpec] = Field([], description="Named ports, instead of bandwidth.")
+    formats: dict[Role, FormatSpec] = Field({}, description="How tensors are kept, such as `{input: rlc, weight: csr}`; "
+                                                            "uncompressed if left out.")
+    skips: dict[Role, Leaders] = Field({}, description="Accesses left out, time included, while operands are zero: "
+                                                        "`{weight: input}`.")
+    gates: dict[Role, Leaders] = Field({}, description="Accesses left out while operands are zero; their time passes.")
     double_buffered: bool = Field(False, description="true: tiles fill half of the size, and the next ones arrive meanwhile.")
     leakage: Power = Field(None, description="Leakage power of one instance, such as `3 mW`. Left out: unknown.")
     area: Area = Field(None, description="Area of one instance, such as `0.4 mm2`. Left out: unknown.")
@@ -276,6 +342,8 @@ class FanOutSpec(_Block):
     transfer: AccessEnergy = Field(None, description="Energy of the network for each word that reaches or leaves one place. "
                                                      "Left out: unknown; write `0 pJ` for a free network.")
     word: Size = Field(16, description="Bits of the word that `transfer` is for.")
+    waits: Waits = Field("tile", description="When places that skip different work wait for one another: never, layer (at its "
+                                             "end), tile (when a loop above moves on), step.")
     class_: ComponentSpec | None = Field(None, alias="class", description="Component of the library, such as wire.")
     source: Text = Field("", description="Where the numbers come from.")
     sources: dict[str, Text] = Field({}, description="Where single numbers come from, by key.")
@@ -289,6 +357,12 @@ class ComputeSpec(_Block):
     operands: Operands = Field((16, ""), description="Operand width that the energy is for, or the operands' number format.")
     scaling: Scaling = Field("none", description="none, or quadratic: energy follows the product of the operand widths.")
     per_cycle: PerCycle = Field(1.0, description="MACs per cycle of each unit.")
+    skips: Leaders = Field((), description="Operands whose zeros take no cycle and no energy.")
+    gates: Leaders = Field((), description="Operands whose zeros cost `gated` instead of the MAC; the cycle passes.")
+    gated: AccessEnergy = Field(None, description="Energy of a gated MAC. Left out: 0 pJ.")
+    speed: Speed = Field("fixed", description="fixed; serial_input or serial_weight (cycles follow its bits); composed (narrow "
+                                              "operands share a unit).")
+    narrowest: Size = Field(1, description="Bits below which operands make a unit no faster.")
     vector: AccessEnergy = Field(None, description="Energy of one scalar operation of non-MAC operators. Left out: unknown.")
     leakage: Power = Field(None, description="Leakage power of one unit.")
     area: Area = Field(None, description="Area of one unit.")

@@ -27,9 +27,10 @@ from picojoule.hardware import array_cost, faults
 from picojoule.hardware.array_spec import array_of
 from picojoule.hardware.chip import Axis, Chip, Compute, FanOut, Group, Memory, Port
 from picojoule.hardware.components import evaluate
+from picojoule.hardware.compression import NAMED, Format, RankFormat
 from picojoule.hardware.in_memory import Array
 from picojoule.hardware.located_yaml import Document, Path, read
-from picojoule.hardware.models import ChipSpec, ComponentSpec, ComputeSpec, FanOutSpec, MemorySpec
+from picojoule.hardware.models import ChipSpec, ComponentSpec, ComputeSpec, FanOutSpec, FormatSpec, MemorySpec
 from picojoule.hardware.provenance import UNSTATED
 from picojoule.hardware.units import Quantity
 from picojoule.hardware.write import chip_to_yaml
@@ -146,7 +147,25 @@ class _Reader:
         with self._at(path):
             return Memory(m.name, m.size, m.word, numbers["read"], numbers["write"], keeps, m.may_keep, self._ports(m, path),
                           m.double_buffered, numbers["leakage"], numbers["area"], kind, numbers.source, numbers.sources,
-                          self.spec.inferences_per_load)
+                          self.spec.inferences_per_load, self._formats(m, path), tuple(m.skips.items()), tuple(m.gates.items()))
+
+    def _formats(self, m: MemorySpec, path: Path) -> tuple[tuple[str, Format], ...]:
+        out = []
+        for i, (role, f) in enumerate(m.formats.items()):
+            with self._at((*path, "formats", list(self._written(path, "formats"))[i])):
+                if not (m.keeps is None or role in m.keeps or role in m.may_keep):
+                    raise SpecError(f"memory {m.name!r} never keeps {role!r}, whose format it states",
+                                    hint="keep it, or drop the format")
+                out.append((role, _format(f, m.word)))
+        return tuple(out)
+
+    def _written(self, path: Path, key: str) -> dict[str, object]:
+        """The block under a key as the file has it."""
+        block: object = self.document.data
+        for step in (*path, key):
+            block = block[step]  # type: ignore[index]
+        assert isinstance(block, dict)
+        return block
 
     def _ports(self, m: MemorySpec, path: Path) -> tuple[Port, ...]:
         band = m.bandwidth
@@ -172,7 +191,7 @@ class _Reader:
                                 f)
         with self._at(path):
             return FanOut(f.name, axes, f.multicast, f.reduction, f.links, numbers["transfer"], f.word,
-                          numbers.source, numbers.sources, self.spec.inferences_per_load)
+                          numbers.source, numbers.sources, self.spec.inferences_per_load, f.waits)
 
     def _compute(self, c: ComputeSpec, path: Path) -> Compute:
         bits, number = c.operands
@@ -183,7 +202,8 @@ class _Reader:
             "area": _value(c.area)}, c)
         with self._at(path):
             return Compute(c.name, numbers["mac"], bits, c.scaling, c.per_cycle, numbers["leakage"], numbers["area"],
-                           numbers["vector"], numbers.source, numbers.sources, number)
+                           numbers["vector"], numbers.source, numbers.sources, number, c.skips, c.gates,
+                           _value(c.gated, bits) or 0.0, c.speed, c.narrowest)
 
     def _numbers(self, component: ComponentSpec | None, given: Mapping[str, int | str | None], path: Path,
                  stated: dict[str, float | None], block: MemorySpec | FanOutSpec | ComputeSpec) -> _Numbers:
@@ -251,3 +271,9 @@ def _value(quantity: Quantity | None, word_bits: int = 1) -> float | None:
     if quantity is None:
         return None
     return quantity.value * word_bits if quantity.kind == "energy_per_bit" else quantity.value
+
+
+def _format(f: FormatSpec, word_bits: int) -> Format:
+    ranks = NAMED[f.name].ranks if f.name else tuple(RankFormat(r.format, r.bits, r.dims) for r in f.ranks)
+    reverse = NAMED[f.name].reverse if f.name else f.columns_first
+    return Format(ranks, _value(f.codec, word_bits) or 0.0, f.sized_for, reverse)

@@ -9,6 +9,7 @@ import yaml
 from picojoule.hardware import array_cost
 from picojoule.hardware.array_spec import array_block
 from picojoule.hardware.chip import Axis, Chip, Compute, FanOut, Group, Memory, Port
+from picojoule.hardware.compression import NAMED, Format
 from picojoule.hardware.units import show
 from picojoule.workload.layer import ROLES
 
@@ -74,10 +75,22 @@ def _memory(m: Memory) -> dict[str, Any]:
         "name": m.name, "type": m.technology, "size": _show(m.capacity_bits, "size"), "word": show(m.word_bits, "size"),
         "read": _show(m.read_pj, "energy"), "write": _show(m.write_pj, "energy"),
         "keeps": _roles(m.keeps), "may_keep": _roles(m.may_keep) if m.may_keep else None,
-        **_ports(m.ports), "double_buffered": m.double_buffered or None,
+        **_ports(m.ports), "formats": {r: _format(f) for r, f in m.formats},
+        "skips": {r: list(x) for r, x in m.skips}, "gates": {r: list(x) for r, x in m.gates},
+        "double_buffered": m.double_buffered or None,
         "leakage": _show(m.leakage_mw, "power"), "area": _show(m.area_um2, "area"),
         "sources": dict(m.sources),
     })  # fmt: skip
+
+
+def _format(f: Format) -> str | dict[str, Any]:
+    for name, known in NAMED.items():
+        if f == known:
+            return name
+    ranks = [r.kind if r.bits is None and r.dims is None else _drop_empty({
+        "format": r.kind, "bits": _show(r.bits, "size"), "dims": list(r.dims) if r.dims else None}) for r in f.ranks]
+    return _drop_empty({"ranks": ranks, "codec": _show(f.codec_pj, "energy") if f.codec_pj else None,
+                        "sized_for": f.sized_for if f.sized_for != "worst" else None, "columns_first": f.reverse or None})
 
 
 def _roles(roles: tuple[str, ...]) -> str | list[str]:
@@ -99,7 +112,7 @@ def _fanout(f: FanOut) -> dict[str, Any]:
     return _drop_empty({
         "name": f.name, "axes": {a.name: _axis(a) for a in f.axes}, "multicast": f.multicast, "reduction": f.reduction,
         "links": list(f.links), "transfer": _show(f.transfer_pj, "energy"), "word": show(f.transfer_bits, "size"),
-        "sources": dict(f.sources),
+        "waits": f.waits if f.waits != "tile" else None, "sources": dict(f.sources),
     })  # fmt: skip
 
 
@@ -117,6 +130,9 @@ def _axis(a: Axis) -> int | dict[str, Any]:
 def _compute(c: Compute, source: str) -> dict[str, Any]:
     return _drop_empty({
         "name": c.name, "mac": _show(c.mac_pj, "energy"), "operands": c.number or show(c.bits, "size"), "scaling": c.scaling,
-        "per_cycle": c.macs_per_cycle, "vector": _show(c.vector_pj, "energy"), "leakage": _show(c.leakage_mw, "power"),
+        "per_cycle": c.macs_per_cycle, "skips": list(c.skips), "gates": list(c.gates),
+        "gated": _show(c.gated_pj, "energy") if c.gated_pj else None, "speed": c.speed if c.speed != "fixed" else None,
+        "narrowest": show(c.narrowest, "size") if c.narrowest != 1 else None,
+        "vector": _show(c.vector_pj, "energy"), "leakage": _show(c.leakage_mw, "power"),
         "area": _show(c.area_um2, "area"), "sources": dict(c.sources),
     }) | _source(c, source)  # fmt: skip

@@ -225,7 +225,7 @@ def _check_residence(mapping: Mapping, layer: Layer, chip: Chip, where: str) -> 
 
 
 def _check_capacity(mapping: Mapping, layer: Layer, chip: Chip, where: str) -> None:
-    from picojoule.mapping.footprint import tile_elements
+    from picojoule.mapping.footprint import tile_bits
 
     for group in (g for g in chip.levels if isinstance(g, Group)):
         for m in group.memories:
@@ -236,7 +236,7 @@ def _check_capacity(mapping: Mapping, layer: Layer, chip: Chip, where: str) -> N
             for i, e in enumerate(mapping.entries):
                 if isinstance(e, Node) and e.memory == m.name:
                     t = layer.tensor(e.tensor)
-                    parts.append((t.name, t.stored_bits(tile_elements(layer, t, mapping.tile(i, layer)))))
+                    parts.append((t.name, tile_bits(layer, t, m, mapping.tile(i, layer))))
             need = sum(b for _, b in parts)
             if need > room:
                 detail = ", ".join(f"{t} {b:,} b" for t, b in parts)

@@ -11,6 +11,7 @@ import numpy as np
 
 from picojoule.cost.cost import Cost
 from picojoule.cost.model import evaluate
+from picojoule.cost.sparsity import active
 from picojoule.errors import NoMapping, SpecError, unknown_name
 from picojoule.hardware.chip import Chip, Group, Memory
 from picojoule.mapping.mapping import Mapping
@@ -335,6 +336,8 @@ def borders() -> list[str]:
 def inexact(lp: LayerProblem) -> list[str]:
     """What makes a proof impossible here, in words."""
     out = []
+    if active(lp.layer, lp.chip):
+        out.append("zeros are priced after the search")
     if any(f.links for f in lp.chip.fanouts):
         out.append("neighbour links are not credited in the search")
     if not lp.problem(False).exact_runs:

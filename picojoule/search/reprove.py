@@ -501,7 +501,7 @@ class Search:
     def hopeful(self, label: Label, rest: float, k: int, way: Way, spread: float, saved: bool) -> bool:
         """Whether a label of stage k can still end in a mapping worth finding. `saved`: its loads have the constants."""
         about = self.about
-        cycles = label.covered / spread / about.chip.compute.macs_per_cycle
+        cycles = label.covered / spread / about.chip.compute.per_cycle(about.layer)
         for load, save, (m, _, _) in zip(label.loads, self.constant[1:], about.ports, strict=True):
             at = about.place_of.get(m.name, -1)
             if at <= k:  # further in, loads are not complete enough to say anything
@@ -730,7 +730,7 @@ def reprove(layer: Layer, chip: Chip, tiles: Tiles, worth: Worth, seconds: float
                 out.open += 1
                 continue
             spread = float(math.prod(math.prod(u.extents) for u in way))
-            energy, cycles = search.simple_bound(way), layer.macs / spread / chip.compute.macs_per_cycle
+            energy, cycles = search.simple_bound(way), layer.macs / spread / chip.compute.per_cycle(layer)
             if about.worth(energy + about.leak * cycles, cycles):
                 left.append(way)
                 least = min(least, energy * cycles)

@@ -61,7 +61,7 @@ class StageTables:
 
     def cycles_of(self, spread: float) -> float:
         """Compute cycles when `spread` MAC units work, without padding."""
-        return self.macs / spread / self.problem.chip.compute.macs_per_cycle
+        return self.macs / spread / self.problem.chip.compute.per_cycle(self.problem.layer)
 
     def widest_cycles(self) -> float:
         """Compute cycles at the widest spread of all fan-outs."""

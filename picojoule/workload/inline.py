@@ -7,7 +7,8 @@ from picojoule.workload.layer import Layer, conv, gemm
 from picojoule.workload.network import Network, Step
 
 REQUIRED = {"gemm": ("M", "N", "K"), "conv": ("K", "C", "P", "Q", "R", "S")}
-OPTIONAL = {"gemm": ("batch", "bits"), "conv": ("batch", "bits", "stride", "dilation", "pad", "groups")}
+OPTIONAL = {"gemm": ("batch", "bits", "density"), "conv": ("batch", "bits", "stride", "dilation", "pad", "groups", "density")}
+DENSITY = "density"  # of input, weight and output: density=0.4x2:4x0.6, or density=0.5 of both operands
 PAIRS = ("stride", "dilation", "pad")  # may differ for rows and columns: stride=2x1
 EXAMPLE = {"gemm": "gemm:M=1024,N=1024,K=1024,bits=8", "conv": "conv:K=128,C=128,P=28,Q=28,R=3,S=3,stride=1,batch=1"}
 
@@ -23,20 +24,25 @@ def parse_layer(text: str) -> Layer:
     if kind not in REQUIRED:
         raise unknown_name("inline layer", kind, REQUIRED, where=text)
     values: dict[str, int | tuple[int, int]] = {}
+    densities: dict[str, object] = {}
     for part in filter(None, (p.strip() for p in rest.split(","))):
         key, equals, value = (x.strip() for x in part.partition("="))
         if key not in REQUIRED[kind] + OPTIONAL[kind]:
             raise unknown_name("key", key, REQUIRED[kind] + OPTIONAL[kind], where=text)
         if not equals or not value:
             raise SpecError(f"key {key!r} has no value", where=text, hint=f"write it like {EXAMPLE[kind]}")
-        if key in values:
+        if key in values or (key == DENSITY and densities):
             raise SpecError(f"key {key!r} is given twice", where=text, hint="give it once")
+        if key == DENSITY:
+            densities = _densities(value, text)
+            continue
         values[key] = _number(key, value, text)
     missing = [k for k in REQUIRED[kind] if k not in values]
     if missing:
         raise SpecError(f"{kind} lacks {', '.join(missing)}", where=text, hint=f"write it like {EXAMPLE[kind]}")
     try:
-        return gemm(**values) if kind == "gemm" else conv(**values)  # type: ignore[arg-type]
+        layer = gemm(**values) if kind == "gemm" else conv(**values)  # type: ignore[arg-type]
+        return layer.with_density(text, **densities) if densities else layer
     except SpecError as error:
         raise error.located(text) from None
 
@@ -47,6 +53,15 @@ def read_inline(text: str) -> Network:
     a, b = (next(t for t in layer.tensors if t.role == role) for role in ("input", "output"))
     activations = (("input", layer.elements(a), a.bits), ("output", layer.elements(b), b.bits))
     return Network(text, (Step(layer, ("input",), ("output",)),), activations, source="inline layer", outputs=("output",))
+
+
+def _densities(value: str, text: str) -> dict[str, object]:
+    """`0.4x2:4x0.6` by role; one value is that of both operands."""
+    parts = value.split("x")
+    if not 1 <= len(parts) <= 3 or not all(parts):
+        raise SpecError(f"density={value} is no density", where=text, hint="give input x weight x output, such as 0.4x2:4x0.6")
+    parts = parts * 2 if len(parts) == 1 else parts
+    return dict(zip(("input", "weight", "output"), parts, strict=False))
 
 
 def _number(key: str, value: str, text: str) -> int | tuple[int, int]:

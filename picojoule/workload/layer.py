@@ -14,6 +14,7 @@ from functools import cached_property
 
 from picojoule.errors import SpecError
 from picojoule.formats.names import number_format
+from picojoule.workload.density import Density, Uniform, read_density
 
 ROLES = ("weight", "input", "output")
 
@@ -39,6 +40,7 @@ class Tensor:
 
     `bits` may be fractional where elements share scales (MXFP4: 4.25). `number` names the format of the elements; it then says
     how many bits they take, and the MAC units are built for it. Without it elements are integers and the chip's MACs stay.
+    `zeros` says where they are; without it they are anywhere, each choice alike (`density.Uniform`).
     """
 
     name: str
@@ -48,6 +50,7 @@ class Tensor:
     density: float = 1.0
     learned: bool = False  # a trained parameter, so that it counts as a weight of the network
     number: str = ""  # the number format of the elements, such as "fp8_e4m3"
+    zeros: Density | None = None
 
     def __post_init__(self) -> None:
         if self.role not in ROLES:
@@ -132,6 +135,48 @@ class Layer:
     def bits_of(self, **bits: float | str) -> Layer:
         """The same layer with other elements, by role: `layer.bits_of(weight=4, input=8)`, or `weight="mxfp4"`."""
         return replace(self, tensors=tuple(t.of(bits[t.role]) if t.role in bits else t for t in self.tensors))
+
+    def shape(self, tensor: Tensor) -> tuple[int, ...]:
+        """Distinct valid elements along each rank of the tensor."""
+        return self._shapes[tensor.name]
+
+    @cached_property
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        return {t.name: tuple(distinct(r, self.bounds) for r in t.ranks) for t in self.tensors}
+
+    def zeros(self, tensor: Tensor) -> Density:
+        """Where the zeros of the tensor are."""
+        return self._zeros[tensor.name]
+
+    @cached_property
+    def _zeros(self) -> dict[str, Density]:
+        return {t.name: t.zeros if t.zeros is not None else Uniform(self._shapes[t.name], t.density) for t in self.tensors}
+
+    def with_density(self, where: str = "", **densities: object) -> Layer:
+        """The same layer with zeros, by role: `layer.with_density(input=0.42, weight="2:4")`, or a `Density`.
+
+        N:M structures run along the rank that is summed over: the channels of a convolution.
+        """
+        changed = []
+        for t in self.tensors:
+            value = densities.get(t.role)
+            if value is None:
+                changed.append(t)
+                continue
+            model = value if isinstance(value, Density) else read_density(value, self.shape(t), self._summed_rank(t), where)
+            if model.shape != self.shape(t):
+                raise SpecError(f"a density model of shape {model.shape} for tensor {t.name!r} of shape {self.shape(t)}",
+                                where=where, hint="one number for each rank of the tensor")
+            plain = isinstance(model, Uniform)
+            density = model.density if isinstance(model, Uniform) else model.fraction
+            changed.append(replace(t, density=density, zeros=None if plain else model))
+        return replace(self, tensors=tuple(changed))
+
+    def _summed_rank(self, tensor: Tensor) -> int | None:
+        """The rank of the tensor that is summed over: channels rather than windows, else the one of most elements."""
+        shape, windows = self.shape(tensor), {d for t in self.tensors for r in t.ranks if len(r.terms) == 2 for _, d in r.terms}
+        summed = [i for i, r in enumerate(tensor.ranks) if len(r.terms) == 1 and r.terms[0][1] not in self.output.dims]
+        return max(summed, key=lambda i: (tensor.ranks[i].terms[0][1] not in windows, shape[i])) if summed else None
 
     @cached_property
     def shape_key(self) -> tuple:

@@ -10,6 +10,7 @@ from typing import Any
 from picojoule.errors import SpecError, unknown_name
 from picojoule.formats.names import number_format
 from picojoule.workload import zoo
+from picojoule.workload.densities import with_densities
 from picojoule.workload.inline import is_inline, read_inline
 from picojoule.workload.layer import ROLES, Layer
 from picojoule.workload.network import Network, Step
@@ -22,13 +23,14 @@ SEQUENCE = ("phase", "seq", "context", "image")  # options of transformers
 
 def load_model(
     text: str | Path, *, batch: int | None = None, dims: Mapping[str, int] | None = None,
-    bits: Widths | None = None, strict: bool = False, **options: Any,
+    bits: Widths | None = None, strict: bool = False, densities: Any = None, **options: Any,
 ) -> Network:
     """The network that `text` names.
 
     `batch` sets the batch size, `dims` symbolic sizes by name. Every tensor has 16 b elements, unless the file is
     quantised (then its integer widths); `bits` overrides, with one number or by role: {"weight": 4, "input": 8}. A number is a
     width alone; the name of a number format ("mxfp4") also says how the elements are stored and what a MAC of them takes.
+    `densities` says where zeros are, by layer (see `densities.py`).
     `strict` refuses a network with operators that are not understood, which otherwise are reported with their bytes.
     Options of transformers, which `dims` may also hold: `seq` new tokens, `context` tokens already in the cache, and
     `phase` "prefill" (the default) or "decode".
@@ -41,7 +43,8 @@ def load_model(
     network = _read(text, batch, dict(dims or {}), options)
     if strict:
         _refuse_unknown(network)
-    return network if bits is None else with_bits(network, bits)
+    network = network if bits is None else with_bits(network, bits)
+    return network if densities is None else with_densities(network, densities, "densities")
 
 
 def _read(text: str, batch: int | None, dims: dict[str, int], options: dict[str, Any]) -> Network:

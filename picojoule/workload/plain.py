@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+from collections.abc import Callable
 from typing import Any
 
 from picojoule.errors import SpecError
+from picojoule.workload.density import Actual, Banded, Density, Structured, Uniform
 from picojoule.workload.layer import Layer, Rank, Tensor
 
 
@@ -24,6 +27,7 @@ def layer_to_plain(layer: Layer) -> dict[str, Any]:
                 "learned": t.learned,
                 **({"number": t.number} if t.number else {}),
                 "ranks": [{"terms": [[c, d] for c, d in r.terms], "offset": r.offset, "size": r.size} for r in t.ranks],
+                **({"zeros": _zeros_to_plain(t.zeros)} if t.zeros is not None else {}),
             }
             for t in layer.tensors
         ],
@@ -35,7 +39,7 @@ def layer_from_plain(value: Any, where: str = "") -> Layer:
     try:
         tensors = tuple(
             Tensor(t["name"], t["role"], tuple(_rank(r) for r in t["ranks"]), t["bits"], t["density"], t["learned"],
-                   t.get("number", ""))
+                   t.get("number", ""), _zeros_from_plain(t["zeros"]) if "zeros" in t else None)
             for t in value["tensors"]
         )
         dims = tuple((str(d), n) for d, n in value["dims"].items())
@@ -51,3 +55,21 @@ def layer_from_plain(value: Any, where: str = "") -> Layer:
 
 def _rank(value: Any) -> Rank:
     return Rank(tuple((int(c), str(d)) for c, d in value["terms"]), value["offset"], value["size"])
+
+
+def _zeros_to_plain(zeros: Density) -> dict[str, Any]:
+    own = {k: getattr(zeros, k) for k in ("density", "n", "m", "rank", "half_width") if hasattr(zeros, k)}
+    if isinstance(zeros, Actual):
+        own = {"bits": base64.b64encode(zeros.bits).decode()}
+    return {"model": type(zeros).__name__, "shape": list(zeros.shape), **own}
+
+
+def _zeros_from_plain(value: Any) -> Density:
+    shape = tuple(int(n) for n in value["shape"])
+    models: dict[str, Callable[[], Density]] = {
+        "Uniform": lambda: Uniform(shape, value["density"]),
+        "Structured": lambda: Structured(shape, value["n"], value["m"], value["rank"]),
+        "Banded": lambda: Banded(shape, value["half_width"]),
+        "Actual": lambda: Actual(shape, base64.b64decode(value["bits"])),
+    }
+    return models[value["model"]]()

@@ -37,8 +37,8 @@ def fault(old: str, new: str) -> SpecError:
     return caught.value
 
 
-MEMORY_KEYS = ("area, bandwidth, class, double_buffered, keeps, leakage, may_keep, name, ports, read, size, source, sources, "
-               "type, word, write")
+MEMORY_KEYS = ("area, bandwidth, class, double_buffered, formats, gates, keeps, leakage, may_keep, name, ports, read, size, "
+               "skips, source, sources, type, word, write")
 BAD = [
     ("size: 64 B", "sise: 64 B", "13:24", "unknown key 'sise'", f"did you mean 'size'? known: {MEMORY_KEYS}"),
     ("clock: 1 GHz\n", "", "1:1", "the chip needs 'clock'", "clock: Clock of the MAC units, such as `200 MHz`."),

@@ -44,7 +44,7 @@ def test_an_inline_convolution_without_pad_reads_its_whole_input() -> None:
         ("gemm:M=2,N=3,K", "gemm:M=2,N=3,K: key 'K' has no value\nhint: write it like gemm:M=1024,N=1024,K=1024,bits=8"),
         (
             "gemm:M=2,N=3,K=4,bit=8",
-            "gemm:M=2,N=3,K=4,bit=8: unknown key 'bit'\nhint: did you mean 'bits'? known: K, M, N, batch, bits",
+            "gemm:M=2,N=3,K=4,bit=8: unknown key 'bit'\nhint: did you mean 'bits'? known: K, M, N, batch, bits, density",
         ),
         ("gem:M=2,N=3,K=4", "gem:M=2,N=3,K=4: unknown inline layer 'gem'\nhint: did you mean 'gemm'? known: conv, gemm"),
         (
