@@ -114,6 +114,11 @@ class Parameter:
     spread: float | None
     why: str
 
+    @property
+    def identifiable(self) -> bool:
+        """The data tell it: it was fitted, and the splits agree."""
+        return self.fitted and not self.why
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
@@ -263,7 +268,9 @@ class _Part:
     """The kernels of one part of a file, ready to be fitted: facts of the device, ways, measured latencies and energies."""
 
     def __init__(self, kernels: Sequence[Kernel], measurements: Measurements, device: Device | None) -> None:
-        known = device or find_device(measurements.device) or device_from_meta(measurements, kernels)
+        known = device or find_device(measurements.device)
+        self.has_sheet = known is not None
+        known = known or device_from_meta(measurements, kernels)
         self.device, self.measured = with_measured_facts(known, measurements)
         self.meta = measurements.meta
         self.ways = ways_of(kernels, self.device)
@@ -291,7 +298,8 @@ def _identify(parts: Sequence[_Part]) -> tuple[list[Parameters], list[str], dict
     """(fit of each part, parameters that were free, why the others were not).
 
     Parameters that too few kernels feel in some part are fixed at once; then, one at a time (`SHEET_KNOWS`), those whose values
-    differ by more than `AGREE` between the parts. Only parameters are compared here, never errors on held-back kernels.
+    differ by more than `AGREE` between the parts. Only parameters are compared here, never errors on held-back kernels. A device
+    without a data sheet has nothing to be fixed to: there the fit's values stand, and those that disagree are not identifiable.
     """
     why = dict(parts[0].measured)
     free = [n for n in NAMES if n not in why]
@@ -306,6 +314,9 @@ def _identify(parts: Sequence[_Part]) -> tuple[list[Parameters], list[str], dict
         apart = [n for n in SHEET_KNOWS if spread.get(n, 0.0) > AGREE]
         if not apart:
             return fits, free, why
+        if not parts[0].has_sheet:
+            told = "{:.0f} % apart over {} splits, so not told by the data; without a data sheet the fit's value stands"
+            return fits, free, why | {n: told.format(100 * spread[n], len(parts)) for n in apart}
         why[apart[0]] = (
             f"{100 * spread[apart[0]]:.0f} % apart over {len(parts)} splits, so not told by the data: typical of its kind"
         )
@@ -397,14 +408,14 @@ def _bars(predictions: Sequence[Prediction], large: frozenset[str], parameters: 
     judged = Score.of([p.error for p in held if p.group in large]) or Score.of([p.error for p in held])
     gemm = Score.of([p.error for p in held if p.group in ("gemm bf16", "gemm fp16")])
     energy = Score.of([p.energy_error for p in held])
-    spreads = [p.spread for p in parameters if p.spread is not None]
+    spreads = [p.spread for p in parameters if p.spread is not None and p.identifiable]
     inside = all(p.low <= p.value * (1 + 1e-9) and p.value <= p.high * (1 + 1e-9) for p in parameters)
     return {
         "mean error of the hot latency at most 15 %": judged.mean <= 0.15 if judged else None,
         "mean error of bf16 and fp16 products at most 12 %": gemm.mean <= 0.12 if gemm else None,
         "mean error of the energy at most 20 %": energy.mean <= 0.20 if energy else None,
         "every parameter within its physical bounds": inside,
-        "fitted parameters agree within 15 % over the splits": max(spreads) <= AGREE if spreads else None,
+        "identifiable parameters agree within 15 % over the splits": max(spreads) <= AGREE if spreads else None,
     }
 
 

@@ -18,8 +18,15 @@ def with_measured_facts(device: Device, measurements: Measurements) -> tuple[Dev
     """(the device with what the file measured in place of the data sheet, parameters that this fixes -> why)."""
     meta, fixed = measurements.meta, {}
     changes: dict[str, Any] = {}
-    for key, name in (("sms", "units"), ("units", "units"), ("l2_bytes", "cache_bytes"), ("cache_bytes", "cache_bytes")):
-        if (value := number(meta, key)) is not None:
+    keys = (
+        ("sms", "units"),
+        ("threads", "units"),
+        ("units", "units"),
+        ("l2_bytes", "cache_bytes"),
+        ("cache_bytes", "cache_bytes"),
+    )
+    for key, name in keys:
+        if (value := number(meta, key)) is not None and not (key == "threads" and device.kind == "gpu"):
             changes[name] = int(value) if name == "units" else value
     if measurements.power_limit_w is not None:
         changes["power_w"] = measurements.power_limit_w
@@ -47,7 +54,8 @@ def device_from_meta(measurements: Measurements, kernels: Sequence[Kernel]) -> D
     `kernels` are those of the fitted part, so that a held-back kernel tells nothing.
     """
     meta = measurements.meta
-    kind = str(meta.get("kind") or ("gpu" if number(meta, "sms") or "cuda" in meta else "cpu"))
+    stated_kind = str(meta.get("kind") or meta.get("device_kind") or ("gpu" if number(meta, "sms") or "cuda" in meta else "cpu"))
+    kind = "gpu" if stated_kind in ("gpu", "cuda") else "cpu"
     units = int(number(meta, "sms") or number(meta, "units") or number(meta, "threads") or 1)
     clock = number(meta, "clock_hz") or (number(meta, "max_sm_mhz") or number(meta, "max_mhz") or 2000.0) * 1e6
     stated = meta.get("peaks")
@@ -78,7 +86,7 @@ def device_from_meta(measurements: Measurements, kernels: Sequence[Kernel]) -> D
         lanes=lanes,
         peaks=peaks,
         vector_dtypes=("fp64", "fp32") if kind == "gpu" else (),
-        cache_bytes=number(meta, "l2_bytes") or number(meta, "cache_bytes") or 32e6,
+        cache_bytes=number(meta, "l2_bytes") or number(meta, "cache_bytes") or _last_cache(meta) or 32e6,
         dram_peak_bytes_per_s=dram,
         power_w=measurements.power_limit_w,
         idle_w=measurements.idle_w,
@@ -88,6 +96,14 @@ def device_from_meta(measurements: Measurements, kernels: Sequence[Kernel]) -> D
         single_s=2.7e-6 if kind == "gpu" else 0.0,
     )
     return replace(device, parameters=typical(device))
+
+
+def _last_cache(meta: Mapping[str, Any]) -> float | None:
+    """The largest cache that the machine's description lists."""
+    machine = meta.get("machine")
+    caches = machine.get("caches") if isinstance(machine, Mapping) else None
+    sizes = [v for v in caches.values() if isinstance(v, int | float) and v > 0] if isinstance(caches, Mapping) else []
+    return float(max(sizes)) if sizes else None
 
 
 def number(values: Any, key: str) -> float | None:

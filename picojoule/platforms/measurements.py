@@ -64,7 +64,10 @@ class Kernel:
         """Kernels whose shapes are kin (of one sweep, network or operator): a split by shape group holds back all of them."""
         if self.family == "vec":
             return f"vec:{self.size['op']}"
-        return f"{self.family}:{self.name.split('_')[1] if '_' in self.name else self.name}:{self.dtype}"
+        if self.name.startswith(f"{self.family}_"):
+            return f"{self.family}:{self.name.split('_')[1]}:{self.dtype}"
+        window = f":{self.size['R']}x{self.size['S']}/{self.size.get('stride', 1)}" if self.family == "conv" else ""
+        return f"{self.family}{window}:{self.dtype}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,10 +136,13 @@ def measurements_from(data: Any, where: str, digest: str = "") -> Measurements:
             where=f"{where}: meta.data",
             hint="measure with random operands: constant ones run faster and cooler than real data",
         )
+    busy = meta.get("busy") is True
     kernels, refused, notes = [], [], []
+    if busy:
+        notes.append("the machine was shared while it measured: the fastest repetitions stand for its latencies, not the medians")
     seen: set[str] = set()
     for i, row in enumerate(data["kernels"]):
-        kernel, wrong, odd = _kernel(row, f"{where}: kernels[{i}]")
+        kernel, wrong, odd = _kernel(row, f"{where}: kernels[{i}]", "min" if busy else "median")
         if kernel.name in seen:
             raise SpecError(
                 f"kernel {kernel.name!r} stands there twice",
@@ -158,7 +164,7 @@ def measurements_from(data: Any, where: str, digest: str = "") -> Measurements:
     )
 
 
-def _kernel(row: Any, where: str) -> tuple[Kernel, str, list[str]]:
+def _kernel(row: Any, where: str, statistic: str) -> tuple[Kernel, str, list[str]]:
     """(kernel, why it is refused or "", what is odd about it)."""
     if not isinstance(row, Mapping):
         raise SpecError("a kernel is needed here", where=where, hint="write an object with name, family, dtype, dims and hot_s")
@@ -176,8 +182,8 @@ def _kernel(row: Any, where: str) -> tuple[Kernel, str, list[str]]:
         family=row["family"],
         dtype=row["dtype"],
         dims=_dims(row["family"], row["dims"], f"{where}.dims"),
-        hot_s=_time(row["hot_s"], f"{where}.hot_s"),
-        cold_s=_time(row["cold_s"], f"{where}.cold_s") if row.get("cold_s") is not None else None,
+        hot_s=_time(row["hot_s"], f"{where}.hot_s", statistic),
+        cold_s=_time(row["cold_s"], f"{where}.cold_s", statistic) if row.get("cold_s") is not None else None,
         energy_j=_positive(energy["energy_per_call_j"], f"{where}.energy.energy_per_call_j") if energy and counted else None,
         steady_s=_positive(energy["time_per_call_s"], f"{where}.energy.time_per_call_s")
         if energy and counted and "time_per_call_s" in energy
@@ -232,9 +238,12 @@ def _is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
-def _time(value: Any, where: str) -> float:
-    """A latency in seconds: a number, or the `median` of an object with percentiles."""
-    return _positive(value.get("median"), f"{where}.median") if isinstance(value, Mapping) else _positive(value, where)
+def _time(value: Any, where: str, statistic: str) -> float:
+    """A latency in seconds: a number, or the median (of a shared machine: the minimum) of an object with percentiles."""
+    if not isinstance(value, Mapping):
+        return _positive(value, where)
+    name = statistic if statistic in value else "median"
+    return _positive(value.get(name), f"{where}.{name}")
 
 
 def _positive(value: Any, where: str) -> float:

@@ -51,7 +51,7 @@ def to_json(c: Calibration) -> dict[str, Any]:
         "groups": {g: {**asdict(s), "gated": g in c.large} for g, s in c.groups().items()},
         "splits": [asdict(s) for s in c.repeats],
         "bars": dict(c.passed),
-        "parameters": [asdict(p) for p in c.parameters],
+        "parameters": [{**asdict(p), "identifiable": p.identifiable} for p in c.parameters],
         "predictions": [
             {**asdict(p), "error": p.error, "cold_error": p.cold_error, "energy_error": p.energy_error} for p in c.predictions
         ],
@@ -124,7 +124,7 @@ def _parameter_rows(c: Calibration) -> list[dict[str, object]]:
             "lowest": f"{p.low:.3g}",
             "highest": f"{p.high:.3g}",
             "spread [%]": "-" if p.spread is None else f"{100 * p.spread:.1f}",
-            "": "fitted" if p.fitted else f"fixed: {p.why}",
+            "": "fitted" if p.identifiable else f"{'fitted' if p.fitted else 'fixed'}: {p.why}",
         }
         for p in c.parameters
     ]

@@ -47,7 +47,7 @@ def test_parameters_are_physical_and_those_that_were_fitted_agree(result: Calibr
     assert len(result.parameters) == 12
     for p in result.parameters:
         assert p.low <= p.value <= p.high, p.name
-        assert p.fitted == (p.spread is not None)
+        assert p.fitted == (p.spread is not None) == p.identifiable
         assert p.fitted or p.why, f"{p.name} was fixed without a reason"
         assert p.spread is None or p.spread <= 0.15
     assert sum(p.fitted for p in result.parameters) >= 5
@@ -101,6 +101,7 @@ def test_a_fit_finds_the_parameters_that_made_the_data(file: Measurements) -> No
 def test_a_device_that_nobody_described_is_read_from_the_file(file: Measurements) -> None:
     meta = {"device": "Some Other GPU", "sms": 132, "l2_bytes": 52428800, "max_sm_mhz": 1980, "null": file.meta["null"]}
     c = calibrate(replace(file, device="Some Other GPU", meta=meta))
+    assert any(p.fitted and not p.identifiable and "without a data sheet" in p.why for p in c.parameters)
     assert c.device.name == "some-other-gpu" and "1.25 times its fastest fitted kernel" in c.device.source
     assert np.mean([s.mean for s in c.repeats]) < 0.2
 
