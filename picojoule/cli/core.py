@@ -34,7 +34,7 @@ from picojoule.cli.shared import (
     read_network,
 )
 from picojoule.errors import PicojouleError
-from picojoule.report import show
+from picojoule.report import prediction, show
 
 
 @app.command()
@@ -74,6 +74,10 @@ def map_(
     limit_s, layer_s = options.seconds(latency, "--latency"), options.seconds(time_limit, "--time-limit")
     goal, where = options.objective(objective, limit_s), options.choice(space, options.SPACES, "--space")
     processes, page = options.positive(jobs, "--jobs"), options.place_for(html)
+    if on in picojoule.devices():  # a CPU or GPU: its library chooses the mapping, and a calibrated model answers
+        network = read_network(model, batch, dim, None, strict, phase)
+        prediction.shown(picojoule.predict_network(network, on), as_json, page, every=False)
+        return
     chip, network = picojoule.load_chip(on), read_network(model, batch, dim, bits, strict, phase, density)
     with show.progress() as progress:
         result = picojoule.map_network(

@@ -29,6 +29,7 @@ class Launch:
     count: int
     weight_bytes: float
     old_bytes: float
+    macs: int = 0  # of one repetition, as the network counts them (scores that a mask hides included)
     fused: tuple[str, ...] = ()
 
 
@@ -87,7 +88,13 @@ def _product(step: Step, layer: Layer, dtype: str, layout: str) -> Launch:
         shape = Shape(family="gemm", dtype=dtype, dims=tuple(_roles(layer).items()))
     weights = sum(layer.elements(t) for t in layer.tensors if t.learned) * width
     return Launch(
-        name=layer.name, op=layer.op, shape=shape, count=step.count, weight_bytes=float(weights), old_bytes=float(weights)
+        name=layer.name,
+        op=layer.op,
+        shape=shape,
+        count=step.count,
+        weight_bytes=float(weights),
+        old_bytes=float(weights),
+        macs=layer.macs,
     )
 
 
@@ -167,9 +174,18 @@ def _attention(steps: list[Step], dtype: str, maker: Mapping[str, int]) -> tuple
     fused = tuple(s.layer.name for s in steps[1 : at + 2])
     cached = any(x not in maker for x in steps[0].inputs)  # keys that no kernel of this inference makes: the cache
     old = 2.0 * heads * keys * size["K"] * DTYPES[dtype] if cached else 0.0
-    return Launch(
-        name=first.name, op="Attention", shape=shape, count=steps[0].count, weight_bytes=0.0, old_bytes=old, fused=fused
-    ), at + 2
+    both = sum(s.layer.macs for s in (steps[0], steps[at + 1]) if isinstance(s.layer, Layer))
+    launch = Launch(
+        name=first.name,
+        op="Attention",
+        shape=shape,
+        count=steps[0].count,
+        weight_bytes=0.0,
+        old_bytes=old,
+        macs=both,
+        fused=fused,
+    )
+    return launch, at + 2
 
 
 def _joins(

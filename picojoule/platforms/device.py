@@ -127,6 +127,11 @@ class Device:
         return self.peaks[dtype]
 
     @property
+    def prices_measured(self) -> bool:
+        """Were its energies fitted to a counter? Otherwise they are rules of thumb."""
+        return self.status == "calibrated" and any(n not in self.fixed for n in ENERGY)
+
+    @property
     def vector_rate(self) -> float:
         """Lane instructions a second of one unit, at the data sheet's clock."""
         return self.lanes * self.clock_hz
@@ -162,7 +167,7 @@ def typical(device: Device) -> Parameters:
     cache = device.units * device.clock_hz * (26.0 if gpu else 16.0)
     return Parameters(
         launch_s=1.1e-6 if gpu else 3e-6,
-        latency_s=0.7e-6 if gpu else 1e-6,
+        latency_s=0.7e-6 if gpu else 0.2e-6,
         matrix_efficiency=0.75,
         integer_efficiency=0.5,
         vector_efficiency=0.75 if gpu else 0.6,

@@ -67,7 +67,8 @@ def way_parts(w: Ways, device: Device, p: Parameters, cold: bool = False, miss: 
     cache = np.maximum(w.cache_bytes / p.cache_bytes_per_s, w.unit_cache_bytes / (PORT_BYTES * device.clock_hz))
     miss = missed(w, device, cold) if miss is None else miss
     dram = miss * (w.dram_bytes / p.dram_bytes_per_s + RAMP_STEPS * p.latency_s)
-    fixed = w.launches * p.launch_s + w.steps * p.latency_s + (device.single_s if cold else 0.0)
+    moved = w.moved_bytes / p.cache_bytes_per_s + w.moved_instructions / (device.vector_rate * p.vector_efficiency)
+    fixed = w.launches * p.launch_s + w.steps * p.latency_s + moved + (device.single_s if cold else 0.0)
     return np.stack([fixed, products, lanes, cache, dram], axis=1)
 
 

@@ -86,7 +86,7 @@ def device_from_meta(measurements: Measurements, kernels: Sequence[Kernel]) -> D
         lanes=lanes,
         peaks=peaks,
         vector_dtypes=("fp64", "fp32") if kind == "gpu" else (),
-        cache_bytes=number(meta, "l2_bytes") or number(meta, "cache_bytes") or _last_cache(meta) or 32e6,
+        cache_bytes=number(meta, "l2_bytes") or number(meta, "cache_bytes") or max(_caches(meta).values(), default=32e6),
         dram_peak_bytes_per_s=dram,
         power_w=measurements.power_limit_w,
         idle_w=measurements.idle_w,
@@ -98,12 +98,12 @@ def device_from_meta(measurements: Measurements, kernels: Sequence[Kernel]) -> D
     return replace(device, parameters=typical(device))
 
 
-def _last_cache(meta: Mapping[str, Any]) -> float | None:
-    """The largest cache that the machine's description lists."""
+def _caches(meta: Mapping[str, Any]) -> dict[str, float]:
+    """Cache level -> bytes, as the machine's description lists them."""
     machine = meta.get("machine")
     caches = machine.get("caches") if isinstance(machine, Mapping) else None
-    sizes = [v for v in caches.values() if isinstance(v, int | float) and v > 0] if isinstance(caches, Mapping) else []
-    return float(max(sizes)) if sizes else None
+    known = caches.items() if isinstance(caches, Mapping) else ()
+    return {str(k): float(v) for k, v in known if isinstance(v, int | float) and v > 0}
 
 
 def number(values: Any, key: str) -> float | None:

@@ -36,6 +36,7 @@ class KernelPrediction:
     energy_j: float
     ops: float
     dram_bytes: float
+    macs: int
     bound: str
     parts_s: tuple[tuple[str, float], ...]
 
@@ -63,6 +64,10 @@ class NetworkPrediction:
     @property
     def dram_bytes(self) -> float:
         return sum(k.count * k.dram_bytes for k in self.kernels)
+
+    @property
+    def macs(self) -> int:
+        return sum(k.count * k.macs for k in self.kernels)
 
     @property
     def busy_s(self) -> float:
@@ -112,6 +117,7 @@ def predict_network(
             energy_j=float(e.energy_j[i]),
             ops=operations(k.shape),
             dram_bytes=float(e.dram_bytes[i]),
+            macs=k.macs,
             bound=e.bound(i),
             parts_s=tuple(zip(BOUNDS, map(float, e.parts[i]), strict=True)),
         )
@@ -160,6 +166,8 @@ def _notes(network: Network, device: Device, weights: float) -> tuple[str, ...]:
     notes = []
     if device.status != "calibrated":
         notes.append(f"{device.name} is not calibrated: data-sheet peaks with sustained shares typical of a {device.kind}")
+    if not device.prices_measured:
+        notes.append("no energy was measured on it: energies are rules of thumb")
     if device.dram_bytes is not None and weights > device.dram_bytes:
         notes.append(f"the weights ({weights / 1e9:.1f} GB) do not fit its memory of {device.dram_bytes / 1e9:.0f} GB")
     unknown = [s.layer.name for s in network.vector_ops if not getattr(s.layer, "known", True)]

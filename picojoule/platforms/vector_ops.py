@@ -42,7 +42,7 @@ COSTS: dict[str, VectorCost] = {
     **{n: VectorCost(instructions=25) for n in ("gelu", "gelutanh", "erf", "mish", "softplus")},
     **{n: VectorCost(reads=2, instructions=24) for n in ("swiglu", "silu_mul", "gelu_mul", "geglu")},
     **{n: VectorCost(instructions=12) for n in ("rope", "rotary", "rotaryembedding")},
-    "batchnorm": VectorCost(instructions=6),
+    "batchnorm": VectorCost(instructions=7),
     "layernorm": VectorCost(instructions=45, steps=8),
     "groupnorm": VectorCost(instructions=45, steps=8),
     "rmsnorm": VectorCost(instructions=30, steps=5),

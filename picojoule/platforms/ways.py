@@ -23,9 +23,12 @@ MATRIX, INTEGER, VECTOR, UNALIGNED = range(4)  # which efficiency bounds the pro
 RESULT_BYTES = {"fp8": 2, "int8": 4, "uint8": 4}  # others write their own type
 ALIGNED_BYTES = 16  # rows have to begin there for wide and asynchronous loads
 SECTOR_BYTES = 64  # what a scattered read of one element brings from the last-level cache
+DEPTHWISE_CPU_INSTRUCTIONS = 2  # the compiler of a CPU's kernel folds loads into multiply-adds and keeps addresses in registers
 DEPTHWISE_INSTRUCTIONS = 5  # lane instructions for one tap: load, convert, multiply-add and their addresses
 SOFTMAX_INSTRUCTIONS = 11.5  # of one score in attention: an exponential on a quarter-rate unit (8), scale, maximum, sum, convert
 ENERGY_WEIGHT = {"fp64": 8.0, "fp32": 4.0, "tf32": 2.0, "bf16": 1.0, "fp16": 1.0, "fp8": 0.5, "int8": 0.75, "uint8": 0.75}
+ROWS, PANEL = 28, 64  # a CPU's blocks: output pixels of a row, channels of a panel
+REORDER_WEIGHT, REORDER_IMAGE = 20, 4  # lane instructions for an element: weights are gathered one by one, images in rows
 SPLITS = (1, 2, 3, 4, 6, 8, 16)
 _EDGES = (8, 16, 32, 64, 96, 128, 192, 256)
 
@@ -74,6 +77,8 @@ class Ways:
     unit_cache_bytes: np.ndarray
     dram_bytes: np.ndarray
     footprint_bytes: np.ndarray
+    moved_bytes: np.ndarray  # rearranged before and after the kernel, through the last-level cache
+    moved_instructions: np.ndarray  # of one unit's lanes, to rearrange them
     launches: np.ndarray
     steps: np.ndarray
     ops: np.ndarray
@@ -125,7 +130,17 @@ def _remembered(call: Call, device: Device, facts: tuple[Any, ...]) -> dict[str,
     return _MEMORY[key]
 
 
-_COSTS = ("unit_ops", "unit_instructions", "cache_bytes", "unit_cache_bytes", "dram_bytes", "launches", "steps")
+_COSTS = (
+    "unit_ops",
+    "unit_instructions",
+    "cache_bytes",
+    "unit_cache_bytes",
+    "dram_bytes",
+    "moved_bytes",
+    "moved_instructions",
+    "launches",
+    "steps",
+)
 
 
 def _undominated(table: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -155,24 +170,20 @@ def _table(rows: int, **columns: Any) -> dict[str, np.ndarray]:
     return {c: np.broadcast_to(np.asarray(columns.get(c, 0.0), float), (rows,)) for c in COLUMNS}
 
 
-def tiles(device: Device, native: bool, vector: bool) -> np.ndarray:
+def tiles(native: bool, vector: bool) -> np.ndarray:
     """Tile edges (M, N) of the kernels that libraries carry: int[tile, 2].
 
     Native matrix kernels have many, with up to 256 x 128 sums in the registers of an SM; older instructions and gathered operands
-    powers of two; lanes 32 to 128 a side. A CPU blocks in small multiples of its registers.
+    powers of two; lanes 32 to 128 a side.
     """
     edges: tuple[int, ...]
-    if device.kind == "cpu":
-        edges, most = (8, 16, 32, 64, 128), 128 * 128
-    elif vector:
+    if vector:
         edges, most = (32, 64, 128), 128 * 128
     elif native:
         edges, most = _EDGES, 256 * 128
     else:
         edges, most = (32, 64, 128, 256), 256 * 128
-    pairs = [
-        (a, b) for a in edges for b in edges if a * b <= most and (device.kind == "cpu" or max(a, b) >= (32 if vector else 64))
-    ]
+    pairs = [(a, b) for a in edges for b in edges if a * b <= most and max(a, b) >= (32 if vector else 64)]
     return np.array(pairs, dtype=np.int64)
 
 
@@ -195,25 +206,26 @@ def _product(
     from the last-level cache; neighbours that run together share half of that (multicast in a cluster, merged requests).
     """
     width, result = DTYPES[dtype], RESULT_BYTES.get(dtype, DTYPES[dtype])
+    a, b, c = (a_bytes if a_bytes is not None else batch * m * k * width), batch * n * k * width, batch * m * n * result
+    if device.kind == "cpu":
+        return _blocked(device, dtype, batch, m, n, k, a, b, c)
     vector = dtype in device.vector_dtypes
-    aligned = device.kind == "cpu" or (k * width % ALIGNED_BYTES == 0 and n * result % ALIGNED_BYTES == 0)
+    aligned = k * width % ALIGNED_BYTES == 0 and n * result % ALIGNED_BYTES == 0
     engine = VECTOR if vector else UNALIGNED if not aligned else INTEGER if dtype in ("int8", "uint8") else MATRIX
     native = engine == MATRIX and not gathered and device.kind == "gpu"
-    t = tiles(device, native, vector)
-    small = 64 if device.kind == "gpu" else 8
-    fits = ((t[:, 0] <= small) | (t[:, 0] < 2 * max(m, 32))) & ((t[:, 1] <= small) | (t[:, 1] < 2 * max(n, 8)))
+    t = tiles(native, vector)
+    fits = ((t[:, 0] <= 64) | (t[:, 0] < 2 * max(m, 32))) & ((t[:, 1] <= 64) | (t[:, 1] < 2 * max(n, 8)))
     t = t[fits]
     splits = np.array([s for s in SPLITS if s == 1 or k / s >= 128])
     tm, tn, s = (np.repeat(t[:, 0], len(splits)), np.repeat(t[:, 1], len(splits)), np.tile(splits, len(t)))
-    step = 1 if device.kind == "cpu" else 64 if k >= 64 else 16
+    step = 64 if k >= 64 else 16
     depth = np.ceil(k / s / step) * step
     gm, gn = np.ceil(m / tm), np.ceil(n / tn)
     count = batch * gm * gn * s
     waves = np.ceil(count / device.units)
-    shared = (gm * gn > 1) & (engine in (MATRIX, INTEGER)) & (device.kind == "gpu")
+    shared = (gm * gn > 1) & (engine in (MATRIX, INTEGER))
     loads = (tm + tn) / np.where(shared, 2, 1) * depth * width + tm * tn * np.where(s == 1, result, 4)
     sums = np.where(s > 1, batch * m * n * 4.0 * (s + 1), 0.0)  # partial sums, written and read again
-    a, b, c = (a_bytes if a_bytes is not None else batch * m * k * width), batch * n * k * width, batch * m * n * result
     per_wave = 0.0 if native else (2.0 if engine == UNALIGNED else 0.5)  # prologue and epilogue that nothing hides
     return _table(
         len(tm),
@@ -233,13 +245,32 @@ def _product(
     )
 
 
+def _blocked(
+    device: Device, dtype: str, batch: int, m: int, n: int, k: int, a: float, b: float, c: float
+) -> dict[str, np.ndarray]:
+    """A product on CPU cores: each takes whole blocks of `ROWS` x `PANEL` results; vectors are filled along the columns.
+
+    Blocking for the private caches is taken to work: each operand passes once through the last-level cache.
+    """
+    blocks = batch * math.ceil(m / min(m, ROWS)) * math.ceil(n / PANEL)
+    lanes = 16 * math.ceil(n / 16)
+    work = math.ceil(blocks / device.units) * device.units / blocks
+    delivered = a + b + c
+    return _table(
+        1, engine=INTEGER if dtype in ("int8", "uint8") else MATRIX, rate=device.peak(dtype) / device.units,
+        unit_ops=2.0 * batch * m * lanes * k * work / device.units, cache_bytes=delivered, unit_cache_bytes=0.0,
+        dram_bytes=a + b + c, footprint_bytes=a + b + c, launches=1.0, steps=2.0,
+        ops=2.0 * batch * m * n * k * ENERGY_WEIGHT[dtype],
+    )  # fmt: skip
+
+
 def _occupancy(device: Device, native: bool, vector: bool, held: np.ndarray, tile: np.ndarray) -> np.ndarray:
     """Share of its rate that a unit reaches with so many sums in flight: 1.25 o / (o + 0.25), 1 at a full register file.
 
     Lanes and older matrix instructions need several blocks on an SM to hide their latencies: two of 128 x 128 for lanes, one
     for matrix units. Native matrix kernels are asynchronous, and a CPU's core is filled by one block.
     """
-    if native or device.kind == "cpu":
+    if native:
         return np.ones_like(held, dtype=float)
     full = 2 * 128 * 128 if vector else 128 * 128
     o = np.minimum(held, (2 if vector else 4) * tile) / full
@@ -276,7 +307,8 @@ def _dram_bytes(
 def _convolution(device: Device, dtype: str, d: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """A convolution as an implicit product: M = N*P*Q pixels, N = K channels, K = C*R*S; depthwise layers run on the lanes.
 
-    A strided 1x1 layer reads only every stride-th row and column. NCHW on matrix units is transposed first and back afterwards.
+    A strided 1x1 layer reads only every stride-th row and column. Input and result in NCHW are rearranged for units
+    that want channels together, and a CPU's library rearranges the weights of each call.
     """
     width, groups, stride = DTYPES[dtype], d.get("groups", 1), d.get("stride", 1)
     skip = stride**2 if d["R"] == d["S"] == 1 else 1
@@ -299,31 +331,34 @@ def _convolution(device: Device, dtype: str, d: Mapping[str, Any]) -> dict[str, 
         channels * d["R"] * d["S"],
         a_bytes=image,
         gathered=not plain or nchw,
-        scattered=nchw if device.kind == "gpu" else not plain,
+        scattered=nchw and vector,
         prologue=0.5 if plain else 1.5,
     )
-    if nchw and not vector and device.kind == "gpu":
-        moved = 2 * table["footprint_bytes"]
-        table = {**table, "launches": table["launches"] + 3, "cache_bytes": table["cache_bytes"] + moved}
-    return table
+    if vector or not (nchw or device.kind == "cpu"):
+        return table
+    weights = d["K"] * channels * d["R"] * d["S"]
+    images = image / width + pixels * d["K"] if nchw else 0.0
+    lanes = (weights * REORDER_WEIGHT + images * REORDER_IMAGE) / device.units
+    launches = 3 if device.kind == "gpu" else 0
+    return table | {
+        "launches": table["launches"] + launches,
+        "moved_bytes": table["moved_bytes"] + 2 * width * (weights + images),
+        "moved_instructions": table["moved_instructions"] + lanes,
+    }
 
 
 def _depthwise(device: Device, dtype: str, d: Mapping[str, Any], image: float) -> dict[str, np.ndarray]:
+    """A layer whose every channel has its own window: no product to speak of, one multiply-add a tap on the lanes."""
     result = d["N"] * d["K"] * d["P"] * d["Q"]
     taps, width = result * d["R"] * d["S"], DTYPES[dtype]
-    lanes = taps * DEPTHWISE_INSTRUCTIONS
+    cpu = device.kind == "cpu"
+    lanes = taps * (DEPTHWISE_CPU_INSTRUCTIONS if cpu else DEPTHWISE_INSTRUCTIONS)
+    moved = image / width + result if cpu and str(d.get("layout", "nhwc")).lower() == "nchw" else 0.0
     return _table(
-        1,
-        engine=VECTOR,
-        rate=device.vector_rate,
-        unit_instructions=lanes / device.units,
-        cache_bytes=2 * image + result * width,
-        dram_bytes=image + result * width,
-        footprint_bytes=image + result * width,
-        launches=1,
-        steps=3,
-        instructions=lanes,
-    )
+        1, engine=VECTOR, rate=device.vector_rate, unit_instructions=lanes / device.units, cache_bytes=2 * image + result * width,
+        dram_bytes=image + result * width, footprint_bytes=image + result * width, launches=1, steps=3, instructions=lanes,
+        moved_bytes=2 * width * moved, moved_instructions=REORDER_IMAGE * moved / device.units,
+    )  # fmt: skip
 
 
 def _attention(device: Device, dtype: str, d: Mapping[str, Any]) -> dict[str, np.ndarray]:

@@ -30,10 +30,12 @@ def shown(p: NetworkPrediction, as_json: bool, page: Path | None, every: bool) -
 
 
 def to_json(p: NetworkPrediction) -> dict[str, Any]:
-    """Totals and every kernel; times in seconds, energies in joules."""
+    """Totals and every kernel; times in seconds, energies in joules. What `pj map --json` promises for chips is there too."""
     return {
         "model": p.model,
         "device": p.device.name,
+        "chip": p.device.name,
+        "objective": "latency",
         "status": p.device.status,
         "evidence": "modelled",
         "dtype": p.dtype,
@@ -41,6 +43,10 @@ def to_json(p: NetworkPrediction) -> dict[str, Any]:
         "fused": p.fused,
         "layout": p.layout,
         "totals": {
+            "energy_pj": p.energy_j * 1e12,
+            "edp_js": p.energy_j * p.latency_s,
+            "macs": p.macs,
+            "proved": False,
             "latency_s": p.latency_s,
             "busy_s": p.busy_s,
             "energy_j": p.energy_j,
@@ -52,6 +58,19 @@ def to_json(p: NetworkPrediction) -> dict[str, Any]:
             "kernels": sum(k.count for k in p.kernels),
         },
         "kernels": [{**asdict(k), "parts_s": dict(k.parts_s)} for k in p.kernels],
+        "layers": [
+            {
+                "name": k.name,
+                "count": k.count,
+                "macs": k.macs,
+                "energy_pj": k.energy_j * 1e12,
+                "latency_s": k.seconds,
+                "utilization": k.macs / (k.seconds * p.device.peak(p.dtype) / 2),
+                "bound_by": k.bound,
+            }
+            for k in p.kernels
+            if k.macs
+        ],
         "notes": list(p.notes),
     }
 

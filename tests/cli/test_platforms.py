@@ -54,6 +54,12 @@ def test_predict_prints_kernels_and_totals(tmp_path: Path) -> None:
     assert sum(k["count"] for k in value["kernels"]) == value["totals"]["kernels"]
 
 
+def test_map_on_a_device_answers_as_for_a_chip() -> None:
+    value = answer("map", "resnet18", "--on", "h100")
+    assert value["chip"] == "h100" and value["totals"]["energy_pj"] > 0 and value["totals"]["edp_js"] > 0
+    assert sum(x["count"] * x["macs"] for x in value["layers"]) == value["totals"]["macs"]
+
+
 def test_devices_are_listed_and_shown() -> None:
     known = {d["name"]: d["status"] for d in answer("devices")["devices"]}
     assert known["h100"] == "calibrated" and known["a100-80gb"] == "data sheet"

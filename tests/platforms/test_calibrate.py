@@ -175,3 +175,24 @@ def test_presets_are_within_bounds_and_their_peaks_follow_from_units_and_clock()
             assert d.parameters == typical(d) and "not measured" in d.description
         lanes = 2 * d.lanes * d.units * d.clock_hz
         assert lanes == pytest.approx(d.peaks["fp32"], rel=0.11) or name == "mi300x", f"{name}: {lanes:g}, {d.peaks['fp32']:g}"
+
+
+def test_a_cpu_file_is_fitted_by_the_same_command(file: Measurements) -> None:
+    from picojoule import load_model
+    from picojoule.platforms.calls import launches
+    from picojoule.platforms.measurements import Kernel
+
+    truth = load_device("epyc-9654")
+    truth = replace(truth, units=2, parameters=replace(truth.parameters, matrix_efficiency=1.1, cache_bytes_per_s=4e10))
+    shapes = {k.shape: k.name for k in launches(load_model("mobilenetv2"), "fp32", fused=False, layout="nchw")}
+    e = estimates(ways_of(list(shapes), truth), truth, truth.parameters)
+    lot = np.random.default_rng(0)
+    kernels = tuple(
+        Kernel(name=n, family=s.family, dtype=s.dtype, dims=s.dims, hot_s=float(t * lot.lognormal(0, 0.05)))
+        for (s, n), t in zip(shapes.items(), e.hot_s, strict=True)
+    )
+    meta = {"device": "My CPU, 2 threads", "device_kind": "cpu", "threads": 2}
+    c = calibrate(replace(file, device="My CPU, 2 threads", meta=meta, kernels=kernels))
+    assert c.device.kind == "cpu" and c.device.units == 2
+    assert np.mean([s.mean for s in c.repeats]) < 0.25
+    assert "at most 25 %" in next(iter(c.passed))
