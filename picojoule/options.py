@@ -97,6 +97,16 @@ def positive(number: int | None, option: str) -> int | None:
     return number
 
 
+def nanometres(text: str | None, option: str) -> float | None:
+    """`28nm` or `28 nm` -> 28."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*nm\s*", text)
+    if match is None or float(match[1]) <= 0:
+        raise SpecError(f"{text!r} is no node", where=option, hint="such as 28nm")
+    return float(match[1])
+
+
 def words(text: str, nothing: str = "") -> tuple[str, ...]:
     """`a, b` -> ("a", "b"); the word `nothing` stands for an empty list."""
     found = tuple(w.strip() for w in text.split(",") if w.strip())
