@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from rich.console import RenderableType
+
 from picojoule.published.card import HardwareCard, refuse_mixed
 from picojoule.report import show, tables, units
 
@@ -17,7 +19,7 @@ def shown(cards: Sequence[HardwareCard], as_json: bool) -> None:
         show.json_only({"cards": [card_json(c) for c in cards], "not_comparable": list(differs)})
         return
     rows = [{"metric": metric, **{_heading(c, cards): _rows(c)[metric] for c in cards}} for metric in _rows(cards[0])]
-    parts = [tables.rows_table(rows), ""]
+    parts: list[RenderableType] = [tables.rows_table(rows), ""]
     parts += [f"unknown in {c.design}: {k}, {why}" for c in cards for k, why in c.unknown]
     parts += [f"do not rank them silently: {d}" for d in differs]
     show.print_parts(*parts)
