@@ -39,6 +39,8 @@ _HOME = {
     "compare_network": "picojoule.compare.compare:compare",
     "advise": "picojoule.compare.advice",
     "gemmini": "picojoule.platforms.gemmini.fit",
+    "which": "picojoule.compare.which",
+    "Limits": "picojoule.compare.limits",
     "reproduce": "picojoule.published.registry",
     "experiments": "picojoule.published.registry",
     "calibrate": "picojoule.platforms.calibrate:calibrate_file",
@@ -51,6 +53,7 @@ _HOME = {
 }
 
 __all__ = [
+    "Limits",
     "MeasureSettings",
     "PicojouleError",
     "__version__",
@@ -85,11 +88,14 @@ __all__ = [
     "to_json",
     "verify",
     "with_densities",
+    "which",
 ]
 
 if TYPE_CHECKING:
     from picojoule.compare.advice import advise
     from picojoule.compare.compare import compare as compare_network
+    from picojoule.compare.limits import Limits
+    from picojoule.compare.which import which
     from picojoule.cost.explain import explain
     from picojoule.cost.model import evaluate
     from picojoule.errors import PicojouleError

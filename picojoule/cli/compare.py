@@ -1,4 +1,4 @@
-"""`pj compare`, `pj which` and `pj platforms`: machines side by side."""
+"""`pj compare` and `pj which`: machines side by side, and those that meet limits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import picojoule
 from picojoule import options
 from picojoule.cli.shared import Batch, Dims, Html, Jobs, Json, Model, NoCache, Phase, Space, TimeLimit, app, read_network
 from picojoule.compare.answer import Ask
-from picojoule.report import comparison, show
+from picojoule.compare.limits import limits
+from picojoule.report import comparison, selection, show
 from picojoule.workload.network import Network
 
 Machines = Annotated[
@@ -62,3 +63,46 @@ def compare(
             progress=progress,
         )  # fmt: skip
     comparison.shown(answer, as_json, page)
+
+
+@app.command()
+def which(
+    model: Model,
+    on: Annotated[str | None, typer.Option("--on", metavar="A,B,C", help="only these machines; default: all")] = None,
+    power: Annotated[str | None, typer.Option("--power", metavar="POWER", help="at most 1W, or a range 1W..2W")] = None,
+    latency: Annotated[str | None, typer.Option("--latency", metavar="TIME", help="of a batch: at most 33ms, or a range")] = None,
+    energy: Annotated[str | None, typer.Option("--energy", metavar="ENERGY", help="of an inference: at most 10mJ")] = None,
+    throughput: Annotated[str | None, typer.Option("--throughput", metavar="RATE", help="at least 30/s, or a range")] = None,
+    area: Annotated[str | None, typer.Option("--area", metavar="AREA", help="at most 20mm2, or a range")] = None,
+    traffic: Annotated[str | None, typer.Option("--traffic", metavar="SIZE", help="off chip, an inference: at most 5MB")] = None,
+    batch: Batch = None,
+    bits: Width = None,
+    space: Space = "perfect",
+    time_limit: TimeLimit = None,
+    jobs: Jobs = None,
+    dim: Dims = None,
+    phase: Phase = None,
+    no_cache: NoCache = False,
+    as_json: Json = False,
+) -> None:
+    """The machines that meet limits for MODEL, and what is missing for the others; ends with code 1 if none qualifies."""
+    asked = limits({"power_w": power, "latency_s": latency, "energy_j": energy, "inferences_per_s": throughput,
+                    "area_mm2": area, "offchip_bytes": traffic})
+    ask = Ask(
+        space=options.choice(space, options.SPACES, "--space"),
+        time_limit_s=options.seconds(time_limit, "--time-limit"),
+        jobs=options.positive(jobs, "--jobs"),
+        cache=not no_cache,
+    )
+    size, width = options.positive(batch, "--batch") or 1, options.positive(bits, "--bits")
+
+    def load(n: int, b: int) -> Network:
+        network: Network = read_network(model, n if n != 1 else None, dim, str(b), False, phase)
+        return network
+
+    with show.progress() as progress:
+        answer = picojoule.which(load, asked, on=None if on is None else options.words(on), batch=size, bits=width, ask=ask,
+                                 progress=progress)
+    selection.shown(answer, as_json)
+    if not answer.qualifies:
+        raise typer.Exit(1)

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 from picojoule.compare.answer import Answer, Ask, Declined, LayerAnswer, Machine, Progress
 from picojoule.errors import NoMapping
 from picojoule.hardware.chip import Chip
 from picojoule.hardware.spec import chips, load_chip
+from picojoule.published.platform import DATA, platform, rows
 from picojoule.search.network import map_network
 from picojoule.search.result import LayerResult, NetworkLayer, NetworkResult
 from picojoule.workload.network import Network
+
+NOT_REAL = {  # presets for experiments: their energies are chosen or normalised, so they stand for no hardware
+    "eyeriss-256": "energies are relative to a MAC", "simple3": "energies of a mapper's test bench",
+    "pin_array16": "energies are chosen", "pin_flat3": "energies are chosen",
+}  # fmt: skip
 
 
 def names() -> dict[str, str]:
@@ -55,19 +62,33 @@ def answer(result: NetworkResult, ask: Ask) -> Answer:
     chip = result.chip
     layers = tuple(_layer(x, chip) for x in result.layers)
     dram = sum(x.count * _dram_pj(x.result) for x in result.layers)
-    areas = [x.result.cost.area_um2 for x in result.layers]
+    own, published = result.layers[0].result.cost.area_um2, published_area(chip.name)
+    area = own * 1e-6 if own is not None else published[0] if published else None
     bits = ask.bits or chip.compute.bits
     notes = [] if bits == chip.compute.bits else [f"{bits} b operands on {chip.compute.bits} b MACs: words shrink, MACs do not"
                                                   if chip.compute.scaling == "none" else f"MAC energy scaled to {bits} b"]
+    if chip.name in NOT_REAL:
+        notes.append(f"{NOT_REAL[chip.name]}: not to be compared with hardware")
     if not result.proved:
         notes.append(f"search stopped at a gap of {100 * result.gap:.2g} %")
     return Answer(
         machine=chip.name, kind="chip, mapped", model=result.model, batch=ask.batch, bits=bits, precision=f"{bits} b",
         layers=layers, latency_s=result.latency_s, energy_pj=result.energy_pj, offchip_pj=dram, offchip_inside=True,
         offchip_bytes=sum(x.offchip_bytes or 0.0 for x in layers), peak_macs_per_s=peak_macs_per_s(chip),
-        area_mm2=None if areas[0] is None else areas[0] * 1e-6, technology_nm=chip.technology_nm, evidence="modelled",
+        area_mm2=area, technology_nm=chip.technology_nm, evidence="modelled",
         scope="chip", gap=result.gap, sources=_sources(chip, result, ask), notes=tuple(notes),
     )  # fmt: skip
+
+
+@cache
+def published_area(preset: str) -> tuple[float, str] | None:
+    """(mm2, source) of the silicon a preset is modelled on, where a published record is of the very chip."""
+    for where, row in rows(DATA / "presets.csv"):
+        if row["preset"] == preset:
+            record = platform(row["platform"])
+            assert record.area_mm2 is not None, where
+            return record.area_mm2.value, f"published silicon, {record.area_mm2} mm2 ({row['why']}): {record.source}"
+    return None
 
 
 def peak_macs_per_s(chip: Chip) -> float:
@@ -96,6 +117,7 @@ def _dram_pj(result: LayerResult) -> float:
 
 
 def _sources(chip: Chip, result: NetworkResult, ask: Ask) -> tuple[tuple[str, str], ...]:
+    published = published_area(chip.name) if result.layers[0].result.cost.area_um2 is None else None
     proof = "proved best" if result.proved else f"within {100 * result.gap:.2g} % of the best"
     return (
         ("energy", f"sum over layers of counts x prices at the mapping {proof} for {ask.objective} (space {ask.space}); "
@@ -104,6 +126,6 @@ def _sources(chip: Chip, result: NetworkResult, ask: Ask) -> tuple[tuple[str, st
         ("latency", "sum over layers of the slowest of compute and every memory port, ideal double buffering"),
         ("off-chip bytes", f"words read from and written to {chip.dram.name}; every tensor of every layer starts and ends there"),
         ("peak", f"{chip.pes:,} MACs x {chip.compute.macs_per_cycle:g} a cycle x {chip.clock_hz / 1e6:g} MHz"),
-        ("area", "sum of the areas of memories and MACs that the chip file states; not stated where one is missing"),
+        ("area", published[1] if published else "memories and MACs of the chip file; not stated where one of them has no area"),
         ("utilization", "MACs / (latency x peak)"),
     )  # fmt: skip
