@@ -87,8 +87,8 @@ __all__ = [
     "to_html",
     "to_json",
     "verify",
-    "with_densities",
     "which",
+    "with_densities",
 ]
 
 if TYPE_CHECKING:
