@@ -24,6 +24,7 @@ _HOME = {
     "load_chip": "picojoule.hardware.spec",
     "chips": "picojoule.hardware.spec",
     "chip_schema": "picojoule.hardware.schema",
+    "constrained": "picojoule.hardware.dataflow",
     "parse_mapping": "picojoule.mapping.mapping:parse",
     "evaluate": "picojoule.cost.model",
     "explain": "picojoule.cost.explain",
@@ -65,6 +66,7 @@ __all__ = [
     "chips",
     "compare_network",
     "devices",
+    "constrained",
     "evaluate",
     "experiments",
     "explain",
@@ -100,6 +102,7 @@ if TYPE_CHECKING:
     from picojoule.cost.model import evaluate
     from picojoule.errors import PicojouleError
     from picojoule.formats.names import number_format
+    from picojoule.hardware.dataflow import constrained
     from picojoule.hardware.schema import chip_schema
     from picojoule.hardware.spec import chips, load_chip
     from picojoule.mapping.mapping import parse as parse_mapping

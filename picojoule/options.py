@@ -46,6 +46,11 @@ def choice(text: str, known: Sequence[str], option: str) -> str:
     return text
 
 
+def dataflow(text: str | None) -> str:
+    """The dataflow; without one the mapping is free."""
+    return "free" if text is None else text
+
+
 def objective(text: str | None, latency_s: float | None) -> str:
     """The objective; without one it is edp, or energy where a latency bounds it."""
     if text is None:

@@ -13,6 +13,7 @@ from picojoule.cli.shared import (
     Accounting,
     Batch,
     Bits,
+    DataflowName,
     Density,
     Dims,
     Html,
@@ -55,6 +56,7 @@ def profile(
 def map_(
     model: Model,
     on: On,
+    dataflow: DataflowName = None,
     objective: Objective = None,
     latency: Latency = None,
     html: Html = None,
@@ -82,7 +84,7 @@ def map_(
     with show.progress() as progress:
         result = picojoule.map_network(
             network,
-            chip,
+            picojoule.constrained(chip, options.dataflow(dataflow)),
             goal,
             latency_s=limit_s,
             jobs=processes,

@@ -52,6 +52,10 @@ Jobs = Annotated[int | None, typer.Option("--jobs", metavar="N", help="processes
 Density = Annotated[
     Path | None, typer.Option("--density", metavar="FILE", help='zeros by layer, JSON: {"layers": {"conv1": {"input": 0.42}}}')
 ]
+DataflowName = Annotated[
+    str | None,
+    typer.Option("--dataflow", metavar="FLOW", help="only mappings of this dataflow: ws, is, osa, osb, osc, nlr, rs"),
+]
 NoCache = Annotated[bool, typer.Option("--no-cache", help="search again, even what is stored")]
 
 

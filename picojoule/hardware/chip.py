@@ -16,6 +16,7 @@ from picojoule.errors import SpecError, unknown_name
 from picojoule.hardware.compression import DENSE, Format
 from picojoule.hardware.format_mac import energy_ratio
 from picojoule.hardware.in_memory import Array
+from picojoule.workload.kinds import KINDS, kind
 from picojoule.workload.layer import ROLES, Layer, Tensor
 
 SCOPES = ("system", "chip", "macro")
@@ -149,12 +150,14 @@ class Axis:
     """One axis of a fan-out. `dims`: the dimensions that may be unrolled along it (None: any of the layer).
 
     `reuses`: roles that must not change along the axis, so that only dimensions irrelevant to them are unrolled.
+    `kinds`: the kinds of dimensions (`workload.kinds`) that may be unrolled, whatever their letters (None: any).
     """
 
     name: str
     size: int
     dims: tuple[str, ...] | None = None
     reuses: tuple[str, ...] = ()
+    kinds: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.size < 1:
@@ -162,10 +165,15 @@ class Axis:
         for r in self.reuses:
             if r not in ROLES:
                 raise unknown_name("tensor role", r, ROLES)
+        for k in self.kinds or ():
+            if k not in KINDS:
+                raise unknown_name("kind of dimension", k, KINDS)
 
     def allows(self, layer: Layer, dim: str) -> bool:
         """Whether the dimension may be unrolled along this axis."""
         if self.dims is not None and dim not in self.dims:
+            return False
+        if self.kinds is not None and kind(layer, dim) not in self.kinds:
             return False
         return not any(dim in t.dims for t in layer.tensors if t.role in self.reuses)
 
@@ -278,6 +286,27 @@ class Compute:
 
 
 @dataclass(frozen=True)
+class Stay:
+    """For how long a memory keeps its tile of a tensor: what makes a mapping stationary.
+
+    `whole`: kinds of dimensions with no temporal loop above the tile, so that it stays until they are done. `single`: kinds
+    along which the tile is one index wide.
+    """
+
+    memory: str
+    role: str
+    whole: tuple[str, ...] = ()
+    single: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.role not in ROLES:
+            raise unknown_name("tensor role", self.role, ROLES)
+        for k in (*self.whole, *self.single):
+            if k not in KINDS:
+                raise unknown_name("kind of dimension", k, KINDS)
+
+
+@dataclass(frozen=True)
 class Chip:
     """`levels` from the outside in; the first is a group with one memory that must keep every tensor (DRAM)."""
 
@@ -293,6 +322,8 @@ class Chip:
     array: Array | None = None  # of compute in memory: the innermost levels and `compute` are made from it, see `at`
     scope: str = "system"  # what the figures cover: "system" (with the memory that feeds it), "chip" or "macro"
     inferences_per_load: float = 1.0  # weights that stay where they are serve so many inferences before they are loaded again
+    dataflow: str = ""  # the dataflow whose restrictions are part of levels and stays
+    stays: tuple[Stay, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.levels or not isinstance(self.levels[0], Group):
@@ -310,6 +341,9 @@ class Chip:
         for n in names:
             if names.count(n) > 1:
                 raise SpecError(f"chip {self.name!r} names two components {n!r}", hint="give each its own name")
+        for s in self.stays:
+            if s.memory not in [m.name for m in self.memories]:
+                raise unknown_name("memory", s.memory, [m.name for m in self.memories])
         if not self.clock_hz > 0:
             raise SpecError(f"chip {self.name!r}: clock {self.clock_hz} Hz", hint="give a positive clock")
         if self.scope not in SCOPES:

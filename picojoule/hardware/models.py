@@ -19,6 +19,7 @@ from picojoule.hardware.compression import KINDS as FORMATS
 from picojoule.hardware.compression import NAMED
 from picojoule.hardware.located_yaml import describe
 from picojoule.hardware.units import KINDS, Quantity, parse, size_bits
+from picojoule.workload import kinds
 from picojoule.workload.layer import ROLES
 
 ALIASES = {"I": "input", "W": "weight", "O": "output", "inputs": "input", "weights": "weight", "outputs": "output"}
@@ -102,6 +103,20 @@ def _dims(value: object) -> tuple[str, ...]:
     for item in items:
         if not isinstance(item, str) or not re.fullmatch(r"[A-Za-z_]+", item):
             raise SpecError(f"dimensions are needed here, not {describe(item)}", hint="letters, such as [K, C]")
+    return tuple(items)
+
+
+def _role(value: object) -> str:
+    if not isinstance(value, str):
+        raise SpecError(f"a tensor is needed here, not {describe(value)}", hint="input, weight or output")
+    return _roles([value])[0]
+
+
+def _kinds(value: object) -> tuple[str, ...]:
+    items = value if isinstance(value, list) else [value]
+    for item in items:
+        if item not in kinds.KINDS:
+            raise unknown_name("kind of dimension", str(item), kinds.KINDS)
     return tuple(items)
 
 
@@ -190,6 +205,9 @@ Role = Annotated[str, BeforeValidator(_role), WithJsonSchema({"enum": _ROLE_NAME
 Leaders = Annotated[tuple[str, ...], BeforeValidator(_leaders), _ROLES_SCHEMA]
 Roles = Annotated[tuple[str, ...], BeforeValidator(_roles), _ROLES_SCHEMA]
 Dims = Annotated[tuple[str, ...], BeforeValidator(_dims), _DIMS_SCHEMA]
+Role = Annotated[str, BeforeValidator(_role), WithJsonSchema({"enum": list(_ROLE_NAMES)})]
+Kinds = Annotated[tuple[str, ...], BeforeValidator(_kinds),
+                  WithJsonSchema({"type": "array", "items": {"enum": list(kinds.KINDS)}, "uniqueItems": True})]
 Places = Annotated[int, BeforeValidator(_fanout), WithJsonSchema({"type": "integer", "minimum": 1})]
 _DIRECTIONS, _SCALINGS = ("read", "write", "readwrite"), ("none", "quadratic")
 Direction = Annotated[str, BeforeValidator(_word("port direction", _DIRECTIONS)), WithJsonSchema({"enum": list(_DIRECTIONS)})]
@@ -324,6 +342,8 @@ class AxisSpec(_Block):
     size: Places = Field(description="Instances along the axis.")
     dims: Dims | None = Field(None, description="Dimensions that may be unrolled along the axis; any if left out.")
     reuses: Roles = Field((), description="Tensors that must not change along the axis.")
+    kinds: Kinds | None = Field(None, description="Kinds of dimensions that may be unrolled along the axis, such as "
+                                                  "[row, out-channel]; any if left out.")
 
     @model_validator(mode="before")
     @classmethod
@@ -468,6 +488,15 @@ class ArraySpec(_Block):
     leakage: Annotated[float, _as("power"), _schema("power")] | None = Field(None, description="Leakage of one array.")
 
 
+class StaySpec(_Block):
+    """For how long a memory keeps its tile of a tensor."""
+
+    memory: Name = Field(description="The memory that keeps the tile.")
+    tensor: Role = Field(description="input, weight or output.")
+    whole: Kinds = Field((), description="Kinds of dimensions with no temporal loop above the tile, which stays till then.")
+    single: Kinds = Field((), description="Kinds of dimensions along which the tile is one index wide.")
+
+
 class LevelSpec(_Block):
     """One step inwards: a memory, several peers side by side, or a fan-out."""
 
@@ -501,6 +530,8 @@ class ChipSpec(_Block):
         "system", description="What the figures cover: system (with the memory that feeds it), chip or macro.")
     inferences_per_load: PerCycle = Field(1.0, description="Weights that stay where they are: inferences that one load serves.")
     compute: ComputeSpec | None = Field(None, description="The MAC units in the innermost places.")
+    dataflow: Text = Field("", description="Restricts the mappings: weight-stationary, row-stationary, ... (`pj dataflows`).")
+    stays: list[StaySpec] = Field([], description="For how long memories keep their tiles: a dataflow of your own.")
 
     @model_validator(mode="after")
     def _computes_once(self) -> ChipSpec:

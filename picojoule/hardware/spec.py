@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path as FilePath
 
@@ -25,9 +25,10 @@ from pydantic import ValidationError
 from picojoule.errors import PicojouleError, SpecError, unknown_name
 from picojoule.hardware import array_cost, faults
 from picojoule.hardware.array_spec import array_of
-from picojoule.hardware.chip import Axis, Chip, Compute, FanOut, Group, Memory, Port
+from picojoule.hardware.chip import Axis, Chip, Compute, FanOut, Group, Memory, Port, Stay
 from picojoule.hardware.components import evaluate
 from picojoule.hardware.compression import NAMED, Format, RankFormat
+from picojoule.hardware.dataflow import constrained
 from picojoule.hardware.in_memory import Array
 from picojoule.hardware.located_yaml import Document, Path, read
 from picojoule.hardware.models import ChipSpec, ComponentSpec, ComputeSpec, FanOutSpec, FormatSpec, MemorySpec
@@ -108,8 +109,9 @@ class _Reader:
             else:
                 assert spec.compute is not None
                 compute = self._compute(spec.compute, ("compute",))
-            return Chip(spec.chip, levels, compute, spec.clock, spec.technology, spec.voltage, spec.description, spec.source,
+            chip = Chip(spec.chip, levels, compute, spec.clock, spec.technology, spec.voltage, spec.description, spec.source,
                         _value(spec.static), array, spec.scope, spec.inferences_per_load)
+        return self._restricted(chip)
 
     def _array(self) -> Array | None:
         """The compute-in-memory array, which is the last level where there is one."""
@@ -121,6 +123,19 @@ class _Reader:
                             hint="such as `technology: 65 nm`")
         with self._at(path):
             return array_of(block, self.spec.technology, self.spec.voltage)
+
+    def _restricted(self, chip: Chip) -> Chip:
+        """The chip with the stays and the dataflow that the file names."""
+        stays = []
+        for i, s in enumerate(self.spec.stays):
+            with self._at(("stays", i)):
+                chip.memory(s.memory)
+                stays.append(Stay(s.memory, s.tensor, s.whole, s.single))
+        chip = replace(chip, stays=tuple(stays))
+        if not self.spec.dataflow:
+            return chip
+        with self._at(("dataflow",)):
+            return constrained(chip, self.spec.dataflow)
 
     def _level(self, i: int) -> Group | FanOut:
         level, path = self.spec.levels[i], ("levels", i)
@@ -186,7 +201,7 @@ class _Reader:
         return rate.value if rate.kind == "bandwidth" else rate.value / self.spec.clock
 
     def _fanout(self, f: FanOutSpec, path: Path) -> FanOut:
-        axes = tuple(Axis(n, a.size, a.dims, a.reuses) for n, a in f.axes.items())
+        axes = tuple(Axis(n, a.size, a.dims, a.reuses, a.kinds) for n, a in f.axes.items())
         numbers = self._numbers(f.class_, {"word_bits": f.word}, path, {"transfer": _value(f.transfer, f.word)},
                                 f)
         with self._at(path):

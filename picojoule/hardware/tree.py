@@ -75,6 +75,7 @@ def _axes(f: FanOut) -> str:
 def _fanout_text(f: FanOut) -> str:
     limits = [f"{a.name} reuses {', '.join(a.reuses)}" for a in f.axes if a.reuses]
     limits += [f"{a.name} unrolls {', '.join(a.dims)}" for a in f.axes if a.dims is not None]
+    limits += [f"{a.name} unrolls {', '.join(a.kinds)}" for a in f.axes if a.kinds is not None]
     off = [name for name, on in (("multicast", f.multicast), ("reduction", f.reduction)) if not on]
     parts = [_axes(f), f"{_show(f.transfer_pj, 'energy')} per {show(f.transfer_bits, 'size')} moved", *limits,
              *(f"no {n}" for n in off), f"neighbours pass on {', '.join(f.links)}" if f.links else ""]

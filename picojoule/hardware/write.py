@@ -8,7 +8,7 @@ import yaml
 
 from picojoule.hardware import array_cost
 from picojoule.hardware.array_spec import array_block
-from picojoule.hardware.chip import Axis, Chip, Compute, FanOut, Group, Memory, Port
+from picojoule.hardware.chip import Axis, Chip, Compute, FanOut, Group, Memory, Port, Stay
 from picojoule.hardware.compression import NAMED, Format
 from picojoule.hardware.units import show
 from picojoule.workload.layer import ROLES
@@ -19,7 +19,7 @@ def chip_to_yaml(chip: Chip) -> str:
     head = _drop_empty({
         "chip": chip.name, "description": chip.description, "source": chip.source,
         "technology": _show(chip.technology_nm, "length"), "voltage": _show(chip.voltage_v, "voltage"),
-        "clock": show(chip.clock_hz, "frequency"), "static": _show(chip.static_mw, "power"),
+        "clock": show(chip.clock_hz, "frequency"), "static": _show(chip.static_mw, "power"), "dataflow": chip.dataflow,
         "scope": None if chip.scope == "system" else chip.scope,
         "inferences_per_load": None if chip.inferences_per_load == 1 else chip.inferences_per_load,
     })  # fmt: skip
@@ -27,7 +27,12 @@ def chip_to_yaml(chip: Chip) -> str:
         levels = [_level(level, chip.source) for level in chip.levels[:-array_cost.LEVELS]]
         return "\n".join(_dump(part) for part in (head, {"levels": [*levels, {"array": array_block(chip.array)}]}))
     levels = [_level(level, chip.source) for level in chip.levels]
-    return "\n".join(_dump(part) for part in (head, {"levels": levels}, {"compute": _compute(chip.compute, chip.source)}))
+    parts: list[dict[str, Any]] = [head, {"levels": levels}, {"compute": _compute(chip.compute, chip.source)}]
+    return "\n".join(_dump(part) for part in (*parts, *([{"stays": _stays(chip.stays)}] if chip.stays else [])))
+
+
+def _stays(stays: tuple[Stay, ...]) -> list[dict[str, Any]]:
+    return [_drop_empty({"memory": s.memory, "tensor": s.role, "whole": list(s.whole), "single": list(s.single)}) for s in stays]
 
 
 class _Dumper(yaml.SafeDumper):
@@ -117,13 +122,15 @@ def _fanout(f: FanOut) -> dict[str, Any]:
 
 
 def _axis(a: Axis) -> int | dict[str, Any]:
-    if a.dims is None and not a.reuses:
+    if a.dims is None and not a.reuses and a.kinds is None:
         return a.size
     block: dict[str, Any] = {"size": a.size}
     if a.dims is not None:
         block["dims"] = list(a.dims)
     if a.reuses:
         block["reuses"] = list(a.reuses)
+    if a.kinds is not None:
+        block["kinds"] = list(a.kinds)
     return block
 
 

@@ -157,6 +157,7 @@ def check(mapping: Mapping, layer: Layer, chip: Chip, where: str = "mapping") ->
     _check_fanouts(mapping, layer, chip, where)
     _check_residence(mapping, layer, chip, where)
     _check_capacity(mapping, layer, chip, where)
+    _check_dataflow(mapping, layer, chip, where)
 
 
 def _check_order(mapping: Mapping, layer: Layer, chip: Chip, where: str) -> None:
@@ -242,3 +243,12 @@ def _check_capacity(mapping: Mapping, layer: Layer, chip: Chip, where: str) -> N
                 detail = ", ".join(f"{t} {b:,} b" for t, b in parts)
                 raise MappingError(f"{m.name} holds {room:,} b and the tiles need {need:,} b ({detail})", where=where,
                                    hint="use smaller tiles, or let a tensor bypass the memory")
+
+
+def _check_dataflow(mapping: Mapping, layer: Layer, chip: Chip, where: str) -> None:
+    from picojoule.mapping.dataflow import violations
+
+    found = violations(mapping, layer, chip) if chip.stays else ()
+    if found:
+        name = chip.dataflow or "dataflow"
+        raise MappingError(f"this is not {name}: {found[0]}", where=where, hint="see `stays` of the chip")

@@ -134,6 +134,8 @@ class Bounds:
         best = energy[tiles].min()
         least_fixed = self.tables.tail(prices, k - 1)[0]  # may be negative: what outputs save by starting from zero
         keep = np.array([not kernels.hopeless(goal, best + least_fixed, c) for c in cycles])
+        if pr.chip.stays:
+            keep &= self.tables.stays.possible(k, np.prod([b.extents for b in way], axis=0), self.choices, prices.pattern)
         if not keep.any():
             return out
         idx = np.flatnonzero(keep)

@@ -21,6 +21,7 @@ from picojoule.cost.rank_counts import AffineRank, Run, Sharing, active_position
 from picojoule.hardware.chip import Axis, Chip, FanOut, Group, Memory, tensor_word_pj, transfer_word_pj
 from picojoule.mapping.footprint import tile_elements
 from picojoule.mapping.mapping import Loop, Mapping, Node
+from picojoule.workload.kinds import kind
 from picojoule.workload.layer import Layer, Rank, Tensor
 
 Worth = Callable[[float, float], bool]  # (energy in pJ, cycles): would a mapping with these or more beat the claim?
@@ -660,9 +661,24 @@ class Search:
             used[memory.name] = used.get(memory.name, 0) + about.footprint(line.tensor, tile)
             if room is not None and used[memory.name] > room:
                 continue
+            if about.chip.stays and not self._stays(memory, line.tensor, tile, way):
+                continue
             cost = about.price(line, tile, x.info, way)
             put(tile, done | {name}, Label(x.energy + cost[0], _plus(x.loads, cost[1:]), tuple(sorted(used.items())), x.covered,
                                            x.info, (x.path, Node(memory.name, name))))
+
+    def _stays(self, memory: Memory, tensor: Tensor, tile: Extents, way: Way) -> bool:
+        """Whether the tile stays as long as the chip's dataflow says: no passes left over `whole`, one wide along `single`."""
+        about = self.about
+        for s in about.chip.stays:
+            if (s.memory, s.role) != (memory.name, tensor.role):
+                continue
+            for i, d in enumerate(about.dims):
+                what = kind(about.layer, d)
+                spread = math.prod(u.extents[i] for u in way)
+                if (what in s.whole and tile[i] * spread < about.bounds[i]) or (what in s.single and tile[i] > 1):
+                    return False
+        return True
 
     def _shrink(self, k: int, tile: Extents, done: frozenset[str], x: Label, put: Put) -> None:
         about = self.about

@@ -12,6 +12,7 @@ from picojoule.search.kernels import Stage
 from picojoule.search.problem import PortKey, Prices, Problem
 from picojoule.search.rank_kernels import Merge
 from picojoule.search.spatial import digits_below, ragged_first, spatial_choices
+from picojoule.search.stays import FORBIDDEN, StayTables
 
 
 @dataclass
@@ -53,6 +54,7 @@ class StageTables:
         self.perfect = all(
             int(n) % int(e) == 0 for n, x in zip(self.lattice.bounds, self.lattice.extents, strict=True) for e in x
         )
+        self.stays = StayTables(problem)
         self._ragged: dict[tuple[object, ...], np.ndarray] = {}
         self._subdigits: dict[tuple[int, int, bytes], tuple[np.ndarray, np.ndarray]] = {}
         self._mac_words: dict[int, float] = {}
@@ -172,7 +174,7 @@ class StageTables:
             pr, kept = self.problem, prices.pattern[k]
             tensors = len(pr.tensors)
             levels = 1 + max((len(prices.lines[k, t].merges) for t in range(tensors) if kept[t]), default=0)
-            room, shared, coef = np.full(tensors, np.inf), np.zeros(tensors, bool), np.zeros((tensors, levels))
+            room, shared, coef = np.full(tensors, FORBIDDEN / 2 if pr.chip.stays else np.inf), np.zeros(tensors, bool), np.zeros((tensors, levels))
             for t in (t for t in range(tensors) if kept[t]):
                 memory = pr.memory(k, t)
                 if (usable := memory.usable_bits()) is not None:
@@ -233,7 +235,7 @@ class StageTables:
             frame.keeps,
             frame.room,
             frame.shared,
-            pr.foot,
+            self.stays.footprints(k, np.prod([b.extents for b in way], axis=0), kept),
             pr.base,
             frame.coef,
             port,

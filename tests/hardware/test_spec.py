@@ -56,7 +56,7 @@ BAD = [
     ("clock: 1 GHz", "clock: 0 GHz", "2:8", "clock: '0 GHz' is zero", "a frequency above zero, such as '200 MHz'"),
     ("X: 4", "X: 0", "11:17", "X: a fan-out of 0", "a fan-out is 1 or more"),
     ("X: 4", "X: 2.5", "11:17", "X: a whole number of instances is needed here, not the number 2.5", "such as 16"),
-    ("X: 4", "X: {size: 4, reuse: input}", "11:27", "unknown key 'reuse'", "did you mean 'reuses'? known: dims, reuses, size"),
+    ("X: 4", "X: {size: 4, reuse: input}", "11:27", "unknown key 'reuse'", "did you mean 'reuses'? known: dims, kinds, reuses, size"),
     ("X: 4", "X: {size: 4, reuses: inputt}", "11:35", "reuses: unknown tensor 'inputt'",
      "did you mean 'input'? known: all, input, none, output, weight"),
     ("{X: 4, Y: 2}", "{X: 4, X: 2}", "11:20", "key 'X' is given twice", "the first one is at line 11, column 14"),
