@@ -67,6 +67,7 @@ __all__ = [
     "compare_network",
     "devices",
     "constrained",
+    "devices",
     "evaluate",
     "experiments",
     "explain",

@@ -1,0 +1,74 @@
+"""The row-stationary parameters of least energy for a layer on an array: all of them tried."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from functools import cache
+from itertools import product
+
+from picojoule.cost.row_stationary import Prices, words
+from picojoule.errors import MappingError, NoMapping
+from picojoule.mapping.row_stationary import Array, Parameters, RowStationary, Shape
+
+
+def candidates(shape: Shape, array: Array) -> Iterator[RowStationary]:
+    """Every choice that fits with whole filters and channels: p * t and m divide M, q * r divide C where they can.
+
+    e runs over all widths that keep the number of strips least; n over divisors of N; m over multiples of p * t.
+    """
+    s, a = shape, array
+    for e in _widths(s, a):
+        segments = math.ceil(e / a.columns)
+        places = a.rows // s.R * (a.columns // math.ceil(e / segments)) if a.rows >= s.R else 0
+        for r, t in product(range(1, places // segments + 1), repeat=2):
+            if r * t * segments > places or r > s.C or t > s.M:
+                continue
+            for p, q in product(_divisors_upto(s.M, a.sum_words), range(1, min(s.C, a.input_words // s.S) + 1)):
+                if p * q * s.S > a.filter_words or q * r > s.C or p * t > s.M:
+                    continue
+                for n in _divisors_upto(s.N, s.N):
+                    yield from _with_sums(s, a, e, p, q, r, t, n)
+
+
+def _with_sums(s: Shape, a: Array, e: int, p: int, q: int, r: int, t: int, n: int) -> Iterator[RowStationary]:
+    """The largest m that the buffer has room for: more partial sums in the buffer never cost more."""
+    inputs = n * q * r * s.input_rows(e) * s.W
+    room = (a.buffer_words - inputs) // (n * e * s.F)
+    most = min(s.M, room)
+    m = next((m for m in range(most, 0, -1) if s.M % m == 0 and m % (p * t) == 0), 0)
+    if m == 0:
+        return
+    try:
+        yield RowStationary(shape=s, array=a, parameters=Parameters(m=m, n=n, e=e, p=p, q=q, r=r, t=t))
+    except MappingError:
+        return
+
+
+def _widths(s: Shape, a: Array) -> list[int]:
+    """Set widths: for each number of strips the narrowest, as far as the array has room for a set."""
+    most = min(s.E, (a.rows // s.R if a.rows >= s.R else 0) * a.columns)
+    return sorted({math.ceil(s.E / k) for k in range(1, s.E + 1)} & set(range(1, most + 1)))
+
+
+def _divisors_upto(n: int, most: int) -> list[int]:
+    return [d for d in range(1, min(n, most) + 1) if n % d == 0]
+
+
+@cache
+def best_parameters(shape: Shape, array: Array, prices: Prices, dram_pj: float) -> RowStationary:
+    """The choice of least energy, DRAM included (dense data, `dram_pj` per word); of equals the one with most active PEs.
+
+    Raises NoMapping where nothing fits.
+    """
+    best: tuple[float, int] | None = None
+    found: RowStationary | None = None
+    for rs in candidates(shape, array):
+        w = words(rs)
+        energy = w.dram * dram_pj + w.buffer * prices.buffer_pj + (w.delivered + w.handed_on) * prices.array_pj
+        value = (energy, -rs.active_pes)
+        if best is None or value < best:
+            best, found = value, rs
+    if found is None:
+        raise NoMapping("no row-stationary parameters fit this array", hint="filters may be as high as the array has rows")
+    return found
