@@ -65,7 +65,6 @@ __all__ = [
     "chip_schema",
     "chips",
     "compare_network",
-    "devices",
     "constrained",
     "devices",
     "evaluate",

@@ -174,7 +174,8 @@ class StageTables:
             pr, kept = self.problem, prices.pattern[k]
             tensors = len(pr.tensors)
             levels = 1 + max((len(prices.lines[k, t].merges) for t in range(tensors) if kept[t]), default=0)
-            room, shared, coef = np.full(tensors, FORBIDDEN / 2 if pr.chip.stays else np.inf), np.zeros(tensors, bool), np.zeros((tensors, levels))
+            room = np.full(tensors, FORBIDDEN / 2 if pr.chip.stays else np.inf)
+            shared, coef = np.zeros(tensors, bool), np.zeros((tensors, levels))
             for t in (t for t in range(tensors) if kept[t]):
                 memory = pr.memory(k, t)
                 if (usable := memory.usable_bits()) is not None:

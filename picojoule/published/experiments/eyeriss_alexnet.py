@@ -32,8 +32,9 @@ def _run(progress: Progress) -> Outcome:
                     note="the calibration, at our time" if i == 0 else ""),
         ]
         saved = eyeriss.DRAM_REDUCTION[chip.layer]
+        ratio = round(plain.dram / moved.dram, 2)
         raw.append({"layer": chip.layer, "DRAM without RLC [MB]": round(2e-6 * plain.dram, 2),
-                    "with RLC [MB]": round(megabytes, 2), "ratio": round(plain.dram / moved.dram, 2), "reported ratio (recalled)": saved})
+                    "with RLC [MB]": round(megabytes, 2), "ratio": ratio, "reported ratio (recalled)": saved})
     groups = {"processing latency": 15, "DRAM traffic": 15, "buffer traffic": 25, "power": 25}
     return Outcome(
         rows=tuple(rows), checks=tuple(bar(rows, most, group) for group, most in groups.items()), notes=_notes(),
