@@ -159,6 +159,53 @@ def _bits(value: object) -> int:
     return size_bits(_scalar(value, ("size",)))
 
 
+def _kinds(value: object) -> tuple[str, ...]:
+    items = value if isinstance(value, list) else [value]
+    for item in items:
+        if item not in kinds.KINDS:
+            raise unknown_name("kind of dimension", str(item), kinds.KINDS)
+    return tuple(items)
+
+
+def _fanout(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise SpecError(f"a whole number of instances is needed here, not {describe(value)}", hint="such as 16")
+    if value < 1:
+        raise SpecError(f"a fan-out of {value}", hint="a fan-out is 1 or more")
+    return value
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise SpecError(f"text is needed here, not {describe(value)}", hint="put it in quotes")
+    return " ".join(value.split())
+
+
+def _word(kind: str, known: tuple[str, ...]) -> Callable[[object], str]:
+    def read(value: object) -> str:
+        if value not in known:
+            raise unknown_name(kind, str(value), known)
+        return str(value)
+
+    return read
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise SpecError(f"a number is needed here, not {describe(value)}", hint="such as 0.5")
+    return float(value)
+
+
+def _count(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise SpecError(f"a whole number is needed here, not {describe(value)}", hint="such as 128")
+    return value
+
+
+def _bits(value: object) -> int:
+    return size_bits(_scalar(value, ("size",)))
+
+
 def _role(value: object) -> str:
     (role,) = _roles(value) if isinstance(value, str) and value not in ("all", "none") else ("",)
     if not role:
@@ -205,7 +252,6 @@ Role = Annotated[str, BeforeValidator(_role), WithJsonSchema({"enum": _ROLE_NAME
 Leaders = Annotated[tuple[str, ...], BeforeValidator(_leaders), _ROLES_SCHEMA]
 Roles = Annotated[tuple[str, ...], BeforeValidator(_roles), _ROLES_SCHEMA]
 Dims = Annotated[tuple[str, ...], BeforeValidator(_dims), _DIMS_SCHEMA]
-Role = Annotated[str, BeforeValidator(_role), WithJsonSchema({"enum": list(_ROLE_NAMES)})]
 Kinds = Annotated[tuple[str, ...], BeforeValidator(_kinds),
                   WithJsonSchema({"type": "array", "items": {"enum": list(kinds.KINDS)}, "uniqueItems": True})]
 Places = Annotated[int, BeforeValidator(_fanout), WithJsonSchema({"type": "integer", "minimum": 1})]
