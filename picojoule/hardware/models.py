@@ -106,59 +106,6 @@ def _dims(value: object) -> tuple[str, ...]:
     return tuple(items)
 
 
-def _role(value: object) -> str:
-    if not isinstance(value, str):
-        raise SpecError(f"a tensor is needed here, not {describe(value)}", hint="input, weight or output")
-    return _roles([value])[0]
-
-
-def _kinds(value: object) -> tuple[str, ...]:
-    items = value if isinstance(value, list) else [value]
-    for item in items:
-        if item not in kinds.KINDS:
-            raise unknown_name("kind of dimension", str(item), kinds.KINDS)
-    return tuple(items)
-
-
-def _fanout(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise SpecError(f"a whole number of instances is needed here, not {describe(value)}", hint="such as 16")
-    if value < 1:
-        raise SpecError(f"a fan-out of {value}", hint="a fan-out is 1 or more")
-    return value
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise SpecError(f"text is needed here, not {describe(value)}", hint="put it in quotes")
-    return " ".join(value.split())
-
-
-def _word(kind: str, known: tuple[str, ...]) -> Callable[[object], str]:
-    def read(value: object) -> str:
-        if value not in known:
-            raise unknown_name(kind, str(value), known)
-        return str(value)
-
-    return read
-
-
-def _number(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise SpecError(f"a number is needed here, not {describe(value)}", hint="such as 0.5")
-    return float(value)
-
-
-def _count(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise SpecError(f"a whole number is needed here, not {describe(value)}", hint="such as 128")
-    return value
-
-
-def _bits(value: object) -> int:
-    return size_bits(_scalar(value, ("size",)))
-
-
 def _kinds(value: object) -> tuple[str, ...]:
     items = value if isinstance(value, list) else [value]
     for item in items:
