@@ -73,7 +73,11 @@ def accumulator(a: NumberFormat, b: NumberFormat, terms: int) -> Accumulator:
     """
     if terms < 1:
         raise SpecError(f"a sum of {terms} products", hint="1 or more")
-    ga, gb = grid(a.element), grid(b.element)  # the element of a codebook that is not fitted yet is FP16
+    return of_grids(grid(a.element), grid(b.element), terms)  # the element of a codebook that is not fitted yet is FP16
+
+
+def of_grids(ga: Grid, gb: Grid, terms: int) -> Accumulator:
+    """The least accumulator for `terms` products of points of two grids."""
     products = [x * y for x in (ga.low, ga.high) for y in (gb.low, gb.high)]
     low, high = terms * min(products), terms * max(products)
     return Accumulator(bits=_twos_complement(low, high), step=ga.step * gb.step, terms=terms, low=low, high=high)

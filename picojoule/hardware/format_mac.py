@@ -17,7 +17,7 @@ import math
 from dataclasses import dataclass
 from functools import cache
 
-from picojoule.formats.accumulate import grid
+from picojoule.formats.accumulate import grid, of_grids
 from picojoule.formats.element import Float, Integer, Log2, Signs
 from picojoule.formats.names import number_format
 from picojoule.formats.number import NumberFormat
@@ -189,7 +189,7 @@ def _ways_in_a_block(a: NumberFormat, b: NumberFormat, block: int, at: _At) -> l
     ea, eb = _operand(a, b), _operand(b, a)
     floats = isinstance(ea, Float) or isinstance(eb, Float)
     ways = [(*_multiply(ea, eb, at), at.float_add())] if floats else []
-    total = grid(ea).bits + grid(eb).bits + math.ceil(math.log2(block))
+    total = of_grids(grid(ea), grid(eb), block).bits
     if total > WIDEST:
         return ways
     after = (at.integer("add", total), at.float_add().shared(block), *(p.shared(block) for p in _scales(a, b, at)))
