@@ -51,7 +51,7 @@ lint: env
 	$(VENV)/bin/mypy
 
 bench: env
-	@if ls bench/*.py >/dev/null 2>&1; then for b in bench/*.py; do echo "== $$b"; $(PY) $$b || exit 1; done; else echo "no benchmark yet"; fi
+	$(PY) bench/run.py
 
 clean:
 	rm -rf $(OUT) .pytest_cache .hypothesis .mypy_cache .ruff_cache

@@ -35,6 +35,7 @@ _HOME = {
     "measure": "picojoule.platforms.measuring.measure",
     "MeasureSettings": "picojoule.platforms.measuring.measure:Settings",
     "remeasure": "picojoule.platforms.measuring.rerun",
+    "transforms": "picojoule.platforms.transforms.compare",
     "sweep": "picojoule.platforms.measuring.sweep",
     "ceilings": "picojoule.platforms.measuring.ceilings",
     "compare_network": "picojoule.compare.compare:compare",
@@ -88,6 +89,7 @@ __all__ = [
     "systolic",
     "to_html",
     "to_json",
+    "transforms",
     "verify",
     "which",
     "with_densities",
@@ -116,6 +118,7 @@ if TYPE_CHECKING:
     from picojoule.platforms.measuring.sweep import sweep
     from picojoule.platforms.predict import predict_network
     from picojoule.platforms.systolic import systolic
+    from picojoule.platforms.transforms.compare import transforms
     from picojoule.published.registry import experiments, reproduce
     from picojoule.report.page import network_page as to_html
     from picojoule.report.to_json import network_json as to_json

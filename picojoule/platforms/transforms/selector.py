@@ -26,13 +26,14 @@ CONSTANTS: dict[str, dict[str, tuple[str, float, float, float]]] = {
         "start_us": ("µs", 10.0, 0.1, 200.0),
         "rate_gops": ("GOP/s", 80.0, 1.0, 5000.0),  # with many channels and pixels
         "half_channels": ("channels", 8.0, 0.01, 200.0),  # of the input, at which the rate is half
+        "half_filters": ("filters", 8.0, 0.01, 200.0),
         "half_pixels": ("pixels", 4.0, 0.01, 500.0),  # of the output
         "stream_gbs": ("GB/s", 10.0, 1.0, 500.0),  # weights, input and output once
     },
     "im2col": {
         "start_us": ("µs", 10.0, 0.1, 200.0),
         "rate_gops": ("GOP/s", 80.0, 1.0, 5000.0),
-        "half_depth": ("products", 32.0, 0.01, 1000.0),  # C*R*S at which the rate is half
+        "half_filters": ("filters", 8.0, 0.01, 200.0),
         "half_pixels": ("pixels", 16.0, 0.01, 500.0),
         "stream_gbs": ("GB/s", 5.0, 0.5, 500.0),  # writing and reading the lowered input
     },
@@ -51,6 +52,7 @@ CONSTANTS: dict[str, dict[str, tuple[str, float, float, float]]] = {
         "filter_gwords": ("Gword/s", 0.1, 0.005, 10.0),
     },
 }
+MARGIN = 0.08  # within which predictions count as equal
 Fitted = Mapping[str, Mapping[str, float]]
 
 
@@ -63,7 +65,10 @@ class Choice:
 
     @property
     def best(self) -> str:
-        return min(self.seconds, key=lambda pair: pair[1])[0]
+        """The least; but the direct form, which needs no storage of its own, unless another one is clearly faster."""
+        seconds = dict(self.seconds)
+        first = min(seconds, key=seconds.__getitem__)
+        return "direct" if seconds.get("direct", math.inf) <= (1 + MARGIN) * seconds[first] else first
 
     @property
     def because(self) -> str:
@@ -71,6 +76,8 @@ class Choice:
         ordered = sorted(self.seconds, key=lambda pair: pair[1])
         if len(ordered) == 1:
             return f"{ordered[0][0]} is the only one that applies"
+        if ordered[0][0] != self.best:
+            return f"direct, since {ordered[0][0]} is not predicted to be {100 * MARGIN:g} % faster and needs storage of its own"
         (first, a), (second, b) = ordered[:2]
         return f"{first}: {1e3 * a:.3g} ms predicted, {second} would take {b / a:.2f} times as long"
 
@@ -97,12 +104,12 @@ def _words(shape: ConvShape) -> float:
 
 def _direct(s: ConvShape, c: Mapping[str, float]) -> float:
     rate = c["rate_gops"] * 1e9 * _half(s.C / s.groups, c["half_channels"]) * _half(s.P * s.Q, c["half_pixels"])
+    rate *= _half(s.K / s.groups, c["half_filters"])
     return c["start_us"] * 1e-6 + 2 * s.macs / rate + 4 * _words(s) / (c["stream_gbs"] * 1e9)
 
 
 def _im2col(s: ConvShape, c: Mapping[str, float]) -> float:
-    depth = s.C // s.groups * s.R * s.S
-    rate = c["rate_gops"] * 1e9 * _half(depth, c["half_depth"]) * _half(s.P * s.Q, c["half_pixels"])
+    rate = c["rate_gops"] * 1e9 * _half(s.K / s.groups, c["half_filters"]) * _half(s.P * s.Q, c["half_pixels"])
     lowered = 0 if (s.R, s.S, *s.stride, *s.pad) == (1, 1, 1, 1, 0, 0) else 2 * s.N * s.C * s.R * s.S * s.P * s.Q
     return c["start_us"] * 1e-6 + 2 * s.macs / rate + 4 * (lowered + _words(s)) / (c["stream_gbs"] * 1e9)
 
