@@ -2,7 +2,7 @@
 
     python bench/convolutions.py --write     # also stores timings and constants in the package
 
-Shapes to fit: layers of GoogLeNet, SqueezeNet, OverFeat, VGG-16, AlexNet, EfficientNet-B0, and random ones. Shapes to judge: layers
+Shapes to fit: layers of GoogLeNet, SqueezeNet, OverFeat, VGG-16, AlexNet, EfficientNet-B0, and random ones. To judge: layers
 of ResNet-18, ResNet-50, MobileNetV2 that are not among them, and other random ones. One thread, time of this process.
 """
 
