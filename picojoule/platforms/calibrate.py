@@ -19,7 +19,7 @@ import numpy as np
 from picojoule.errors import SpecError
 from picojoule.platforms.device import ENERGY, NAMES, Device, Parameters, bounds, find_device, load_device, typical
 from picojoule.platforms.latency import dynamic_joules, estimates, missed, seconds, slowdown
-from picojoule.platforms.machine import device_from_meta, with_measured_facts
+from picojoule.platforms.machine import device_from_meta, with_all_peaks, with_measured_facts
 from picojoule.platforms.measurements import SEVERAL, Kernel, Measurements, load_measurements
 from picojoule.platforms.ways import Ways, operations, ways_of
 
@@ -271,6 +271,10 @@ class _Part:
         known = device or find_device(measurements.device)
         self.has_sheet = known is not None
         known = known or device_from_meta(measurements, kernels)
+        if missing := {k.dtype for k in measurements.kernels} - set(known.peaks):  # types that its data sheet does not give
+            peaks, notes = with_all_peaks(known.peaks, measurements, kernels)
+            about = notes or [f"{d} for element-wise kernels alone" for d in sorted(missing)]
+            known = replace(known, peaks=peaks, source="; ".join([known.source.split("; fitted to ")[0], *about]))
         self.device, self.measured = with_measured_facts(known, measurements)
         self.meta = measurements.meta
         self.ways = ways_of(kernels, self.device)

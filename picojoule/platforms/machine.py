@@ -60,22 +60,9 @@ def device_from_meta(measurements: Measurements, kernels: Sequence[Kernel]) -> D
     clock = number(meta, "clock_hz") or (number(meta, "max_sm_mhz") or number(meta, "max_mhz") or 2000.0) * 1e6
     stated = meta.get("peaks")
     peaks = {d: float(v) for d, v in stated.items() if d in DTYPES and v} if isinstance(stated, Mapping) else {}
-    guessed = []
-    for k in kernels:
-        if k.dtype not in peaks or k.dtype in guessed:
-            rate = HEADROOM * operations(k) / k.hot_s
-            if rate > peaks.get(k.dtype, 0.0):
-                peaks[k.dtype] = rate
-                guessed += [k.dtype] if k.dtype not in guessed else []
-    if not peaks:
-        raise SpecError(
-            "no kernel with products, so no peak is known", where=measurements.source, hint="give --device DEVICE.yaml"
-        )
-    for dtype in {k.dtype for k in measurements.kernels} - set(peaks):
-        peaks[dtype] = max(peaks.values())  # element-wise kernels alone use the type
+    peaks, notes = with_all_peaks(peaks, measurements, kernels)
     stream = max((k.bytes or 0.0) / (k.cold_s or k.hot_s) for k in kernels)
     dram = number(meta, "dram_peak_bytes_per_s") or HEADROOM * stream or 2e10
-    notes = [f"peak of {d} taken as {HEADROOM:g} times its fastest fitted kernel" for d in guessed]
     lanes = int(number(meta, "lanes") or (128 if kind == "gpu" else 8))
     device = Device(
         name="".join(c if c.isalnum() else "-" for c in measurements.device.lower()).strip("-"),
@@ -104,6 +91,26 @@ def _caches(meta: Mapping[str, Any]) -> dict[str, float]:
     caches = machine.get("caches") if isinstance(machine, Mapping) else None
     known = caches.items() if isinstance(caches, Mapping) else ()
     return {str(k): float(v) for k, v in known if isinstance(v, int | float) and v > 0}
+
+
+def with_all_peaks(
+    peaks: Mapping[str, float], measurements: Measurements, kernels: Sequence[Kernel]
+) -> tuple[dict[str, float], list[str]]:
+    """(peaks of every type of the file, what was guessed): `HEADROOM` x the fastest fitted kernel of a type without one."""
+    known = dict(peaks)
+    guessed: dict[str, float] = {}
+    for k in kernels:
+        if k.dtype not in known:
+            guessed[k.dtype] = max(guessed.get(k.dtype, 0.0), HEADROOM * operations(k) / k.hot_s)
+    guessed = {d: v for d, v in guessed.items() if v > 0}
+    known |= guessed
+    if not known:
+        raise SpecError(
+            "no kernel with products, so no peak is known", where=measurements.source, hint="give --device DEVICE.yaml"
+        )
+    for dtype in {k.dtype for k in measurements.kernels} - set(known):
+        known[dtype] = max(known.values())  # element-wise kernels alone use the type
+    return known, [f"peak of {d} taken as {HEADROOM:g} times its fastest fitted kernel" for d in guessed]
 
 
 def number(values: Any, key: str) -> float | None:

@@ -196,3 +196,11 @@ def test_a_cpu_file_is_fitted_by_the_same_command(file: Measurements) -> None:
     assert c.device.kind == "cpu" and c.device.units == 2
     assert np.mean([s.mean for s in c.repeats]) < 0.25
     assert "at most 25 %" in next(iter(c.passed))
+
+
+def test_a_type_that_the_data_sheet_lacks_is_taken_from_the_file_and_said(file: Measurements) -> None:
+    sheet = load_device("h100")
+    bare = replace(sheet, peaks={d: v for d, v in sheet.peaks.items() if d != "fp8"})
+    c = calibrate(file, bare, repeats=2)
+    assert "peak of fp8 taken as 1.25 times its fastest fitted kernel" in c.device.source
+    assert Score.of([p.error for p in c.held_out]).mean <= 0.15  # type: ignore[union-attr]
