@@ -46,6 +46,7 @@ _HOME = {
     "reproduce": "picojoule.published.registry",
     "experiments": "picojoule.published.registry",
     "calibrate": "picojoule.platforms.calibrate:calibrate_file",
+    "predict_fpga": "picojoule.platforms.fpga",
     "predict_network": "picojoule.platforms.predict",
     "load_device": "picojoule.platforms.device",
     "devices": "picojoule.platforms.device",
@@ -80,6 +81,7 @@ __all__ = [
     "models",
     "number_format",
     "parse_mapping",
+    "predict_fpga",
     "predict_network",
     "profile",
     "remeasure",
@@ -110,6 +112,7 @@ if TYPE_CHECKING:
     from picojoule.mapping.mapping import parse as parse_mapping
     from picojoule.platforms.calibrate import calibrate_file as calibrate
     from picojoule.platforms.device import devices, load_device
+    from picojoule.platforms.fpga import predict_fpga
     from picojoule.platforms.gemmini.fit import gemmini
     from picojoule.platforms.measuring.ceilings import ceilings
     from picojoule.platforms.measuring.measure import Settings as MeasureSettings

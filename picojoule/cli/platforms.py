@@ -1,4 +1,4 @@
-"""`pj calibrate`, `pj predict` and `pj devices`: real machines, measured beside modelled."""
+"""`pj calibrate`, `pj predict`, `pj devices` and `pj fpga`: real machines, measured beside modelled."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import picojoule
 from picojoule import options
 from picojoule.cli.shared import Batch, Dims, Html, Json, Model, Phase, Strict, app, read_network
 from picojoule.report import calibration, prediction, show
+from picojoule.report import fpga as fpga_report
 
 Device = Annotated[str, typer.Option("--on", metavar="DEVICE", help="a device (`pj devices`) or its YAML file")]
 
@@ -73,3 +74,23 @@ def devices(
 ) -> None:
     """The CPUs and GPUs that come along, and whether they are calibrated."""
     prediction.listed(name, as_json)
+
+
+@app.command()
+def fpga(
+    model: Annotated[str | None, typer.Argument(metavar="MODEL", help="as for predict; without it the boards are listed")] = None,
+    on: Annotated[str, typer.Option("--on", metavar="BOARD", help="such as zcu102")] = "zcu102",
+    bits: Annotated[int, typer.Option("--bits", metavar="N", help="of weights and activations")] = 8,
+    batch: Batch = None,
+    dim: Dims = None,
+    strict: Strict = False,
+    phase: Phase = None,
+    as_json: Json = False,
+) -> None:
+    """MODEL on an FPGA: the matrix-vector engine that fits and is fastest, its resources, its layers."""
+    if model is None:
+        fpga_report.listed(as_json)
+        return
+    width = options.positive(bits, "--bits") or 8
+    network = read_network(model, batch, dim, str(width), strict, phase)
+    fpga_report.shown(picojoule.predict_fpga(network, on, bits=width), as_json)
