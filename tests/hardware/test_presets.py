@@ -124,7 +124,8 @@ def test_an_unknown_name_lists_the_presets() -> None:
     with pytest.raises(SpecError) as caught:
         load_chip("eyeris")
     assert caught.value.problem == "unknown chip 'eyeris'"
-    assert caught.value.hint.startswith("did you mean 'eyeriss'? known: edge-npu, eyeriss, eyeriss-256,")
+    assert caught.value.hint.startswith("did you mean 'eyeriss'? known: ")
+    assert ", edge-npu, eyeriss, eyeriss-256," in caught.value.hint
 
 
 def test_a_missing_file_and_a_file_of_bytes_are_named(tmp_path: Path) -> None:
