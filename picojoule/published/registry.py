@@ -14,7 +14,8 @@ from picojoule.published.experiment import Experiment, Progress, Reproduction, r
 @cache
 def experiments() -> dict[str, Experiment]:
     """Name -> experiment, in the order of names."""
-    found = [import_module(f"{folder.__name__}.{m.name}").EXPERIMENT for m in pkgutil.iter_modules(folder.__path__)]
+    modules = [import_module(f"{folder.__name__}.{m.name}") for m in pkgutil.iter_modules(folder.__path__)]
+    found = [e for m in modules for e in (m.EXPERIMENTS if hasattr(m, "EXPERIMENTS") else (m.EXPERIMENT,))]
     return {e.name: e for e in sorted(found, key=lambda e: e.name)}
 
 

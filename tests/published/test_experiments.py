@@ -68,3 +68,13 @@ def test_the_command_lists_runs_and_prints_json() -> None:
 def test_an_unknown_experiment_names_the_nearest() -> None:
     code, out, err = pj("reproduce", "table-iii")
     assert (code, out) == (2, "") and "did you mean 'table-ii'?" in err
+
+
+def test_what_cannot_be_reproduced_is_listed_with_its_reason() -> None:
+    open_ones = [e for e in KNOWN.values() if e.reason]
+    assert len(open_ones) >= 10
+    assert all(len(e.reason) > 30 and e.source and e.claim and e.run is None for e in open_ones)
+    code, out, _ = pj("reproduce", "tpu-v1-speedup")
+    assert code == 0 and "verdict: not reproducible: the six applications are private" in out
+    code, out, _ = pj("reproduce")
+    assert code == 0 and out.count("NOT REPRODUCIBLE") == len(open_ones)

@@ -1,0 +1,16 @@
+"""Results that the survey names and that we cannot reproduce, each with the reason: `not_reproducible.csv`."""
+
+from __future__ import annotations
+
+import csv
+from importlib.resources import files
+
+from picojoule.published.experiment import Experiment
+
+
+def _read() -> tuple[Experiment, ...]:
+    text = files("picojoule.published").joinpath("data/not_reproducible.csv").read_text(encoding="utf-8")
+    return tuple(Experiment(**row) for row in csv.DictReader(line for line in text.splitlines() if not line.startswith("#")))
+
+
+EXPERIMENTS = _read()
