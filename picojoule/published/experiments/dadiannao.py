@@ -76,6 +76,7 @@ def _run(progress: Progress) -> Outcome:
 
 def _pj_per_bit(chip: Chip) -> float:
     outer = chip.memories[0]
+    assert outer.read_pj is not None  # both presets state it
     return outer.read_pj / outer.word_bits
 
 

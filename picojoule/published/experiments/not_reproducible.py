@@ -10,7 +10,8 @@ from picojoule.published.experiment import Experiment
 
 def _read() -> tuple[Experiment, ...]:
     text = files("picojoule.published").joinpath("data/not_reproducible.csv").read_text(encoding="utf-8")
-    return tuple(Experiment(**row) for row in csv.DictReader(line for line in text.splitlines() if not line.startswith("#")))
+    rows = csv.DictReader(line for line in text.splitlines() if not line.startswith("#"))
+    return tuple(Experiment(name=r["name"], claim=r["claim"], source=r["source"], reason=r["reason"]) for r in rows)
 
 
 EXPERIMENTS = _read()
