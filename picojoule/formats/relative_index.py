@@ -145,6 +145,20 @@ def decode(code: RelativeIndex) -> np.ndarray:
     return out
 
 
+def expected_entries(rows: int, columns: int, pes: int, density: float) -> float:
+    """Expected entries of a matrix with independent nonzeros, each PE with its own share of the rows; exact."""
+    if density == 0:
+        return 0.0
+    own = [len(range(pe, rows, pes)) for pe in range(pes)]
+    padding = {n: expected_padding(density, n) for n in set(own) if n}
+    return float(columns * sum(density * n * (1 + padding[n]) for n in own if n))
+
+
+def worst_entries(rows: int, columns: int) -> int:
+    """Entries that no matrix exceeds: an entry stands for at least one element."""
+    return rows * columns
+
+
 def expected_padding(density: float, rows: int | None = None) -> float:
     """Expected padding entries for each nonzero of a column of so many rows of one PE (None: without end).
 

@@ -133,6 +133,28 @@ def expected_bits(density: float) -> float:
     return WORD_BITS / PAIRS / covered
 
 
+def expected_pairs(elements: int, density: float) -> float:
+    """Expected pairs of a tensor of so many independent elements: exact, by the probability of each number of zeros so far.
+
+    A pair ends at a nonzero, at the 32nd zero of a run, and at the last element.
+    """
+    if not 0 <= density <= 1:
+        raise SpecError(f"density {density}", hint="give a fraction from 0 to 1")
+    waiting = np.zeros(LONGEST_RUN + 1)  # probability of so many zeros since the last pair
+    waiting[0], pairs = 1.0, 0.0
+    for _ in range(elements - 1):
+        zero = (1 - density) * waiting
+        ends = density + zero[LONGEST_RUN]
+        pairs += ends
+        waiting = np.concatenate([[ends], zero[:LONGEST_RUN]])
+    return pairs + (1.0 if elements else 0.0)
+
+
+def worst_bits(elements: int) -> int:
+    """Bits that no tensor of so many elements exceeds: a pair for each of them."""
+    return WORD_BITS * -(-elements // PAIRS)
+
+
 def entropy_bits(tensor: np.ndarray) -> float:
     """Shannon's bound in bits an element for independent elements of the tensor's own distribution."""
     _, counts = np.unique(_patterns(tensor), return_counts=True)
