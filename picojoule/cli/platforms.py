@@ -10,6 +10,7 @@ import typer
 import picojoule
 from picojoule import options
 from picojoule.cli.shared import Batch, Dims, Html, Json, Model, Phase, Strict, app, read_network
+from picojoule.platforms.beside import beside
 from picojoule.report import calibration, prediction, show
 from picojoule.report import fpga as fpga_report
 
@@ -57,6 +58,7 @@ def predict(
     strict: Strict = False,
     phase: Phase = None,
     every: Annotated[bool, typer.Option("--all", help="show every kernel")] = False,
+    measured: Annotated[str | None, typer.Option("--measured", metavar="FILE", help="what `pj measure --out` stored")] = None,
     html: Html = None,
     as_json: Json = False,
 ) -> None:
@@ -64,7 +66,7 @@ def predict(
     page = options.place_for(html)
     network = read_network(model, batch, dim, None, strict, phase)
     result = picojoule.predict_network(network, on, dtype=dtype, launch=launch, fused=not unfused, layout=layout)
-    prediction.shown(result, as_json, page, every)
+    prediction.shown(result, as_json, page, every, None if measured is None else beside(result, measured))
 
 
 @app.command()

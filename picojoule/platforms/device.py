@@ -241,6 +241,7 @@ def device_from(text: str, where: str) -> Device:
             raise unknown_name("parameter", key, NAMES, f"{where}: parameters")
     for name in ("aliases", "vector_dtypes"):
         data[name] = tuple(data.get(name) or ())
+    data = {"power_w": None, "idle_w": None, **data}  # unknown where a file leaves them out
     some = Parameters(**dict.fromkeys(NAMES, 1.0))
     try:
         bare = Device(**{"status": "data sheet", **data, "parameters": some})

@@ -11,22 +11,40 @@ from typing import Any
 from rich.console import RenderableType
 
 from picojoule import options
+from picojoule.platforms.beside import Beside
 from picojoule.platforms.device import Device, devices, load_device
 from picojoule.platforms.predict import NetworkPrediction
 from picojoule.report import html, machine_plots, show, tables, units
 from picojoule.report.document import document
 
 
-def shown(p: NetworkPrediction, as_json: bool, page: Path | None, every: bool) -> None:
-    """Print a prediction; the longest kernels, or every one."""
+def shown(p: NetworkPrediction, as_json: bool, page: Path | None, every: bool, measured: Beside | None = None) -> None:
+    """Print a prediction; the longest kernels, or every one. `measured`: the same network, measured."""
     if page is not None:
         options.write_text(page, prediction_page(p))
     if as_json:
-        show.json_only(to_json(p))
+        show.json_only(to_json(p) | ({} if measured is None else {"measured": _measured_json(measured)}))
     else:
-        show.print_parts(*_parts(p, every))
+        show.print_parts(*_parts(p, every), *([] if measured is None else _measured_parts(measured)))
     if page is not None:
         print(f"report: {page.resolve()}", file=sys.stderr if as_json else sys.stdout)
+
+
+def _measured_json(m: Beside) -> dict[str, Any]:
+    pairs = [{**asdict(x), "error": x.error} for x in m.layers]
+    whole = None if m.network is None else {**asdict(m.network), "error": m.network.error}
+    return {"source": m.source, "network": whole, "layers": pairs, "mean_error": m.mean_error}
+
+
+def _measured_parts(m: Beside) -> list[RenderableType]:
+    rows = [
+        {"layer": x.name, "predicted [µs]": f"{1e6 * x.predicted_s:.1f}", "measured [µs]": f"{1e6 * x.measured_s:.1f}",
+         "error [%]": f"{100 * x.error:+.1f}"}
+        for x in ([m.network] if m.network else []) + list(m.layers)
+    ]  # fmt: skip
+    parts: list[RenderableType] = ["", f"beside {m.source}, one occurrence each; the first row is the whole network"]
+    parts.append(tables.rows_table(rows, right=("predicted [µs]", "measured [µs]", "error [%]")))
+    return [*parts, *([f"mean error of {len(m.layers)} layers: {100 * m.mean_error:.1f} %"] if m.mean_error is not None else [])]
 
 
 def to_json(p: NetworkPrediction) -> dict[str, Any]:

@@ -194,6 +194,7 @@ def test_a_cpu_file_is_fitted_by_the_same_command(file: Measurements) -> None:
     meta = {"device": "My CPU, 2 threads", "device_kind": "cpu", "threads": 2}
     c = calibrate(replace(file, device="My CPU, 2 threads", meta=meta, kernels=kernels))
     assert c.device.kind == "cpu" and c.device.units == 2
+    assert device_to_yaml(device_from(device_to_yaml(c.device), "mine.yaml")) == device_to_yaml(c.device)
     assert np.mean([s.mean for s in c.repeats]) < 0.25
     assert "at most 25 %" in next(iter(c.passed))
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
 import picojoule
 from picojoule.errors import SpecError
+from picojoule.platforms.beside import beside
 from picojoule.platforms.calls import launches
 from picojoule.platforms.device import load_device
 from picojoule.platforms.predict import decode_bound_tokens_per_s, predict_network
@@ -121,3 +125,21 @@ def test_wrong_requests_are_errors(resnet: Network) -> None:
         predict_network(resnet, "p100", dtype="int8")
     with pytest.raises(SpecError, match="unknown device 'h10'"):
         predict_network(resnet, "h10")
+
+
+def test_a_prediction_stands_beside_what_was_measured(resnet: Network, tmp_path: Path) -> None:
+    p = predict_network(resnet, H100, fused=False)
+    rows = [
+        {"name": k.name, "family": "gemm", "dtype": "bf16", "dims": {"M": 1, "N": 1, "K": 1}, "hot_s": 2 * k.seconds}
+        for k in p.kernels[:5]
+    ]
+    network = {"hot_s": {"median": p.latency_s / 2, "min": p.latency_s / 4}, "graph_s": None}
+    path = tmp_path / "m.json"
+    for busy, error in ((False, 1.0), (True, 3.0)):
+        path.write_text(json.dumps({"schema": "microbench/1", "meta": {"busy": busy}, "kernels": rows, "network": network}))
+        b = beside(p, path)
+        assert b.network is not None and b.network.error == pytest.approx(error)
+        assert b.mean_error == pytest.approx(0.5) and len(b.layers) == 5
+    path.write_text(json.dumps({"schema": "microbench/1", "kernels": [{**rows[0], "name": "other"}]}))
+    with pytest.raises(SpecError, match="nothing of resnet50"):
+        beside(p, path)
