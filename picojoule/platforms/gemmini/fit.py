@@ -199,8 +199,9 @@ def gemmini(
     """Predicted cycles of the rows of a CSV file, and how they meet the measured ones.
 
     Without a file, or with `refit`: fitted on the rows of some shapes and judged on the others, `number` times; the
-    predictions are of a fit to all rows. With a file: fitted on the rows that come along whose shapes the file does not have,
-    so that all its rows are predicted blind. `array` fixes the side of the array instead of taking it from each mapping.
+    predictions are of a fit to all rows. With a file: fitted on the rows that come along, without the shapes that are
+    predicted, so that every row of the file is predicted blind; if the file shares more than half of the shapes, a quarter of
+    them at a time. `array` fixes the side of the array instead of taking it from each mapping.
     """
     rows = read_rows(path)
     counts, programs = _counted(rows, array)
@@ -212,20 +213,10 @@ def gemmini(
             raise SpecError("rows without measured cycles cannot be fitted", where=source, hint="leave out --refit")
         made = splits(rows, counts, number, held_back, seed)
         parameters, how = fit(counts, measured), "parameters fitted to all rows; the splits judge such fits on unseen shapes"
+        predicted, alone = cycles(counts, parameters), phases(counts, parameters)
     else:
-        own = {r.shape.size for r in rows}
-        known = [r for r in read_rows() if r.shape.size not in own]
-        if len(known) < LEAST_ROWS:
-            raise SpecError(
-                "the file has the shapes of nearly all rows that come along: nothing is left to fit",
-                where=source, hint="use --refit, which splits the file itself by shape",
-            )  # fmt: skip
-        known_counts, _ = _counted(known, array)
-        parameters = fit(known_counts, np.array([r.cycles for r in known], float))
-        how = f"blind: fitted to {len(known):,} rows of {len({r.shape.size for r in known})} other shapes, those that come along"
-    predicted, alone = cycles(counts, parameters), phases(counts, parameters)
-    has = ~np.isnan(measured)
-    known_rows = [r for r in rows if r.cycles is not None]
+        predicted, alone, parameters, how = _blind(rows, counts, array)
+    known_rows, has = [r for r in rows if r.cycles is not None], ~np.isnan(measured)
     judged, plain = (score(x[has], known_rows) if known_rows else None for x in (predicted, roofline(counts)))
     predictions = tuple(
         Prediction(row=r, program=p, cycles=float(c), phases={n: float(v[i]) for n, v in alone.items()})
@@ -233,6 +224,38 @@ def gemmini(
     )
     found = {"score": judged, "roofline": plain}
     return Report(source=source, how=how, parameters=parameters, predictions=predictions, splits=made, **found)
+
+
+def _blind(
+    rows: Sequence[Row], counts: Counts, array: int | None, groups: int = 4
+) -> tuple[np.ndarray, dict[str, np.ndarray], Parameters, str]:
+    """(cycles, phases, parameters of the first fit, how): rows predicted by fits to rows that come along, of other shapes."""
+    known = read_rows()
+    known_counts, _ = _counted(known, array)
+    measured = np.array([r.cycles for r in known], float)
+    sizes = {r.shape.size for r in known}
+    shared = sorted(sizes & {r.shape.size for r in rows})
+    groups = groups if len(shared) > len(sizes) / 2 else 1
+    random.Random(0).shuffle(shared)
+    predicted = np.zeros(len(rows))
+    alone: dict[str, np.ndarray] = {}
+    first, told = None, ""
+    for k in range(groups):
+        away = set(shared[k::groups])
+        here = np.array([r.shape.size in away or (k == 0 and r.shape.size not in sizes) for r in rows])
+        others = np.array([r.shape.size not in away for r in known])
+        parameters = fit(known_counts.some(others), measured[others])
+        part = counts.some(here)
+        predicted[here] = cycles(part, parameters)
+        for name, values in phases(part, parameters).items():
+            alone.setdefault(name, np.zeros(len(rows)))[here] = values
+        if first is None:
+            first, told = parameters, f"{others.sum():,} rows of {len(sizes - away)} other shapes, those that come along"
+    assert first is not None
+    how = f"blind: fitted to {told}"
+    if groups > 1:
+        how = f"blind, shapes in {groups} groups: each fitted to the other groups of those that come along (first group's shown)"
+    return predicted, alone, first, how
 
 
 def _counted(rows: Sequence[Row], array: int | None) -> tuple[Counts, list[Program]]:

@@ -119,6 +119,25 @@ def test_a_file_is_predicted_blind_by_other_shapes(tmp_path: Path, monkeypatch: 
     assert set(value["parameters"]) == {f.name for f in fields(Parameters)}
 
 
+def test_a_file_with_all_known_shapes_is_still_predicted_blind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one_reach(monkeypatch)
+    away: list[set[tuple[int, ...]]] = []
+    real = fitting.fit
+
+    def spy(counts: Counts, measured: np.ndarray) -> Parameters:
+        by_cycles = {r.cycles: r.shape.size for r in ROWS}
+        away.append({r.shape.size for r in ROWS} - {by_cycles[float(m)] for m in measured})
+        return real(counts, measured)
+
+    monkeypatch.setattr(fitting, "fit", spy)
+    file = tmp_path / "some.csv"
+    file.write_text("\n".join([HEAD, *map(line, ROWS[::5])]), encoding="utf-8")
+    report = picojoule.gemmini(file)
+    assert "in 4 groups" in report.how and len(away) == 4 and set().union(*away) == {r.shape.size for r in ROWS[::5]}
+    assert report.score is not None and report.score.spearman > 0.95 and report.score.median_error_percent < 20
+    assert all(sum(p.phases.values()) > 0 for p in report.predictions)
+
+
 def test_rows_without_measured_cycles_are_predicted_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one_reach(monkeypatch)
     file = tmp_path / "plain.csv"
