@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from picojoule.errors import SpecError, unknown_name
-from picojoule.workload.layer import Layer, conv, gemm
+from picojoule.formats.names import is_format_name
+from picojoule.workload.layer import ROLES, Layer, conv, gemm
 from picojoule.workload.network import Network, Step
 
 REQUIRED = {"gemm": ("M", "N", "K"), "conv": ("K", "C", "P", "Q", "R", "S")}
@@ -25,16 +26,20 @@ def parse_layer(text: str) -> Layer:
         raise unknown_name("inline layer", kind, REQUIRED, where=text)
     values: dict[str, int | tuple[int, int]] = {}
     densities: dict[str, object] = {}
+    number = ""  # bits=mxfp4: a number format for every tensor
     for part in filter(None, (p.strip() for p in rest.split(","))):
         key, equals, value = (x.strip() for x in part.partition("="))
         if key not in REQUIRED[kind] + OPTIONAL[kind]:
             raise unknown_name("key", key, REQUIRED[kind] + OPTIONAL[kind], where=text)
         if not equals or not value:
             raise SpecError(f"key {key!r} has no value", where=text, hint=f"write it like {EXAMPLE[kind]}")
-        if key in values or (key == DENSITY and densities):
+        if key in values or (key == DENSITY and densities) or (key == "bits" and number):
             raise SpecError(f"key {key!r} is given twice", where=text, hint="give it once")
         if key == DENSITY:
             densities = _densities(value, text)
+            continue
+        if key == "bits" and is_format_name(value):
+            number = value
             continue
         values[key] = _number(key, value, text)
     missing = [k for k in REQUIRED[kind] if k not in values]
@@ -42,6 +47,7 @@ def parse_layer(text: str) -> Layer:
         raise SpecError(f"{kind} lacks {', '.join(missing)}", where=text, hint=f"write it like {EXAMPLE[kind]}")
     try:
         layer = gemm(**values) if kind == "gemm" else conv(**values)  # type: ignore[arg-type]
+        layer = layer.bits_of(**dict.fromkeys(ROLES, number)) if number else layer
         return layer.with_density(text, **densities) if densities else layer
     except SpecError as error:
         raise error.located(text) from None

@@ -41,6 +41,15 @@ def test_formats_go_into_bits() -> None:
     assert energies["weight=mxfp4,input=fp8_e4m3"] < energies["16"] < energies["fp16"]
 
 
+def test_inline_layers_take_formats_too() -> None:
+    code, out, err = pj("map", "gemm:M=8,N=8,K=32,bits=mxfp4", "--on", "simple3", "--json", "--no-cache")
+    assert code == 0, err
+    assert '"number": "mxfp4"' in out
+    code, out, err = pj("profile", "gemm:M=8,N=8,K=32,bits=mxfp5")
+    assert (code, out) == (2, "")
+    assert "gemm:M=8,N=8,K=32,bits=mxfp5: unknown number format 'mxfp5'" in err
+
+
 @pytest.mark.parametrize(("bits", "wrong"), [
     ("mxfp5", "--bits: unknown number format 'mxfp5'"),
     ("weight=nvfp5", "did you mean 'nvfp4'?"),

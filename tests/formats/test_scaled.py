@@ -14,6 +14,7 @@ from picojoule.formats.names import formats, number_format
 from tests.formats import exact
 
 FP4 = {c: exact.float_value(c, 2, 1, "none") for c in range(16)}
+TIES = [Fraction(n, 4) for n in (1, 3, 5, 7, 10, 14, 20)]  # midpoints between the magnitudes of FP4
 MX = {
     "mxfp4": (FP4, 2),
     "mxfp6_e2m3": ({c: exact.float_value(c, 2, 3, "none") for c in range(64)}, 2),
@@ -65,6 +66,9 @@ def test_nvfp4_is_exact_in_rationals() -> None:
         element = FP4[code]
         assert isinstance(element, Fraction)
         assert Fraction(v) == element * scale * Fraction(e.tensor_scale)
+        exact_quotient = Fraction(float(x[i])) / (scale * Fraction(e.tensor_scale))
+        near = exact.nearest(exact_quotient, {c: p for c, p in FP4.items() if isinstance(p, Fraction)})
+        assert element in near or min(abs(abs(exact_quotient) - m) for m in TIES) < Fraction(1, 10**12)  # a quotient in float64
 
 
 def test_bits_of_a_value_with_its_scale() -> None:
