@@ -43,6 +43,7 @@ _HOME = {
     "gemmini": "picojoule.platforms.gemmini.fit",
     "which": "picojoule.compare.which",
     "Limits": "picojoule.compare.limits",
+    "near_data": "picojoule.neardata.answer",
     "reproduce": "picojoule.published.registry",
     "experiments": "picojoule.published.registry",
     "calibrate": "picojoule.platforms.calibrate:calibrate_file",
@@ -79,6 +80,7 @@ __all__ = [
     "map_network",
     "measure",
     "models",
+    "near_data",
     "number_format",
     "parse_mapping",
     "predict_fpga",
@@ -110,6 +112,7 @@ if TYPE_CHECKING:
     from picojoule.hardware.schema import chip_schema
     from picojoule.hardware.spec import chips, load_chip
     from picojoule.mapping.mapping import parse as parse_mapping
+    from picojoule.neardata.answer import near_data
     from picojoule.platforms.calibrate import calibrate_file as calibrate
     from picojoule.platforms.device import devices, load_device
     from picojoule.platforms.fpga import predict_fpga

@@ -112,6 +112,17 @@ def nanometres(text: str | None, option: str) -> float | None:
     return float(match[1])
 
 
+def fraction(text: str, option: str) -> float:
+    """A number above 0, up to 1."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number <= 1:
+        raise SpecError(f"{text!r} is no fraction", where=option, hint="write a number above 0, up to 1, such as 0.25")
+    return number
+
+
 def words(text: str, nothing: str = "") -> tuple[str, ...]:
     """`a, b` -> ("a", "b"); the word `nothing` stands for an empty list."""
     found = tuple(w.strip() for w in text.split(",") if w.strip())

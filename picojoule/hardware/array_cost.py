@@ -24,7 +24,7 @@ from picojoule.hardware.chip import Axis, Compute, FanOut, Group, Memory
 from picojoule.hardware.converters import isaac_adc, survey_adc_pj, survey_adc_um2
 from picojoule.hardware.estimate import exactly
 from picojoule.hardware.in_memory import Array
-from picojoule.hardware.technology import scale_area, scale_energy
+from picojoule.hardware.technology import COARSEST_NM, FINEST_NM, nominal_voltage, scale_area, scale_energy
 
 WIRE_FF_PER_UM = 0.2
 GATE_FF_PER_UM = 1.0  # of transistor width, whatever the node (recalled)
@@ -175,14 +175,20 @@ def _column_parts(array: Array, weight_bits: int, input_bits: int) -> list[tuple
 
 
 def adc_pj(array: Array) -> float:
-    """One conversion."""
+    """One conversion: a stated one, ISAAC's, or the survey's at the usual supply of the node, times the square of the array's."""
     adc = array.adc
     assert adc is not None
     if adc.kind == "isaac":
         return isaac_adc(adc.bits, array.technology_nm)["convert"].value
     if adc.kind == "stated":
         return _stated(array, adc.convert_pj + (adc.bits + 1) * adc.step_pj, float)
-    return survey_adc_pj(adc.bits, max(1e3, adc.rate_hz), max(7.0, array.technology_nm))
+    nominal = survey_adc_pj(adc.bits, max(1e3, adc.rate_hz), max(7.0, array.technology_nm))
+    return nominal * (array.voltage_v / _usual_v(array.technology_nm)) ** 2
+
+
+def _usual_v(technology_nm: float) -> float:
+    """The supply that survey converters of the node have; outside the table that of its end."""
+    return nominal_voltage(min(max(technology_nm, FINEST_NM), COARSEST_NM))
 
 
 def _mac_parts(array: Array, weight_bits: int, slices: int) -> list[tuple[str, float]]:
@@ -208,8 +214,9 @@ def cell_pj(array: Array, weight: float) -> float:
     if cell.kind == "resistive":
         on, off = cell.on_siemens or 0.0, cell.off_siemens or 0.0  # both known, as are voltage and pulse: see Cell
         return (cell.read_v or 0.0) ** 2 * (off + (on - off) * weight) * (cell.pulse_s or 0.0) * 1e12
-    assert cell.capacitance_ff is not None
-    return cell.capacitance_ff * 1e-3 * (cell.read_v or array.voltage_v) ** 2 * weight
+    volts = cell.read_v or array.voltage_v
+    full = line_pj(array, 1, volts) if cell.capacitance_ff is None else cell.capacitance_ff * 1e-3 * volts**2
+    return full * weight
 
 
 def _write_pj(array: Array, weight_bits: int) -> float | None:
@@ -222,7 +229,7 @@ def _write_pj(array: Array, weight_bits: int) -> float | None:
 # Area -----------------------------------------------------------------------------------------------------------------------
 def area_parts(array: Array) -> dict[str, float]:
     """um2 by part of one array. Modelled parts: ISAAC's 1 b drivers and shift-adders (32 nm), full adders of 4.5 um2 at 45 nm
-    (Horowitz), registers of 5.98 um2 a bit at 40 nm (Aladdin), ADCs by their model."""
+    (Horowitz), buffers of 0.128 um2 a bit at 32 nm (ISAAC's input buffer), ADCs by their model."""
     nm, bits = array.technology_nm, array.weight_bits
     row = array.row_um2 if array.row_um2 is not None else scaled_um2(0.166, 32, nm)
     converters = math.ceil(array.columns / array.adc.columns) if array.adc else 0
@@ -232,7 +239,7 @@ def area_parts(array: Array) -> dict[str, float]:
         "cells": array.rows * array.columns * cell_um2(array),
         "ADC": converters * adc_um2(array), "row drivers": array.rows * row, "columns": array.columns * column,
         "shift and add": (converters or array.outputs(bits)) * scaled_um2(60, 32, nm),
-        "buffers": buffers * scaled_um2(5.98, 40, nm), "fixed": array.fixed_um2,
+        "buffers": buffers * scaled_um2(0.128, 32, nm), "fixed": array.fixed_um2,
     }  # fmt: skip
     if array.cell.kind == "digital":
         lanes = array.inputs_summed * array.outputs(bits)

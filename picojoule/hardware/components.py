@@ -30,7 +30,7 @@ __all__ = ["Component", "Estimate", "component", "component_names", "evaluate", 
 Model = Callable[..., dict[str, Estimate]]
 _SUFFIXES = {"_bits": "size", "_nm": "length", "_mm": "length", "_v": "voltage", "_hz": "frequency"}
 _BUILT_IN = ("picojoule.hardware.storage", "picojoule.hardware.logic", "picojoule.hardware.wires",
-             "picojoule.hardware.converters")
+             "picojoule.hardware.converters", "picojoule.hardware.dram")
 _GROUP = "picojoule.components"
 
 

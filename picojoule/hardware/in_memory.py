@@ -25,7 +25,8 @@ class Cell:
     """One storage cell, with what it does during a read.
 
     resistive (ReRAM, PCM, STT-MRAM): conductances between `off_siemens` and `on_siemens` siemens, read at `read_v` for `pulse_s`.
-    charge (SRAM with a capacitor or a discharging bit line): `capacitance_ff` switched by `read_v` (default: the supply).
+    charge (SRAM with a capacitor or a discharging bit line): `capacitance_ff` switched by `read_v` (default: the supply); without
+    it the cell's own piece of the bit line, fully discharged: an upper bound for cells that discharge it a little.
     digital (SRAM with a gate and adders): no analog value.
     """
 
@@ -60,7 +61,7 @@ class Cell:
             if not (self.on_siemens or 0) > (self.off_siemens or 0):
                 raise SpecError(f"the cell conducts {self.on_siemens:g} S on and {self.off_siemens:g} S off",
                                 hint="on conducts better than off")
-        if self.kind == "charge":
+        if self.capacitance_ff is not None:
             _positive("cell capacitance", self.capacitance_ff, "fF")
 
     @property

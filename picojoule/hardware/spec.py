@@ -162,7 +162,7 @@ class _Reader:
         with self._at(path):
             return Memory(m.name, m.size, m.word, numbers["read"], numbers["write"], keeps, m.may_keep, self._ports(m, path),
                           m.double_buffered, numbers["leakage"], numbers["area"], kind, numbers.source, numbers.sources,
-                          self.spec.inferences_per_load, self._formats(m, path), tuple(m.skips.items()), tuple(m.gates.items()))
+                          self._loads_serve(path), self._formats(m, path), tuple(m.skips.items()), tuple(m.gates.items()))
 
     def _formats(self, m: MemorySpec, path: Path) -> tuple[tuple[str, Format], ...]:
         out = []
@@ -181,6 +181,18 @@ class _Reader:
             block = block[step]  # type: ignore[index]
         assert isinstance(block, dict)
         return block
+
+    def _loads_serve(self, path: Path) -> float:
+        """Only what lies outside the innermost memory of weights is passed once a load: the MACs read that one each time."""
+        if self.spec.levels[-1].array is not None:
+            return self.spec.inferences_per_load
+
+        def may_hold(m: MemorySpec) -> bool:
+            return "weight" in m.may_keep or "weight" in (m.keeps if m.keeps is not None else () if m.may_keep else ROLES)
+
+        memories = [(i, m) for i, x in enumerate(self.spec.levels) for m in (x.memory, *(x.peers or ())) if m is not None]
+        innermost = max((i for i, m in memories if may_hold(m)), default=0)
+        return self.spec.inferences_per_load if int(path[1]) < innermost else 1.0
 
     def _ports(self, m: MemorySpec, path: Path) -> tuple[Port, ...]:
         band = m.bandwidth
@@ -206,7 +218,7 @@ class _Reader:
                                 f)
         with self._at(path):
             return FanOut(f.name, axes, f.multicast, f.reduction, f.links, numbers["transfer"], f.word,
-                          numbers.source, numbers.sources, self.spec.inferences_per_load, f.waits)
+                          numbers.source, numbers.sources, self._loads_serve(path), f.waits)
 
     def _compute(self, c: ComputeSpec, path: Path) -> Compute:
         bits, number = c.operands

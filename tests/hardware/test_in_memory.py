@@ -110,6 +110,6 @@ def test_impossible_arrays_give_one_clear_error(change: dict[str, Any], problem:
 def test_a_resistive_cell_without_a_read_and_a_capacitor_of_nothing_are_refused() -> None:
     with pytest.raises(SpecError, match="a resistive cell needs g_on"):
         Cell(kind="resistive", area_f2=16)
-    with pytest.raises(SpecError, match="cell capacitance is unknown"):
-        Cell(kind="charge", area_f2=16)
+    with pytest.raises(SpecError, match="cell capacitance is 0 fF"):
+        Cell(kind="charge", area_f2=16, capacitance_ff=0.0)
     assert SRAM.levels == 2

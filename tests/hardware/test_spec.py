@@ -89,7 +89,8 @@ BAD = [
     ("size: 64 B", "size: 64 B, bandwidth: {shared: 8 b/cycle, read: 8 b/cycle}", "13:47", "shared excludes read and write",
      "give shared alone, or read and write"),
     ("size: 64 B", "size: 64 B, class: sarm", "13:43", "unknown component 'sarm'",
-     "did you mean 'sram'? known: adc, adder, dram, mac, multiplier, register, register_file, router, sram, wire"),
+     "did you mean 'sram'? known: adc, adder, dram, mac, memory_technology, multiplier, register, register_file, router, sram, "
+     "wire"),
     ("size: 64 B", "size: 64 B, class: sram", "13:43", "component sram needs 'technology'",
      "state it in the class, or as the chip's technology"),
     ("size: 64 B", "size: 64 B, class: {name: sram, technology: 45}", "13:43", "'45' has no unit",
