@@ -82,6 +82,20 @@ def bits(text: str | None) -> int | str | dict[str, int | str] | None:
     return out
 
 
+def one_width(text: str | None) -> int | None:
+    """`8` -> 8: one width for every tensor."""
+    given = bits(text)
+    if isinstance(given, dict | str):
+        raise SpecError(f"{text!r}: one width for every tensor is needed", where="--bits", hint="such as --bits 8")
+    return given
+
+
+def nothing(value: object, option: str, why: str) -> None:
+    """An option that does not go with the others."""
+    if value is not None:
+        raise SpecError(f"it does not go with the other options: {why}", where=option, hint="leave it out")
+
+
 def dims(pairs: Iterable[str]) -> dict[str, int]:
     """`seq=128`, any number of times -> {"seq": 128}."""
     out: dict[str, int] = {}
@@ -100,6 +114,20 @@ def positive(number: int | None, option: str) -> int | None:
     if number is not None and number < 1:
         raise SpecError(f"{number} is too small", where=option, hint="give 1 or more")
     return number
+
+
+def span(text: str | None, option: str) -> tuple[float, float] | None:
+    """`5..16` -> (5, 16); one number is both ends."""
+    if text is None:
+        return None
+    ends = text.split("..")
+    try:
+        low, high = float(ends[0]), float(ends[-1])
+    except ValueError:
+        low = high = math.nan
+    if len(ends) > 2 or not (math.isfinite(low) and math.isfinite(high)):
+        raise SpecError(f"{text!r} is no range", where=option, hint="such as 2016..2020, or one number")
+    return low, high
 
 
 def nanometres(text: str | None, option: str) -> float | None:

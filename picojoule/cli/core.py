@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -35,6 +35,7 @@ from picojoule.cli.shared import (
     read_network,
 )
 from picojoule.errors import PicojouleError
+from picojoule.report import advice as report_advice
 from picojoule.report import prediction, show
 
 
@@ -126,10 +127,23 @@ def explain(
     dim: Dims = None,
     bits: Bits = None,
     phase: Phase = None,
+    advice: Annotated[bool, typer.Option("--advice", help="what limits each layer, what every single change gains")] = False,
     as_json: Json = False,
 ) -> None:
-    """Where each number of the mapped layers comes from."""
+    """Where each number of the mapped layers comes from; --advice: what limits them, and which change helps most."""
     goal = options.objective(objective, None)
+    if advice:
+        options.nothing(mapping, "--mapping", "advice is about the best mapping")
+        size, width = options.positive(batch, "--batch") or 1, options.one_width(bits)
+
+        def load(n: int, b: int) -> Any:
+            network = read_network(model, n if n != 1 else None, dim, str(b), False, phase)
+            return network if layer is None else show.some_layers(network, layer)
+
+        with show.progress() as progress:
+            given = picojoule.advise(load, picojoule.load_chip(on), goal, batch=size, bits=width, progress=progress)
+        report_advice.shown(given, as_json)
+        return
     chip, network = picojoule.load_chip(on), read_network(model, batch, dim, bits, False, phase)
     if mapping is not None:
         chosen = show.one_layer(network, layer)

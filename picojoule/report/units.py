@@ -6,7 +6,7 @@ import math
 
 _ENERGY = ((1e12, "J"), (1e9, "mJ"), (1e6, "µJ"), (1e3, "nJ"), (1.0, "pJ"), (1e-3, "fJ"))
 _TIME = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"), (1e-12, "ps"))
-_PLAIN = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
+_PLAIN = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
 _EDP = ((1.0, "J·s"), (1e-3, "mJ·s"), (1e-6, "µJ·s"), (1e-9, "nJ·s"), (1e-12, "pJ·s"), (1e-15, "fJ·s"), (1e-18, "aJ·s"))
 
 
@@ -59,7 +59,8 @@ def figures(x: float, digits: int = 4) -> str:
 
 def unit_for(largest: float, kind: str) -> tuple[float, str]:
     """One (divisor, unit) for a column whose largest value is `largest`: every row then has the unit of the header."""
-    table = {"energy": _ENERGY, "time": _TIME, "edp": _EDP, "count": _PLAIN, "share": ((0.01, "%"),)}[kind]
+    table = {"energy": _ENERGY, "time": _TIME, "edp": _EDP, "count": _PLAIN, "share": ((0.01, "%"),),
+             "efficiency": tuple((d, f"{u}op/J") for d, u in _PLAIN)}[kind]
     return next(((d, u) for d, u in table if abs(largest) >= d), table[-1])
 
 
