@@ -155,11 +155,13 @@ def _verdict(a: Answer, misses: Sequence[Miss]) -> Verdict:
 def _ruled_out(m: MappedChip, network: Network, limits: Limits, batch: int) -> tuple[Miss, ...]:
     """Limits that no mapping on this chip can meet: latency by the peak and by the off-chip ports, energy by MACs and tensors."""
     chip = m.chip
+    if chip.sparse:  # zeros may save what these bounds count
+        return ()
     rate = sum(p.bits_per_cycle for p in chip.dram.ports) / 8 * chip.clock_hz
     latency = energy = 0.0
     for layer, count in distinct(network):
         moved = compulsory_bytes(layer)
-        latency += count * max(layer.macs / peak_macs_per_s(chip), moved / rate if rate else 0.0)
+        latency += count * max(layer.macs / peak_macs_per_s(chip, layer), moved / rate if rate else 0.0)
         words = min(chip.dram.read_pj or 0.0, chip.dram.write_pj or 0.0)
         energy += count * (layer.macs * (chip.compute.energy_pj(layer)) + words * sum(
             layer.elements(t) * chip.dram.accesses_per_word(t.bits) for t in layer.tensors))

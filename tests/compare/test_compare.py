@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 import picojoule
 from picojoule.errors import SpecError
 from tests.cli.run import pj
+from tests.conftest import chromium
 
 MACHINES = "eyeriss,tpu-v1,nvdla-small-like,h100_sxm,epyc_7742,tpu_v1,haswell-e5-2699v3,stm32l4r5"
 GEMM = "gemm:M=16,N=64,K=64"
@@ -86,3 +88,21 @@ def test_the_page_is_self_contained(tmp_path: Path) -> None:
     assert code == 0 and str(page) in out
     text = page.read_text(encoding="utf-8")
     assert "http" not in text.replace("http://www.w3.org/2000/svg", "") and "<script" not in text
+
+
+def test_a_preset_without_real_energies_says_so() -> None:
+    (a,) = picojoule.compare_network(GEMM, ["simple3"], flips=()).answers
+    assert any("not to be compared with hardware" in n for n in a.notes)
+
+
+@pytest.mark.browser
+def test_the_page_renders_within_its_width(tmp_path: Path) -> None:
+    page, dump = tmp_path / "c.html", "document.title=document.documentElement.scrollWidth"
+    code, _, err = pj("compare", GEMM, "--on", "h100_sxm,epyc_7742,tpu_v1,l4", "--flips", "none", "--html", page)
+    assert code == 0, err
+    measured = page.read_text(encoding="utf-8").replace("</body>", f"<script>{dump}</script></body>")
+    (tmp_path / "m.html").write_text(measured, encoding="utf-8")
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--dump-dom",
+             f"--user-data-dir={tmp_path / 'profile'}", "--window-size=1280,2000"]
+    run = subprocess.run([str(chromium()), *flags, f"file://{tmp_path / 'm.html'}"], capture_output=True, text=True, timeout=120)
+    assert "<title>1280</title>" in run.stdout or "<title>1265</title>" in run.stdout, "wider than the window"

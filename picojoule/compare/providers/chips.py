@@ -12,6 +12,7 @@ from picojoule.hardware.spec import chips, load_chip
 from picojoule.published.platform import DATA, platform, rows
 from picojoule.search.network import map_network
 from picojoule.search.result import LayerResult, NetworkLayer, NetworkResult
+from picojoule.workload.layer import Layer
 from picojoule.workload.network import Network
 
 NOT_REAL = {  # presets for experiments: their energies are chosen or normalised, so they stand for no hardware
@@ -48,7 +49,7 @@ class MappedChip:
     def mapped(self, network: Network, ask: Ask, progress: Progress | None = None) -> NetworkResult:
         """The mapped network itself; Declined where it does not fit."""
         widest = ask.bits or self.native_bits
-        if widest > self.chip.compute.bits:
+        if widest > self.chip.compute.bits and self.chip.compute.speed == "fixed":
             raise Declined(f"{self.name}: its MACs take {self.chip.compute.bits} b, not {widest} b", hint="ask for fewer bits")
         try:
             return map_network(network, self.chip, ask.objective, jobs=ask.jobs, cache=ask.cache, time_limit=ask.time_limit_s,
@@ -65,6 +66,7 @@ def answer(result: NetworkResult, ask: Ask) -> Answer:
     own, published = result.layers[0].result.cost.area_um2, published_area(chip.name)
     area = own * 1e-6 if own is not None else published[0] if published else None
     bits = ask.bits or chip.compute.bits
+    peak = max(peak_macs_per_s(chip, x.result.layer) for x in result.layers)
     notes = [] if bits == chip.compute.bits else [f"{bits} b operands on {chip.compute.bits} b MACs: words shrink, MACs do not"
                                                   if chip.compute.scaling == "none" else f"MAC energy scaled to {bits} b"]
     if chip.name in NOT_REAL:
@@ -74,7 +76,7 @@ def answer(result: NetworkResult, ask: Ask) -> Answer:
     return Answer(
         machine=chip.name, kind="chip, mapped", model=result.model, batch=ask.batch, bits=bits, precision=f"{bits} b",
         layers=layers, latency_s=result.latency_s, energy_pj=result.energy_pj, offchip_pj=dram, offchip_inside=True,
-        offchip_bytes=sum(x.offchip_bytes or 0.0 for x in layers), peak_macs_per_s=peak_macs_per_s(chip),
+        offchip_bytes=sum(x.offchip_bytes or 0.0 for x in layers), peak_macs_per_s=peak,
         area_mm2=area, technology_nm=chip.technology_nm, evidence="modelled",
         scope="chip", gap=result.gap, sources=_sources(chip, result, ask), notes=tuple(notes),
     )  # fmt: skip
@@ -91,8 +93,9 @@ def published_area(preset: str) -> tuple[float, str] | None:
     return None
 
 
-def peak_macs_per_s(chip: Chip) -> float:
-    return chip.pes * chip.compute.macs_per_cycle * chip.clock_hz
+def peak_macs_per_s(chip: Chip, layer: Layer) -> float:
+    """MACs a second of all units at the operand widths of the layer."""
+    return chip.pes * chip.compute.per_cycle(layer) * chip.clock_hz
 
 
 def _layer(x: NetworkLayer, chip: Chip) -> LayerAnswer:
@@ -100,7 +103,7 @@ def _layer(x: NetworkLayer, chip: Chip) -> LayerAnswer:
     return LayerAnswer(
         name=x.names[0], count=x.count, macs=x.count * cost.macs, latency_s=x.count * cost.latency_s,
         energy_pj=x.count * cost.energy_pj, offchip_bytes=x.count * dram_bytes(x.result),
-        utilization=cost.macs / (cost.latency_s * peak_macs_per_s(chip)), bound_by=cost.bound_by,
+        utilization=cost.macs / (cost.latency_s * peak_macs_per_s(chip, x.result.layer)), bound_by=cost.bound_by,
     )  # fmt: skip
 
 
@@ -108,7 +111,9 @@ def dram_bytes(result: LayerResult) -> float:
     """Bytes that one occurrence reads from and writes to the outermost memory."""
     dram = result.chip.dram.name
     bits = {t.name: t.bits for t in result.layer.tensors}
-    return sum(c.count * bits[c.tensor] for c in result.cost.contributions if c.component == dram and c.tensor) / 8
+    rows = [c for c in result.cost.contributions if c.component == dram and c.tensor]
+    words = sum(c.count * bits[c.tensor] for c in rows if c.action in ("read", "write"))
+    return (words + sum(c.count for c in rows if c.action.startswith("metadata"))) / 8  # metadata is counted in bits
 
 
 def _dram_pj(result: LayerResult) -> float:
@@ -125,7 +130,8 @@ def _sources(chip: Chip, result: NetworkResult, ask: Ask) -> tuple[tuple[str, st
         ("off-chip energy", f"accesses of {chip.dram.name} x its price: {chip.dram.source or chip.source}"),
         ("latency", "sum over layers of the slowest of compute and every memory port, ideal double buffering"),
         ("off-chip bytes", f"words read from and written to {chip.dram.name}; every tensor of every layer starts and ends there"),
-        ("peak", f"{chip.pes:,} MACs x {chip.compute.macs_per_cycle:g} a cycle x {chip.clock_hz / 1e6:g} MHz"),
+        ("peak", f"{chip.pes:,} MACs x {chip.compute.per_cycle(result.layers[0].result.layer):g} a cycle x "
+                 f"{chip.clock_hz / 1e6:g} MHz"),
         ("area", published[1] if published else "memories and MACs of the chip file; not stated where one of them has no area"),
         ("utilization", "MACs / (latency x peak)"),
     )  # fmt: skip
