@@ -245,12 +245,13 @@ def predict(device: Device, kernels: Sequence[Kernel], unseen: np.ndarray) -> tu
     """Predictions of measured kernels on a device; `unseen` marks those that had no part in its fit."""
     w = ways_of(kernels, device)
     hot, cold = estimates(w, device, device.parameters), seconds(w, device, device.parameters, cold=True)
+    host = host_bound(kernels, device)
     return tuple(
         Prediction(
             name=k.name,
             group=k.group,
             seen=not unseen[i],
-            hot_s=float(hot.hot_s[i]),
+            hot_s=float(max(hot.hot_s[i], host[i])),
             measured_hot_s=k.hot_s,
             cold_s=float(cold[i]),
             measured_cold_s=k.cold_s,
@@ -279,11 +280,12 @@ class _Part:
         self.meta = measurements.meta
         self.ways = ways_of(kernels, self.device)
         self.hot = np.array([k.hot_s for k in kernels])
+        self.host = host_bound(kernels, self.device)
         self.energy = np.array([np.nan if k.energy_j is None else k.energy_j for k in kernels])
 
     def fit(self, free: Sequence[str]) -> Parameters:
         """Latencies first, then the energies at the model's own latencies."""
-        p = _fit_latency(self.ways, self.hot, self.device, [n for n in free if n not in ENERGY])
+        p = _fit_latency(self.ways, self.hot, self.host, self.device, [n for n in free if n not in ENERGY])
         return _fit_energy(self.ways, self.energy, replace(self.device, parameters=p), [n for n in free if n in ENERGY])
 
     def feels(self, p: Parameters, name: str) -> int:
@@ -293,7 +295,7 @@ class _Part:
             e = [estimates(self.ways, self.device, x).energy_j for x in (more, p)]
             known = np.isfinite(self.energy)
         else:
-            e = [seconds(self.ways, self.device, x) for x in (more, p)]
+            e = [np.maximum(seconds(self.ways, self.device, x), self.host) for x in (more, p)]
             known = np.ones(len(self.hot), bool)
         return int((np.abs(np.log(e[0] / e[1])[known]) >= 0.1 * np.log(1.05)).sum())
 
@@ -344,11 +346,16 @@ def _fitted(part: _Part, p: Parameters, free: Sequence[str], why: Mapping[str, s
     )
 
 
-def _fit_latency(w: Ways, hot: np.ndarray, device: Device, free: Sequence[str]) -> Parameters:
+def host_bound(kernels: Sequence[Kernel], device: Device) -> np.ndarray:
+    """The least seconds between two calls of each kernel: on a GPU, calls submitted one by one are no closer than `eager_s`."""
+    return np.array([device.eager_s if k.hot_mode == "eager" and device.kind == "gpu" else 0.0 for k in kernels])
+
+
+def _fit_latency(w: Ways, hot: np.ndarray, host: np.ndarray, device: Device, free: Sequence[str]) -> Parameters:
     """The free parameters that bring the hot latencies of the kernels closest, in log space."""
 
     def residuals(p: Parameters) -> np.ndarray:
-        return np.asarray(np.log(seconds(w, device, p) / hot))
+        return np.asarray(np.log(np.maximum(seconds(w, device, p), host) / hot))
 
     return _least_squares(residuals, device, free)
 

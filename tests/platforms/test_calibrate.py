@@ -205,3 +205,12 @@ def test_a_type_that_the_data_sheet_lacks_is_taken_from_the_file_and_said(file: 
     c = calibrate(file, bare, repeats=2)
     assert "peak of fp8 taken as 1.25 times its fastest fitted kernel" in c.device.source
     assert Score.of([p.error for p in c.held_out]).mean <= 0.15  # type: ignore[union-attr]
+
+
+def test_calls_that_a_host_submits_one_by_one_are_no_closer_than_it_can(file: Measurements) -> None:
+    from picojoule.platforms.calibrate import predict
+
+    device = load_device("h100")
+    eager = tuple(replace(k, hot_mode="eager") for k in file.kernels)
+    graph, alone = (predict(device, kernels, np.ones(82, bool)) for kernels in (file.kernels, eager))
+    assert all(a.hot_s == max(g.hot_s, device.eager_s) for g, a in zip(graph, alone, strict=True))
