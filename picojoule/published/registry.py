@@ -13,7 +13,7 @@ from picojoule.published.experiment import Experiment, Progress, Reproduction, r
 
 @cache
 def experiments() -> dict[str, Experiment]:
-    """Name -> experiment, in the order of names."""
+    """Name -> experiment, in the order of names. A module has one EXPERIMENT, or several EXPERIMENTS."""
     modules = [import_module(f"{folder.__name__}.{m.name}") for m in pkgutil.iter_modules(folder.__path__)]
     found = [e for m in modules for e in (m.EXPERIMENTS if hasattr(m, "EXPERIMENTS") else (m.EXPERIMENT,))]
     return {e.name: e for e in sorted(found, key=lambda e: e.name)}
