@@ -9,7 +9,7 @@ import typer
 
 import picojoule
 from picojoule import options
-from picojoule.cli.shared import Json, app
+from picojoule.cli.shared import Html, Json, app
 from picojoule.report import show
 from picojoule.report import statistics as shown
 
@@ -22,10 +22,12 @@ def statistics(
     scale: Annotated[float, typer.Option("--scale", metavar="X", help="multiply the data, such as 0.00392 for bytes")] = 1.0,
     batch: Annotated[int, typer.Option("--batch", metavar="N", help="samples run together")] = 32,
     save: Annotated[Path | None, typer.Option("--save", metavar="FILE", help="write the densities as JSON")] = None,
+    html: Html = None,
     as_json: Json = False,
 ) -> None:
     """Zeros, range, entropy and run-length ratio of every layer's tensors, from a real run of MODEL on DATA."""
     count, size, place = options.positive(limit, "--limit"), options.positive(batch, "--batch") or 32, options.place_for(save)
+    page = options.place_for(html)
     with show.progress() as progress:
         found = picojoule.statistics(model, data, limit=count, scale=scale, batch=size, progress=progress)
-    shown.statistics(found, as_json, place)
+    shown.statistics(found, as_json, place, page)

@@ -11,14 +11,17 @@ from rich.console import RenderableType
 
 from picojoule import options
 from picojoule.report import show, tables
+from picojoule.report.statistics_page import statistics_page
 from picojoule.workload.statistics import Statistics, Tally
 
 STEPS = " ▁▂▃▄▅▆▇█"
 SHOWN_BINS = 16
 
 
-def statistics(found: Statistics, as_json: bool, save: Path | None) -> None:
-    """A table of every tensor; the densities go to `save`."""
+def statistics(found: Statistics, as_json: bool, save: Path | None, page: Path | None = None) -> None:
+    """A table of every tensor; the densities go to `save`, the histograms to `page`."""
+    if page is not None:
+        options.write_text(page, statistics_page(found))
     if save is not None:
         options.write_text(save, json.dumps(found.densities(), indent=1) + "\n")
     if as_json:
@@ -27,6 +30,8 @@ def statistics(found: Statistics, as_json: bool, save: Path | None) -> None:
         show.print_parts(*_parts(found))
     if save is not None:
         print(f"densities: {save}", file=sys.stderr if as_json else sys.stdout)
+    if page is not None:
+        print(f"report: {page.resolve()}", file=sys.stderr if as_json else sys.stdout)
 
 
 def _parts(found: Statistics) -> list[RenderableType]:
