@@ -44,6 +44,8 @@ _HOME = {
     "which": "picojoule.compare.which",
     "Limits": "picojoule.compare.limits",
     "near_data": "picojoule.neardata.answer",
+    "array_accuracy": "picojoule.neardata.study",
+    "sensor_modes": "picojoule.neardata.study",
     "reproduce": "picojoule.published.registry",
     "experiments": "picojoule.published.registry",
     "calibrate": "picojoule.platforms.calibrate:calibrate_file",
@@ -62,6 +64,7 @@ __all__ = [
     "PicojouleError",
     "__version__",
     "advise",
+    "array_accuracy",
     "best_mapping",
     "calibrate",
     "ceilings",
@@ -88,6 +91,7 @@ __all__ = [
     "profile",
     "remeasure",
     "reproduce",
+    "sensor_modes",
     "statistics",
     "sweep",
     "systolic",
@@ -113,6 +117,7 @@ if TYPE_CHECKING:
     from picojoule.hardware.spec import chips, load_chip
     from picojoule.mapping.mapping import parse as parse_mapping
     from picojoule.neardata.answer import near_data
+    from picojoule.neardata.study import array_accuracy, sensor_modes
     from picojoule.platforms.calibrate import calibrate_file as calibrate
     from picojoule.platforms.device import devices, load_device
     from picojoule.platforms.fpga import predict_fpga

@@ -109,6 +109,17 @@ def dims(pairs: Iterable[str]) -> dict[str, int]:
     return out
 
 
+def decimals(text: str, option: str) -> list[float]:
+    """`0,0.05,0.1` -> [0.0, 0.05, 0.1]."""
+    try:
+        found = [float(part) for part in text.split(",")]
+    except ValueError:
+        found = []
+    if not found or not all(math.isfinite(v) for v in found):
+        raise SpecError(f"{text!r} is no list of numbers", where=option, hint="write them with commas between, such as 0,0.05")
+    return found
+
+
 def positive(number: int | None, option: str) -> int | None:
     """The number itself if it is 1 or more."""
     if number is not None and number < 1:

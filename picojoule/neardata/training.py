@@ -1,0 +1,150 @@
+"""Training of small classifiers, and fine-tuning that knows the array's noise.
+
+Noise-aware: each batch sees weights quantised and disturbed as one chip's would be, and the gradient passes straight through to
+the clean ones (Joshi et al., Nature Communications 11, 2020, for PCM). Batches, seeds and epochs are stated; nothing is hidden.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils import parametrize
+
+from picojoule.errors import unknown_name
+from picojoule.hardware.in_memory import Array
+from picojoule.neardata.noise import Noise
+from picojoule.neardata.slices import weight_range
+from picojoule.workload.labelled import Labelled
+
+Progress = Callable[[int, int, str], None]
+
+
+def _small(side: int, classes: int) -> nn.Module:
+    """Two convolutions and two dense layers: 8x8 digits."""
+    return nn.Sequential(
+        nn.Conv2d(1, 16, 3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(16, 32, 3, padding=1),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(32 * (side // 2) ** 2, 64),
+        nn.ReLU(),
+        nn.Linear(64, classes),
+    )
+
+
+def _lenet(side: int, classes: int) -> nn.Module:
+    """LeNet-5 with ReLU and max pooling: 28x28 images."""
+    return nn.Sequential(
+        nn.Conv2d(1, 6, 5, padding=2),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(6, 16, 5),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(16 * (side // 4 - 2) ** 2, 120),
+        nn.ReLU(),
+        nn.Linear(120, 84),
+        nn.ReLU(),
+        nn.Linear(84, classes),
+    )
+
+
+NETS: dict[str, Callable[[int, int], nn.Module]] = {"small": _small, "lenet5": _lenet}
+
+
+def network(name: str, data: Labelled, seed: int = 0) -> nn.Module:
+    """An untrained net for the data's images."""
+    if name not in NETS:
+        raise unknown_name("small network", name, NETS)
+    torch.manual_seed(seed)
+    return NETS[name](data.train_images.shape[-1], data.classes)
+
+
+def train(
+    module: nn.Module,
+    data: Labelled,
+    *,
+    epochs: int,
+    seed: int = 0,
+    rate: float = 2e-3,
+    batch: int = 128,
+    progress: Progress = lambda *_: None,
+) -> nn.Module:
+    """The module, trained in place by Adam with a cosine schedule, in evaluation mode."""
+    torch.manual_seed(seed)
+    images, labels = torch.from_numpy(data.train_images), torch.from_numpy(data.train_labels)
+    steps = epochs * math.ceil(len(images) / batch)
+    optimiser = torch.optim.Adam(module.parameters(), lr=rate)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
+    module.train()
+    for epoch in range(epochs):
+        progress(epoch, epochs, "epochs")
+        for part in torch.randperm(len(images)).split(batch):
+            optimiser.zero_grad()
+            F.cross_entropy(module(images[part]), labels[part]).backward()
+            optimiser.step()
+            schedule.step()
+    return module.eval()
+
+
+def weight_sigma(array: Array, weight_bits: int, noise: Noise) -> float:
+    """Standard deviation of a programmed weight in units of its least step, from that of a cell, slices taken together.
+
+    sigma * (2^c - 1) * sqrt(sum of squares of the slices' scales), sqrt(2) times that where a weight is the difference of a pair.
+    """
+    c, n = array.cell.bits, array.weight_slices(weight_bits)
+    slices = math.sqrt(sum(4.0 ** (c * i) for i in range(n)))
+    return noise.program_sigma * ((1 << c) - 1) * slices * (math.sqrt(2) if array.weights == "differential" else 1.0)
+
+
+class _Disturbed(nn.Module):
+    """A weight as a chip would hold it: quantised per output channel, noise drawn anew at every use; identity to gradients."""
+
+    def __init__(self, most: int, sigma: float) -> None:
+        super().__init__()
+        self.most, self.sigma = most, sigma
+
+    def forward(self, w: Tensor) -> Tensor:
+        step = w.detach().abs().flatten(1).amax(1).clamp_min(1e-12).view(-1, *[1] * (w.dim() - 1)) / self.most
+        held = torch.round(w.detach() / step) * step
+        if self.training:
+            held = held + self.sigma * step * torch.randn_like(w)
+        return w + (held - w).detach()
+
+
+def fine_tune(
+    module: nn.Module,
+    data: Labelled,
+    array: Array,
+    noise: Noise,
+    *,
+    epochs: int = 10,
+    seed: int = 0,
+    rate: float = 1e-3,
+    weight_bits: int | None = None,
+    progress: Progress = lambda *_: None,
+    **more: Any,
+) -> nn.Module:
+    """A copy of the module, trained on with the array's weight noise in every batch."""
+    bits = weight_bits or array.weight_bits
+    tuned = copy.deepcopy(module)
+    made = _Disturbed(weight_range(array, bits)[1], weight_sigma(array, bits, noise))
+    layers = [m for m in tuned.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+    for layer in layers:
+        parametrize.register_parametrization(layer, "weight", copy.deepcopy(made))
+    train(tuned, data, epochs=epochs, seed=seed, rate=rate, progress=progress, **more)
+    for layer in layers:
+        original = layer.parametrizations.weight.original.detach().clone()
+        parametrize.remove_parametrizations(layer, "weight", leave_parametrized=False)
+        with torch.no_grad():
+            layer.weight.copy_(original)
+    return tuned
