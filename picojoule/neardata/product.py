@@ -99,7 +99,7 @@ def _column(x: np.ndarray, cells: np.ndarray, loaded: Loaded, rng: np.random.Gen
 
 def convert(sums: np.ndarray, r: Readout) -> np.ndarray:
     """The sums as an ADC sees them: cut to its range, rounded to its step. Zero is a code."""
-    codes = np.rint(np.clip(sums, r.low, r.high) / r.step)
+    codes = np.rint(np.clip(sums, r.low, r.top) / r.step)
     return codes * r.step
 
 

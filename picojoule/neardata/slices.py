@@ -10,6 +10,7 @@ sum x s = 2 sum x t - sum x, with sum x known.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -92,7 +93,11 @@ def _digit(x: np.ndarray, i: int, bits: int) -> np.ndarray:
 
 @dataclass(frozen=True, slots=True)
 class Readout:
-    """What one conversion tells apart: sums from `low` to `high` in `levels` steps. Lossless where a step is at most one."""
+    """What one conversion tells apart: `levels` codes from `low` on, `step` apart, saturating at `top`.
+
+    Steps are powers of two, so that codes go together by shifts and rounding has no bias; sums are integers, so that none is
+    finer than one. The top code may saturate: a range of 16 in 16 codes is read up to 15.
+    """
 
     low: float
     high: float
@@ -100,8 +105,18 @@ class Readout:
 
     @property
     def step(self) -> float:
-        """Distance of two codes in units of the least sum; never below one, since sums are integers."""
-        return max(1.0, (self.high - self.low) / (self.levels - 1))
+        """Distance of two codes, in units of the least sum."""
+        return 2.0 ** max(0, math.ceil(math.log2((self.high - self.low) / self.levels))) if self.high > self.low else 1.0
+
+    @property
+    def top(self) -> float:
+        """The largest sum that is told from larger ones."""
+        return min(self.high, self.low + self.step * (self.levels - 1))
+
+    @property
+    def lossless(self) -> bool:
+        """Does every integer of the range have a code of its own?"""
+        return self.step == 1.0 and self.top == self.high
 
 
 def readout(array: Array, weight_bits: int, input_bits: int, clip: float = 1.0) -> Readout | None:

@@ -109,7 +109,7 @@ class ArrayLayer(nn.Module):
 def is_exact(loaded: Loaded) -> bool:
     """Does every conversion give the integer sum? Then the slices need not be computed one by one (tested to be equal)."""
     r = loaded.converter
-    return loaded.noise.off and (r is None or (r.step == 1.0 and _covers(loaded)))
+    return loaded.noise.off and (r is None or (r.lossless and _covers(loaded)))
 
 
 def _covers(loaded: Loaded) -> bool:
@@ -181,7 +181,7 @@ def _converted(sums: Tensor, x: Tensor, cells: Tensor, loaded: Loaded, generator
     if noise.read_sigma:
         size = noise.read_sigma * g_most * x_most * array.active_rows**0.5
         sums = sums + size * torch.randn(sums.shape, generator=generator)
-    return sums.clamp_(r.low, r.high).div_(r.step).round_().mul_(r.step)
+    return sums.clamp_(r.low, r.top).div_(r.step).round_().mul_(r.step)
 
 
 def _wire_loss(x: Tensor, g: Tensor, ratio: float) -> Tensor:

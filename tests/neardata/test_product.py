@@ -45,10 +45,11 @@ def test_one_adc_bit_less_than_lossless_loses() -> None:
     w, x = rng.integers(-128, 128, (64, 8)), rng.integers(0, 256, (32, 64))
     exact = x @ w
     assert np.array_equal(multiply(x, load(w, array(cell_bits=1))), exact)
-    full = np.full((16, 1), 127), np.full((1, 16), 255)  # the largest sums, 16 of 16
-    assert np.array_equal(multiply(full[1], load(full[0], array(bits, cell_bits=1))), full[1] @ full[0])
-    errors = [np.abs(multiply(x, load(w, array(b, cell_bits=1))) - exact).mean() for b in (bits - 3, bits - 2, bits - 1)]
+    errors = [np.abs(multiply(x, load(w, array(b, cell_bits=1))) - exact).mean() for b in (bits - 4, bits - 3, bits - 2)]
     assert errors[0] > errors[1] > errors[2] > 0
+    full = np.full((16, 1), 127), np.full((1, 16), 255)  # the largest sums, 16 of 16: the code that is missing
+    for b in (bits - 1, bits):
+        assert np.array_equal(multiply(full[1], load(full[0], array(b, cell_bits=1))), full[1] @ full[0]) == (b == bits)
 
 
 def test_slices_go_together_to_the_integers_they_were_cut_from() -> None:
@@ -66,9 +67,10 @@ def test_slices_go_together_to_the_integers_they_were_cut_from() -> None:
 
 def test_a_converter_rounds_and_saturates() -> None:
     r = Readout(0.0, 30.0, 4)
-    assert r.step == 10.0
-    assert convert(np.array([-5.0, 4.0, 6.0, 29.0, 99.0]), r).tolist() == [0.0, 0.0, 10.0, 30.0, 30.0]
-    assert Readout(0.0, 3.0, 16).step == 1.0  # sums are integers: finer steps tell nothing
+    assert (r.step, r.top, r.lossless) == (8.0, 24.0, False)
+    assert convert(np.array([-5.0, 3.0, 5.0, 25.0, 99.0]), r).tolist() == [0.0, 0.0, 8.0, 24.0, 24.0]
+    fine = Readout(0.0, 3.0, 16)  # sums are integers: finer steps tell nothing
+    assert fine.step == 1.0 and fine.lossless and not Readout(0.0, 16.0, 16).lossless
 
 
 def test_a_narrower_range_saturates_large_sums_and_resolves_small_ones() -> None:
