@@ -102,7 +102,7 @@ def exploit(layer: Layer, chip: Chip, mapping: Mapping, traffic: Traffic, accoun
     kept, taken = (combined(layer, x) for x in (everything, skip))
     out.macs.add(traffic.macs * kept, traffic.macs * (taken - kept), traffic.macs * (1.0 - taken), 0.0)
     out.imbalance = imbalance(layer, chip, mapping, skip)
-    out.steps = traffic.steps * taken * out.imbalance
+    out.steps = max(1.0, traffic.steps * taken * out.imbalance)  # where all is zero, finding that out takes a cycle
     return out
 
 
@@ -334,7 +334,7 @@ def _leader(layer: Layer, t: Tensor, c: Condition, box: Extents) -> Leader:
     unit = _points(layer, c)
     inside = math.prod(counts_of(t, {d: ((0, n),) for d, n in box.items()}, shape))
     p = survival(layer, (t.role,), dict(c.used))
-    return Leader(max(1, inside // unit), p, max(1, math.prod(shape) // unit))
+    return Leader(max(1, inside // unit), p)
 
 
 def _window(layer: Layer, mapping: Mapping, waiting: list[FanOut]) -> Extents:

@@ -42,6 +42,14 @@ def check_conditions(what: str, conditions: Conditions) -> None:
                             hint="a format leaves out a tensor's own zeros")
 
 
+def _joined(a: Conditions, b: Conditions) -> Conditions:
+    """Both lists of conditions as one: whatever either leaves out."""
+    table = dict(a)
+    for target, leaders in b:
+        table[target] = tuple(dict.fromkeys((*table.get(target, ()), *leaders)))
+    return tuple(table.items())
+
+
 @dataclass(frozen=True)
 class Port:
     """A way in or out of each instance of a memory. `serves` is "read", "write" or "readwrite" (shared by both)."""
@@ -365,6 +373,24 @@ class Chip:
         """Whether anything on the chip exploits zeros."""
         saves = any(m.skips or m.gates or any(f.compressed or f.directory for _, f in m.formats) for m in self.memories)
         return saves or bool(self.compute.skips or self.compute.gates)
+
+    def blind(self) -> Chip:
+        """The same chip that exploits no zero: nothing compressed, skipped or gated."""
+        def plain(g: Group | FanOut) -> Group | FanOut:
+            return g if isinstance(g, FanOut) else Group(tuple(replace(m, formats=(), skips=(), gates=()) for m in g.memories))
+
+        return replace(self, levels=tuple(map(plain, self.levels)), compute=replace(self.compute, skips=(), gates=()))
+
+    def gating(self) -> Chip:
+        """The same chip that gates whatever it skips: it saves the energy and not the time."""
+        def gated(g: Group | FanOut) -> Group | FanOut:
+            if isinstance(g, FanOut):
+                return g
+            return Group(tuple(replace(m, skips=(), gates=_joined(m.gates, m.skips)) for m in g.memories))
+
+        c = self.compute
+        gates = (*c.gates, *(x for x in c.skips if x not in c.gates))
+        return replace(self, levels=tuple(map(gated, self.levels)), compute=replace(c, skips=(), gates=gates))
 
     @property
     def dram(self) -> Memory:

@@ -168,6 +168,7 @@ class Bounds:
             kernels.allowance(
                 subs, lat.digits, lat.stride, lat.move_start, lat.move_to, self.problem.least, low, fixed, limit[idx], kept, allow
             )
-            most = top.max(axis=0) * (1 + 1e-9) if k + 2 == len(self.problem.stages) else np.full(tensors, np.inf)
+            known = k + 2 == len(self.problem.stages) and not prices.scales  # where tiles change the price, there is no most
+            most = top.max(axis=0) * (1 + 1e-9) if known else np.full(tensors, np.inf)
             return st._replace(allow=allow, top_coef=top.min(axis=0) * (1 - 1e-9), top_most=most)
         return st._replace(allow=allow)

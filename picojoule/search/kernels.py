@@ -51,6 +51,11 @@ class Stage(NamedTuple):
     tail_port: np.ndarray  # float64[K]: what may still come off the loads (what outputs save is counted at the end)
     low_port: np.ndarray  # float64[K, T]: least load per least word of the tensor's node in this group
     deeper_port: np.ndarray  # float64[K, T]: the same for the tensor's next node further in
+    scaled: bool  # do prices depend on the tile beyond its words (compressed tensors)?
+    scale: np.ndarray  # float64[T, J, tile]: price of a tile's words over `coef`; [0, 0, 0] where not scaled
+    scale_port: np.ndarray  # float64[K, T, J, tile]: the same for `port`
+    extra: np.ndarray  # float64[T, tile]: what the MACs read beyond their words through the tensor's innermost tile
+    extra_port: np.ndarray  # float64[K, T, tile]: the same on the ports
 
 
 class Pool(NamedTuple):
@@ -395,9 +400,18 @@ def _place(st, goal, pool, i, t, n, dig):  # noqa: ANN001, ANN202
         sdim = pool.sdim[i] if (pool.top[i] or not pool.rested[i]) else -1
         for j in range(st.coef.shape[1]):
             w = words(st, t, j, dig, sdim if t == st.slider else -1, pool.sfrom[i], pool.spassed[i])
+            if st.scaled:
+                energy += st.coef[t, j] * w * st.scale[t, j, tile]
+                for k in range(st.port.shape[0]):
+                    pool.load[n, k] += st.port[k, t, j] * w * st.scale_port[k, t, j, tile]
+                continue
             energy += st.coef[t, j] * w
             for k in range(st.port.shape[0]):
                 pool.load[n, k] += st.port[k, t, j] * w
+    if st.scaled:
+        energy += st.extra[t, tile]
+        for k in range(st.port.shape[0]):
+            pool.load[n, k] += st.extra_port[k, t, tile]
     mask = pool.mask[i] | (1 << t)
     if mask == st.full:
         used = 0.0  # nothing more comes into this group
@@ -653,6 +667,11 @@ def _enter_one(st, goal, old, pool, i, n, at, dig, spatial, waste, run_count, st
                             w *= st.slide[pool.spassed[n], j, k, 1, pool.sfrom[n], dig[p], dig[r]]
                         else:
                             w *= st.plain[j, k, dig[p], dig[r]]
+                if st.scaled:
+                    pool.top_energy[n] += st.coef[t, j] * w * st.scale[t, j, at]
+                    for k in range(st.port.shape[0]):
+                        pool.top_load[n, k] += st.port[k, t, j] * w * st.scale_port[k, t, j, at]
+                    continue
                 pool.top_energy[n] += st.coef[t, j] * w
                 for k in range(st.port.shape[0]):
                     pool.top_load[n, k] += st.port[k, t, j] * w

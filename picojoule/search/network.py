@@ -24,7 +24,17 @@ from picojoule.search.engine import LayerSearch
 from picojoule.search.goals import Found, goal
 from picojoule.search.hull import Choice, least_edp, least_energy_within, lower_hull, sum_front
 from picojoule.search.lattice import outermost_tiles
-from picojoule.search.optimal import NAMED, OBJECTIVES, LayerProblem, best_mapping, certificate, inexact, simplified, solve
+from picojoule.search.optimal import (
+    NAMED,
+    OBJECTIVES,
+    LayerProblem,
+    as_claimed,
+    best_mapping,
+    certificate,
+    inexact,
+    simplified,
+    solve,
+)
 from picojoule.search.placement import keeps_weights, place
 from picojoule.search.result import FrontPoint, LayerResult, NetworkLayer, NetworkResult
 from picojoule.workload.layer import Layer
@@ -287,8 +297,13 @@ def _hull(lp: LayerProblem, task: Task, began: float, deadline: float | None) ->
     hull = lower_hull(pairs)
     points = tuple((answer.points[i][0].mapping, answer.points[i][1]) for i in hull)
     stopped = answer.progress.unopened_bound < float("inf")
-    proved = not stopped and not inexact(lp)
-    gap = 0.0 if proved else _hull_gap(answer.progress.unopened_bound, points, task.slopes) if stopped else 1.0
+    claimed = as_claimed(lp, answer)
+    proved = not stopped and claimed and not inexact(lp)
+    bound = answer.progress.unopened_bound if stopped else np.inf
+    if not claimed:
+        mean = sum(task.slopes) / 2
+        bound = min(bound, *(f.energy_pj + mean * f.cycles for f, _ in answer.seen))
+    gap = 0.0 if proved else _hull_gap(bound, points, task.slopes) if np.isfinite(bound) and not inexact(lp) else 1.0
     cert = certificate(lp, "edp", points[0][0], points[0][1], answer, proved, gap)
     cert["slopes_pj_per_cycle"] = [flat, steep]
     cert["hull"] = [{"energy_pj": c.energy_pj, "cycles": c.cycles, "mapping": str(m)} for m, c in points]

@@ -16,9 +16,11 @@ import numpy as np
 from picojoule.cost.model import MILLIWATT_SECOND_PJ
 from picojoule.errors import NoMapping, SpecError
 from picojoule.hardware.chip import Chip, FanOut, Group, Memory, tensor_word_pj, transfer_word_pj
+from picojoule.mapping.footprint import counted_bits
 from picojoule.search.lattice import build_lattice
 from picojoule.search.rank_kernels import Merge, plain_table, rank_peak, shared_copies, slide_table
-from picojoule.workload.layer import Layer, Rank, distinct
+from picojoule.search.sparse import PLAIN, Form, SparseView, sparse_view
+from picojoule.workload.layer import Layer, Rank, Tensor, distinct
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,7 @@ class Problem:
         )
         self.widest = max(len(e) for e in self.lattice.extents)
         self.counts = self._counts()
+        self.sparse = sparse_view(self)
         self._tables: dict[tuple, np.ndarray] = {}
         self._least_ranks: dict[int, np.ndarray] = {}
 
@@ -245,13 +248,21 @@ class Problem:
             for memory in {self.memory(s, t).name: self.memory(s, t) for t in range(len(kept)) if kept[t]}.values():
                 room = memory.usable_bits()
                 held = [self.tensors[t] for t in range(len(kept)) if kept[t] and self.memory(s, t).name == memory.name]
-                need = sum(t.stored_bits(1) for t in held)
+                need = sum(counted_bits(self.layer, t, memory.format_of(t.role), tuple(1 for _ in t.ranks)) for t in held)
                 if room is not None and need > room:
                     raise NoMapping(
                         f"layer {self.layer.name!r} does not fit {self.chip.name!r}: {memory.name} must keep "
                         f"{', '.join(t.name for t in held)}, one element each needs {need} b, and it has room for {room} b",
                         hint="enlarge the memory, use fewer bits, or let a tensor bypass it (may_keep)",
                     )
+
+    def least_load(self, tensor: Tensor) -> float:
+        """Least share of a tensor's dense bits that must pass DRAM's ports."""
+        if self.sparse is None:
+            return 1.0
+        t, memory = self.tensors.index(tensor), self.chip.dram
+        forms = [self.sparse.form(t, memory, True)] + ([] if tensor.role == "output" else [self.sparse.whole_form(t, memory)])
+        return self.sparse.share([memory], tensor.role) * min(x.words + x.metadata_bits / tensor.bits for x in forms)
 
     def leak_pj_per_cycle(self) -> float:
         """Leakage of the whole chip in pJ per cycle."""
@@ -271,6 +282,14 @@ class Problem:
         return tuple(out)
 
 
+@dataclass(frozen=True)
+class Scale:
+    """What a tile's words cost over the least price of a line, per merge level."""
+
+    energy: np.ndarray  # float64[J, tile]
+    port: np.ndarray  # float64[K, J, tile]
+
+
 class Prices:
     """Prices of one pattern: per stage and tensor a `Line`, for the MACs too, and the constants."""
 
@@ -279,6 +298,10 @@ class Prices:
         self.lines: dict[tuple[int, int], Line] = {}  # (stage, tensor); stage len(stages) is the MACs
         self.constant = problem.layer.macs * problem.chip.compute.energy_pj(problem.layer)
         self.constant_port = np.zeros(len(ports))
+        self.scales: dict[tuple[int, int], Scale] = {}  # (stage, tensor) of the lines whose prices depend on the tile
+        self.sparse = problem.sparse
+        if self.sparse is not None:
+            self.constant = self.sparse.mac_pj()
         self.tails: dict[int, tuple[float, np.ndarray]] = {}  # by stage: see StageTables.tail
         self.frames: dict[int, object] = {}  # by stage: see StageTables.frame
         self.first_visits: list[tuple[tuple[int, ...], float, float]] = []  # even-tile accounting: see _timeloop_output_prices
@@ -318,21 +341,25 @@ class Prices:
         return tensor_word_pj(self.problem.memory(stage, t), self.problem.tensors[t], action)
 
     def _line(
-        self, t: int, outer: int, inner: int, at_node: float, at_holder: float, node_rate: np.ndarray, holder_rate: np.ndarray
+        self, t: int, outer: int, inner: int, at_node: float, at_holder: float, node_rate: np.ndarray, holder_rate: np.ndarray,
+        way: float = 1.0,
     ) -> None:
-        """A line with `at_node` per word at the node, `at_holder` at the holder, transfers between."""
+        """A line with `at_node` per word at the node, `at_holder` at the holder, `way` words on the way between."""
         merges, pj = self._crossing(outer, inner, t)
         coef = [0.0] * (len(merges) + 1)
         coef[0] += at_node
         coef[-1] += at_holder
         for j, x in enumerate(pj):
-            coef[j] += x
+            coef[j] += x * way
         port = np.zeros((len(self.ports), len(merges) + 1))
         port[:, 0] += node_rate
         port[:, -1] += holder_rate
         self.lines[inner, t] = Line(tuple(coef), tuple(map(tuple, port)), merges)
 
     def _operand_prices(self, t: int) -> None:
+        if self.sparse is not None:
+            self._sparse_operand_prices(t, self.sparse)
+            return
         homes = self.homes(t)
         for outer, inner in itertools.pairwise(homes):
             self._line(
@@ -344,6 +371,49 @@ class Prices:
                 self._port_rate(inner, t, "write"),
                 self._port_rate(outer, t, "read"),
             )
+
+    def _sparse_operand_prices(self, t: int, view: SparseView) -> None:
+        """Prices of a dense word: stored words and metadata of the tile that carries it, times what survives at least."""
+        homes, role, bits = self.homes(t), self.problem.tensors[t].role, self.problem.tensors[t].bits
+        for at, (outer, inner) in enumerate(itertools.pairwise(homes)):
+            memories = [self.problem.memory(s, t) for s in homes[: at + 1]]
+            share, last = view.share(memories, role), inner == len(self.pattern)
+            above, node, codec = view.form(t, memories[-1], not last), PLAIN, 0.0
+            if last and outer == -1:
+                above = view.whole_form(t, memories[-1])
+            if not last:
+                node = view.form(t, self.problem.memory(inner, t), False)
+                one, other = (m.format_of(role) for m in (memories[-1], self.problem.memory(inner, t)))
+                codec = (one.codec_pj + other.codec_pj) * share if one != other else 0.0
+
+            def price(stage: int, action: str, form: Form, share: float = share) -> tuple[float, np.ndarray | None]:
+                """(least pJ for each dense word, over it for each tile)."""
+                if stage >= len(self.pattern):
+                    return 0.0, None
+                memory = self.problem.memory(stage, t)
+                each = memory.read_pj if action == "read" else memory.write_pj
+                word, bit = self._pj(stage, t, action) * share, (each or 0.0) / memory.word_bits * share
+                if form.tables is None:
+                    return word * form.words + bit * form.metadata_bits, None
+                table = word * form.tables[0] + bit * form.tables[1]
+                return float(table.min()), table
+
+            def load(form: Form, share: float = share) -> tuple[float, np.ndarray | None]:
+                if form.tables is None:
+                    return share * (form.words + form.metadata_bits / bits), None
+                table = share * (form.tables[0] + form.tables[1] / bits)
+                return float(table.min()), table
+
+            at_node, node_table = price(inner, "write", node)
+            at_holder, holder_table = price(outer, "read", above)
+            (node_load, node_loads), (way, ways) = load(node), load(above)
+            merges, _ = self._crossing(outer, inner, t)
+            node_rate, holder_rate = self._port_rate(inner, t, "write"), self._port_rate(outer, t, "read")
+            self._line(t, outer, inner, at_node + codec, at_holder, node_rate * node_load, holder_rate * way, way)
+            if node_table is not None or holder_table is not None:
+                self.scales[inner, t] = _scale(len(merges) + 1, self.problem.lattice.size, self._crossing(outer, inner, t)[1],
+                                               codec, (at_node, node_table), (at_holder, holder_table), (way, ways),
+                                               ((node_rate, node_load, node_loads), (holder_rate, way, ways)))
 
     def _output_prices(self, t: int) -> None:
         """Drain, reload, update and accumulate as prices per word.
@@ -362,18 +432,41 @@ class Prices:
             merges, pj = self._crossing(outer, inner, t)
             back = self._pj(outer, t, "read") + sum(pj)
             back_rate = self._port_rate(outer, t, "read")
-            drain_read = self._pj(inner, t, "read")
-            drain_rate = self._port_rate(inner, t, "read")
+            share = self._output_share(t, outer)
+            drain_read = self._pj(inner, t, "read") * share
+            drain_rate = self._port_rate(inner, t, "read") * share
             if inner < len(self.pattern):  # a node: reloads are written into it
                 back += self._pj(inner, t, "write")
                 back_rate = back_rate + self._port_rate(inner, t, "write")
-            node, holder = drain_read - later, self._pj(outer, t, "write") + back + later
+            back, back_rate = back * share, back_rate * share
+            node, holder = drain_read - later, self._pj(outer, t, "write") * share + back + later
             node_rate = drain_rate - later_rate
-            holder_rate = self._port_rate(outer, t, "write") + back_rate + later_rate
-            self._line(t, outer, inner, node, holder, node_rate, holder_rate)
+            holder_rate = self._port_rate(outer, t, "write") * share + back_rate + later_rate
+            self._line(t, outer, inner, node, holder, node_rate, holder_rate, share)
+            if outer == -1 and self.sparse is not None:
+                self._final_outputs(t, words, share, self.sparse)
             self.constant -= words * back
             self.constant_port -= words * back_rate
             later, later_rate = later + back, later_rate + back_rate
+
+    def _output_share(self, t: int, outer: int) -> float:
+        """Least share of the outputs' words below the memory of a stage that zeros leave over."""
+        if self.sparse is None:
+            return 1.0
+        homes = self.homes(t)
+        memories = [self.problem.memory(s, t) for s in homes[: homes.index(outer) + 1]]
+        return self.sparse.share(memories, self.problem.tensors[t].role)
+
+    def _final_outputs(self, t: int, words: float, share: float, view: SparseView) -> None:
+        """What compressing the final values saves at the outermost memory, metadata and packing counted."""
+        memory, bits = self.problem.memory(-1, t), self.problem.tensors[t].bits
+        form = view.form(t, memory, True)
+        if form == PLAIN:
+            return
+        bit = (memory.write_pj or 0.0) / memory.word_bits
+        saved = self._pj(-1, t, "write") * (form.words - 1.0) + bit * form.metadata_bits
+        self.constant += words * (share * saved + memory.format_of(self.problem.tensors[t].role).codec_pj)
+        self.constant_port += words * share * (form.words - 1.0 + form.metadata_bits / bits) * self._port_rate(-1, t, "write")
 
     def _timeloop_output_prices(self, t: int) -> None:
         """The even-tile accounting: no inner read on a drain, and a reload is written into every copy.
@@ -402,3 +495,35 @@ class Prices:
                 fresh *= copies.get(s, 1.0)
             total -= words * fresh * into
         return total
+
+
+Priced = tuple[float, np.ndarray | None]  # the least, and for each tile where that differs
+
+
+def _scale(levels: int, tiles: int, crossing: list[float], codec: float, node: Priced, holder: Priced, way: Priced,
+           loads: tuple[tuple[np.ndarray, float, np.ndarray | None], tuple[np.ndarray, float, np.ndarray | None]]) -> Scale:
+    """What each tile costs over the least, per merge level: as `Prices._line` adds the parts up.
+
+    `loads`: (rate of each port, least load, load by tile) at the node and at the holder.
+    """
+    least, found = np.zeros(levels), np.zeros((levels, tiles))
+    energy, port = np.ones((levels, tiles)), np.ones((len(loads[0][0]), levels, tiles))
+    parts = [(0, node), (levels - 1, holder)]
+    parts += [(j, (pj * way[0], None if way[1] is None else pj * way[1])) for j, pj in enumerate(crossing)]
+    for j, (low, table) in parts:
+        least[j] += low
+        found[j] += low if table is None else table
+    least[0] += codec
+    found[0] += codec
+    for j in range(levels):
+        if least[j] > 0.0:
+            energy[j] = found[j] / least[j]
+    for x in range(len(port)):
+        base, real = np.zeros(levels), np.zeros((levels, tiles))
+        for j, (rate, low, table) in zip((0, levels - 1), loads, strict=True):
+            base[j] += rate[x] * low
+            real[j] += rate[x] * (low if table is None else table)
+        for j in (0, levels - 1):
+            if base[j] > 0.0:
+                port[x, j] = real[j] / base[j]
+    return Scale(energy, port)

@@ -31,6 +31,9 @@ class Boundary:
         return float(self.extents.prod())
 
 
+NO_SCALE = np.ones((1, 1, 1))
+
+
 @dataclass(frozen=True, eq=False)
 class Frame:
     """The arrays of `Stage` that hang on the pattern alone, and the number of merge levels."""
@@ -42,6 +45,7 @@ class Frame:
     coef: np.ndarray
     useful: np.ndarray
     full: int
+    foot: np.ndarray
 
 
 class StageTables:
@@ -63,7 +67,8 @@ class StageTables:
 
     def cycles_of(self, spread: float) -> float:
         """Compute cycles when `spread` MAC units work, without padding."""
-        return self.macs / spread / self.problem.chip.compute.per_cycle(self.problem.layer)
+        taken = self.problem.sparse.mac_shares()[0] if self.problem.sparse is not None else 1.0
+        return max(self.macs * taken / spread / self.problem.chip.compute.per_cycle(self.problem.layer), 1e-9)
 
     def widest_cycles(self) -> float:
         """Compute cycles at the widest spread of all fan-outs."""
@@ -85,7 +90,7 @@ class StageTables:
                 action = "write" if t.role == "output" else "read"
                 own = any(p.serves == action for p in dram.ports)
                 if serves == (action if own else "readwrite"):
-                    bits += self.problem.layer.elements(t) * t.bits
+                    bits += self.problem.layer.elements(t) * t.bits * self.problem.least_load(t)
             worst = max(worst, bits / width)
         return worst
 
@@ -185,7 +190,8 @@ class StageTables:
                 coef[t, : len(line)] = line
             useful = np.array([any(x[t] for x in prices.pattern[k + 1 :]) for t in range(tensors)])
             full = sum(1 << t for t in range(tensors) if kept[t])
-            prices.frames[k] = Frame(levels, np.array(kept), room, shared, coef, useful, full)
+            prices.frames[k] = Frame(levels, np.array(kept), room, shared, coef, useful, full,
+                                     pr.foot if pr.sparse is None else pr.sparse.foot(k, kept))
         found = prices.frames[k]
         assert isinstance(found, Frame)
         return found
@@ -236,7 +242,7 @@ class StageTables:
             frame.keeps,
             frame.room,
             frame.shared,
-            self.stays.footprints(k, np.prod([b.extents for b in way], axis=0), kept),
+            self.stays.footprints(k, np.prod([b.extents for b in way], axis=0), kept, frame.foot),
             pr.base,
             frame.coef,
             port,
@@ -261,7 +267,45 @@ class StageTables:
             tail_port,
             low_port,
             deeper_port,
+            *self.scales(prices, k, way, levels),
         )
+
+    def scales(self, prices: Prices, k: int, way: list[Boundary], levels: int
+               ) -> tuple[bool, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """What tiles cost beyond the least price of a dense word (see `Stage`), where some tensor is compressed."""
+        tensors, stages = range(len(self.problem.tensors)), len(self.problem.stages)
+        own = [t for t in tensors if (k, t) in prices.scales]
+        inner = [t for t in tensors if k == stages - 1 and prices.pattern[k][t] and (stages, t) in prices.scales]
+        if not own and not inner:
+            return False, NO_SCALE, NO_SCALE[None], NO_SCALE[0], NO_SCALE
+        shape, ports = (len(tensors), levels, self.lattice.size), len(self.ports)
+        energy, port = np.ones(shape), np.ones((ports, *shape))
+        extra, extra_port = np.zeros((len(tensors), self.lattice.size)), np.zeros((ports, len(tensors), self.lattice.size))
+        for t in own:
+            found = prices.scales[k, t]
+            energy[t, : len(found.energy)] = found.energy
+            port[:, t, : len(found.energy)] = found.port
+        for t in inner:
+            found, line, used = prices.scales[stages, t], prices.lines[stages, t], self.used(way)
+            for j, words in enumerate(self.mac_words_merged(prices, t, way)):
+                extra[t] += line.coef[j] * words * (found.energy[j] - 1.0)
+                for x in range(ports):
+                    extra_port[x, t] += line.port[x][j] / used[x] * words * (found.port[x, j] - 1.0)
+        return True, energy, port, extra, extra_port
+
+    def mac_words_merged(self, prices: Prices, t: int, way: list[Boundary]) -> list[float]:
+        """Words that the MACs ask of their tensor's innermost holder, per merge level."""
+        pr, out = self.problem, []
+        for merged in self.merging(prices, len(pr.stages), t, way):
+            words = float(pr.base[t])
+            for d, e in enumerate(self.lattice.extents):
+                if not pr.relevant[t, d]:
+                    words *= self.positions(d, merged)[len(e) - 1]
+            if t == pr.slider:
+                for r in range(len(pr.ranks)):
+                    words *= pr.plain(r, self.merges(r, merged))[-1, -1]
+            out.append(words)
+        return out
 
     def used(self, way: list[Boundary]) -> np.ndarray:
         """float64[K]: instances in use of each port's memory, below the boundaries known so far."""
@@ -377,14 +421,7 @@ class StageTables:
         total[1:] = prices.constant_port / used
         for t in range(len(pr.tensors)):
             line = prices.lines[len(pr.stages), t]
-            for j, merged in enumerate(self.merging(prices, len(pr.stages), t, way)):
-                words = pr.base[t]
-                for d, e in enumerate(self.lattice.extents):
-                    if not pr.relevant[t, d]:
-                        words *= self.positions(d, merged)[len(e) - 1]
-                if t == pr.slider:
-                    for k in range(len(pr.ranks)):
-                        words *= pr.plain(k, self.merges(k, merged))[-1, -1]
+            for j, words in enumerate(self.mac_words_merged(prices, t, way)):
                 total[0] += line.coef[j] * words
                 for x in range(len(self.ports)):
                     total[1 + x] += line.port[x][j] / used[x] * words

@@ -23,10 +23,9 @@ class StayTables:
         self.problem = problem
         self._cache: dict[tuple[object, ...], np.ndarray] = {}
 
-    def footprints(self, k: int, spread: np.ndarray, kept: tuple[bool, ...]) -> np.ndarray:
-        """int64[tensor, tile]: bits of each tile in stage k, or FORBIDDEN; `spread`: extents unrolled above, per dimension."""
+    def footprints(self, k: int, spread: np.ndarray, kept: tuple[bool, ...], foot: np.ndarray) -> np.ndarray:
+        """int64[tensor, tile]: bits of each tile in stage k (`foot`), or FORBIDDEN; `spread`: extents unrolled above."""
         pr = self.problem
-        foot: np.ndarray = pr.foot
         found = [(t, s) for t, x in enumerate(pr.tensors) if kept[t] for s in pr.chip.stays
                  if s.role == x.role and s.memory == pr.memory(k, t).name]
         if not found:

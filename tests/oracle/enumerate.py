@@ -18,7 +18,7 @@ from collections.abc import Mapping as Dictionary
 from dataclasses import dataclass, field, replace
 
 from picojoule.hardware.chip import Axis, Chip, Compute, FanOut, Group, Memory, Port
-from picojoule.mapping.footprint import tile_elements
+from picojoule.mapping.footprint import tile_bits
 from picojoule.mapping.mapping import Loop, Mapping, Node
 from picojoule.workload.layer import ROLES, Layer, conv, gemm
 
@@ -162,7 +162,7 @@ class _Walk:
                 continue
             tensor = self.layer.tensor(node.tensor)
             tile = {d: min(n, self.tile[d]) for d, n in self.layer.dims}
-            need = tile_elements(self.layer, tensor, tile) * tensor.bits
+            need = tile_bits(self.layer, tensor, self.chip.memory(node.memory), tile)
             if need > self.room.get(node.memory, need):
                 continue
             if node.memory in self.room:

@@ -31,7 +31,8 @@ LAYERS = {
 }
 
 
-WIDE = ("edge-npu", "tpu-v4i-like")  # very many unrollings
+SPARSE = ("eie-like", "scnn-like", "cnvlutin-like", "tensor-core-24", "stripes-like", "fusion-like", "eyeriss-gated")
+WIDE = ("edge-npu", "tpu-v4i-like", *SPARSE)  # very many unrollings, or as much code as another chip has
 PAIRS = [(n, c) for c in sorted(chips()) for n in LAYERS]
 QUICK = [(n, c) for n, c in PAIRS if c not in WIDE or n in ("depthwise", "fully connected", "product")]
 
