@@ -125,7 +125,7 @@ def test_an_unknown_name_lists_the_presets() -> None:
         load_chip("eyeris")
     assert caught.value.problem == "unknown chip 'eyeris'"
     assert caught.value.hint.startswith("did you mean 'eyeriss'? known: ")
-    assert ", edge-npu, eyeriss, eyeriss-256," in caught.value.hint
+    assert "edge-npu, eie-like, eyeriss, eyeriss-256," in caught.value.hint
 
 
 def test_a_missing_file_and_a_file_of_bytes_are_named(tmp_path: Path) -> None:
