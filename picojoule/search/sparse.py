@@ -52,6 +52,7 @@ class SparseView:
         self.problem, self.layer, self.chip = problem, problem.layer, problem.chip
         self.alive = {t.role: 1.0 - self.layer.zeros(t).empty(tuple(1 for _ in t.ranks)) for t in self.layer.tensors}
         self._forms: dict[tuple[int, Format, bool], Form] = {}
+        self._own: dict[int, tuple[list[int], np.ndarray, np.ndarray]] = {}
         self._feet: dict[tuple[int, Format], np.ndarray] = {}
 
     # ---- survival: least shares ------------------------------------------------------------------------------------
@@ -111,9 +112,8 @@ class SparseView:
 
     def _tables(self, t: int, fmt: Format) -> tuple[np.ndarray, np.ndarray]:
         """(words[tile], metadata bits[tile]) for each dense word, averaged over whole and ragged tiles."""
-        lattice, tensor = self.problem.lattice, self.layer.tensors[t]
-        own = [d for d, name in enumerate(self.problem.names) if name in tensor.dims]
-        digits, inverse = np.unique(lattice.digits[:, own], axis=0, return_inverse=True)
+        tensor = self.layer.tensors[t]
+        own, digits, inverse = self._rows(t)
         classes = self._classes(t)
         words, bits, total = np.zeros(len(digits)), np.zeros(len(digits)), np.zeros(len(digits))
         ragged = [classes[d][3].any() for d in own]
@@ -125,7 +125,7 @@ class SparseView:
             words[use] += weight[use] * w
             bits[use] += weight[use] * b
             total += weight
-        return (words / total)[inverse.reshape(-1)], (bits / total)[inverse.reshape(-1)]
+        return (words / total)[inverse], (bits / total)[inverse]
 
     def _each(self, tensor: Tensor, fmt: Format, sizes: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """Words and bits for each dense word of boxes of these sizes; boxes that look alike are encoded once."""
@@ -137,27 +137,25 @@ class SparseView:
             for level in levels:
                 if level:
                     key[:, level[0]] = counts[:, list(level)].prod(axis=1)
-        boxes, inverse = np.unique(key, axis=0, return_inverse=True)
+        boxes, at = _distinct(key)
         found = [stored(fmt, levels, tuple(int(x) for x in box), zeros) for box in boxes]
         points = boxes.prod(axis=1)
         words, bits = (np.array([getattr(s, what) for s in found]) / points for what in ("words", "metadata_bits"))
-        at = inverse.reshape(-1)
         return words[at], bits[at]
 
     def _spans(self, rank: Rank, sizes: dict[str, np.ndarray]) -> np.ndarray:
         terms = rank.terms
         if len(terms) == 1:
             return sizes[terms[0][1]]
-        pairs, inverse = np.unique(np.stack([sizes[d] for _, d in terms], axis=1), axis=0, return_inverse=True)
+        pairs, inverse = _distinct(np.stack([sizes[d] for _, d in terms], axis=1))
         table = np.array([spans(rank, tuple(((0, int(n)),) for n in pair)) for pair in pairs])
-        return table[inverse.reshape(-1)]
+        return table[inverse]
 
     def _directory(self, t: int, fmt: Format) -> np.ndarray:
         lattice, tensor = self.problem.lattice, self.layer.tensors[t]
-        own = [d for d, name in enumerate(self.problem.names) if name in tensor.dims]
-        digits, inverse = np.unique(lattice.digits[:, own], axis=0, return_inverse=True)
+        own, digits, inverse = self._rows(t)
         extents = [{self.problem.names[d]: int(lattice.extents[d][x]) for d, x in zip(own, row, strict=True)} for row in digits]
-        return np.array([directory_bits(self.layer, tensor, fmt, e) for e in extents])[inverse.reshape(-1)]
+        return np.array([directory_bits(self.layer, tensor, fmt, e) for e in extents])[inverse]
 
     # ---- room ------------------------------------------------------------------------------------------------------
     def foot(self, stage: int, kept: tuple[bool, ...]) -> np.ndarray:
@@ -175,10 +173,30 @@ class SparseView:
         return out
 
     def _foot(self, t: int, tensor: Tensor, fmt: Format) -> np.ndarray:
-        counts = np.stack([self.problem._rank_foot(r) for r in tensor.ranks], axis=1)
-        boxes, inverse = np.unique(counts, axis=0, return_inverse=True)
+        _, _, rows = self._rows(t)
+        first = np.empty(rows.max() + 1, np.int64)
+        first[rows] = np.arange(len(rows))
+        counts = np.stack([self.problem._rank_foot(r)[first] for r in tensor.ranks], axis=1)
+        boxes, inverse = _distinct(counts)
         bits = [counted_bits(self.layer, tensor, fmt, tuple(int(x) for x in box)) for box in boxes]
-        return np.array(bits, np.int64)[inverse.reshape(-1)]
+        return np.array(bits, np.int64)[inverse][rows]
+
+    def _rows(self, t: int) -> tuple[list[int], np.ndarray, np.ndarray]:
+        """(dimensions of tensor t, their distinct digits, which of these each tile has)."""
+        if t not in self._own:
+            own = [d for d, name in enumerate(self.problem.names) if name in self.layer.tensors[t].dims]
+            self._own[t] = own, *_distinct(self.problem.lattice.digits[:, own])
+        return self._own[t]
+
+
+def _distinct(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(distinct rows, which of them each row is) of whole numbers, by one number a row."""
+    key = np.zeros(len(rows), np.int64)
+    for column in rows.T:
+        values, at = np.unique(column, return_inverse=True)
+        key = key * len(values) + at.reshape(-1)
+    _, first, inverse = np.unique(key, return_index=True, return_inverse=True)
+    return rows[first], inverse.reshape(-1)
 
 
 def sparse_view(problem: Problem) -> SparseView | None:
