@@ -131,7 +131,10 @@ class Answer:
 
     @property
     def offchip_bytes_per_inference(self) -> float | None:
-        return None if self.offchip_bytes is None else self.offchip_bytes / self.batch
+        """None where unknown; less than a byte of the batch is none."""
+        if self.offchip_bytes is None:
+            return None
+        return self.offchip_bytes / self.batch if self.offchip_bytes >= 1 else 0.0
 
 
 class Machine(Protocol):

@@ -52,6 +52,7 @@ def _card(c: Comparison, i: int, a: Answer) -> list[object]:
     small = f"{a.kind}; {a.evidence}<br>scope {a.scope}, {inside}"
     name = html.Raw(f'<a href="#m{i}"><b>{html.text(a.machine)}</b></a>{star}<br><span class="tiny">{small}</span>')
     without = None if a.onchip_pj is None else a.onchip_pj / a.batch
+    moved = a.offchip_bytes_per_inference
     figures = [
         ("energy", None if a.per_inference_pj is None else units.energy(a.per_inference_pj)),
         ("off-chip energy", None if without is None else units.energy(without)),
@@ -60,7 +61,7 @@ def _card(c: Comparison, i: int, a: Answer) -> list[object]:
         ("utilization", f"{100 * a.utilization:.3g} %"),
         ("energy", None if a.power_w is None else f"{a.power_w:.3g} W"),
         ("area", None if a.area_mm2 is None else f"{a.area_mm2:,.3g} mm²" if a.area_mm2 < 1000 else f"{a.area_mm2:,.0f} mm²"),
-        ("off-chip bytes", None if a.offchip_bytes is None else f"{units.count(a.offchip_bytes / a.batch)}B"),
+        ("off-chip bytes", None if moved is None else f"{units.count(moved)}B"),
     ]
     return [name, a.precision, *(_linked(i, a, what, shown) for what, shown in figures)]
 
