@@ -83,11 +83,11 @@ def test_a_bound_rules_out_without_a_search(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_roofline_rules_out_and_never_in() -> None:
-    found = which(GEMM, limits({"latency_s": "1us", "power_w": "100W"}), on=["h100_sxm", "l4"])
-    assert {c.machine: c.verdict for c in found.candidates} == {"h100_sxm": "fails", "l4": "not ruled out"}
+    found = which(GEMM, limits({"latency_s": "1us", "power_w": "100W"}), on=["h100_sxm", "orin_agx_64"])
+    assert {c.machine: c.verdict for c in found.candidates} == {"h100_sxm": "fails", "orin_agx_64": "not ruled out"}
     assert found.qualifies == ()
-    unknown = which(GEMM, limits({"area_mm2": "400mm2"}), on=["tpu_v5e", "l4"])
-    assert {c.machine: c.verdict for c in unknown.candidates} == {"l4": "not ruled out", "tpu_v5e": "unknown"}
+    unknown = which(GEMM, limits({"area_mm2": "500mm2"}), on=["tpu_v5e", "orin_agx_64"])
+    assert {c.machine: c.verdict for c in unknown.candidates} == {"orin_agx_64": "not ruled out", "tpu_v5e": "unknown"}
 
 
 def test_presets_without_real_energies_are_left_out_unless_named() -> None:
@@ -127,10 +127,11 @@ def test_limits_that_agree_do_not_contradict() -> None:
 
 
 def test_the_command_says_what_is_missing() -> None:
-    code, out, err = pj("which", GEMM, "--latency", "1us", "--power", "100W", "--on", "h100_sxm,l4,p100_sxm2", "--bits", 8)
+    asked, machines = ("--latency", "1us", "--power", "100W", "--bits", 8), "h100_sxm,orin_agx_64,p100_sxm2"
+    code, out, err = pj("which", GEMM, *asked, "--on", machines)
     assert code == 1, err
     assert "qualify: none" in out and "power 700 W, 7 times too high" in out
-    assert "not ruled out by their rooflines, which are bounds: l4" in out and "no peak at 8 b is published" in out
+    assert "not ruled out by their rooflines, which are bounds: orin_agx_64" in out and "no peak at 8 b is published" in out
     code, out, _ = pj("which", GEMM, "--latency", "1s", "--on", "eyeriss", "--jobs", 1, "--json")
     assert code == 0 and json.loads(out)["qualifies"] == ["eyeriss"]
     code, out, err = pj("which", GEMM, "--power", "1W..2W", "--latency", "1ms..1s", "--energy", "1uJ")
