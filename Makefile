@@ -27,8 +27,8 @@ demo: env
 		--on eyeriss --html $(OUT)/resnet50-eyeriss.html
 
 # Tests marked `torch` need PyTorch. It is installed only where pip offers a CPU build (a CUDA build takes gigabytes);
-# otherwise those tests skip and say why. The rest of the suite needs none of it.
-$(TORCH_STAMP): $(STAMP)
+# otherwise those tests skip and say why. The same holds for onnxruntime and scikit-learn. The rest of the suite needs none of it.
+$(TORCH_STAMP): $(STAMP) requirements-extra.lock
 	@if ! $(PY) -c 'import torch' 2>/dev/null; then \
 		plan="$$($(PY) -m pip install --disable-pip-version-check --dry-run torch==2.13.0 2>&1)"; \
 		case "$$plan" in \
@@ -38,6 +38,8 @@ $(TORCH_STAMP): $(STAMP)
 			*) echo "PyTorch is not available here: tests marked torch will skip";; \
 		esac; \
 	fi
+	@timeout 300 $(PY) -m pip install --quiet --disable-pip-version-check -r requirements-extra.lock \
+		|| echo "onnxruntime and scikit-learn could not be installed: their tests will skip"
 	@touch $@
 
 test: env $(TORCH_STAMP)
