@@ -30,6 +30,8 @@ _HOME = {
     "explain": "picojoule.cost.explain",
     "best_mapping": "picojoule.search.optimal",
     "map_network": "picojoule.search.network",
+    "row_stationary": "picojoule.search.row_stationary",
+    "dataflows": "picojoule.explore.dataflows",
     "verify": "picojoule.search.verify",
     "systolic": "picojoule.platforms.systolic",
     "measure": "picojoule.platforms.measuring.measure",
@@ -72,6 +74,7 @@ __all__ = [
     "chips",
     "compare_network",
     "constrained",
+    "dataflows",
     "devices",
     "evaluate",
     "experiments",
@@ -92,6 +95,7 @@ __all__ = [
     "remeasure",
     "reproduce",
     "sensor_modes",
+    "row_stationary",
     "statistics",
     "sweep",
     "systolic",
@@ -111,6 +115,7 @@ if TYPE_CHECKING:
     from picojoule.cost.explain import explain
     from picojoule.cost.model import evaluate
     from picojoule.errors import PicojouleError
+    from picojoule.explore.dataflows import dataflows
     from picojoule.formats.names import number_format
     from picojoule.hardware.dataflow import constrained
     from picojoule.hardware.schema import chip_schema
@@ -135,6 +140,7 @@ if TYPE_CHECKING:
     from picojoule.report.to_json import network_json as to_json
     from picojoule.search.network import map_network
     from picojoule.search.optimal import best_mapping
+    from picojoule.search.row_stationary import row_stationary
     from picojoule.search.verify import verify
     from picojoule.workload.densities import with_densities
     from picojoule.workload.load import load_model

@@ -84,6 +84,7 @@ class Array:
     input_words: int
     sum_words: int
     buffer_words: int
+    shared: bool = False  # one register file for all three: `filter_words`
     names: tuple[str, str, str, str, str]  # buffer, fan-out, filter, input and sum memory
     axes: tuple[str, str]  # of rows, of columns
 
@@ -102,13 +103,11 @@ def array_of(chip: Chip, bits: int = 16) -> Array:
         raise SpecError(f"chip {chip.name!r} is not laid out for row stationary", hint=hint)
     w, i, o = (m for m in homes.values() if m is not None)
     words = {m.name: (m.usable_bits() or 0) // bits for m in (w, i, o, buffer)}
-    shared = w.name == i.name == o.name
-    if shared:  # one register file: the split of 512 B that Eyeriss chose, in proportion
-        words = {**words, w.name: words[w.name]}
     columns, rows = chip.fanouts[0].axes
     return Array(
         rows=rows.size, columns=columns.size, filter_words=words[w.name], input_words=words[i.name], sum_words=words[o.name],
-        buffer_words=words[buffer.name], names=(buffer.name, chip.fanouts[0].name, w.name, i.name, o.name),
+        buffer_words=words[buffer.name], shared=w.name == i.name == o.name,
+        names=(buffer.name, chip.fanouts[0].name, w.name, i.name, o.name),
         axes=(rows.name, columns.name),
     )  # fmt: skip
 
@@ -176,6 +175,8 @@ class RowStationary:
         self._fits("filter scratchpad (p*q*S words)", x.p * x.q * s.S, a.filter_words)
         self._fits("input scratchpad (q*S words)", x.q * s.S, a.input_words)
         self._fits("partial-sum scratchpad (p words)", x.p, a.sum_words)
+        if a.shared:
+            self._fits("registers of a PE (p*q*S + q*S + p words)", x.p * x.q * s.S + x.q * s.S + x.p, a.filter_words)
         self._fits("global buffer (words)", self.buffer_input_words + self.buffer_sum_words, a.buffer_words)
         self._fits("array rows (R)", s.R, a.rows)
         self._fits("array (logical sets, folded)", x.r * x.t * self.segments, self.places)

@@ -235,12 +235,14 @@ def best_mapping(
     time_limit: float | None = None,
     accounting: str = "default",
     latency_cycles: float | None = None,
+    seeds: Sequence[Mapping] = (),
 ) -> LayerResult:
     """The mapping of least energy (pJ), latency (cycles) or energy-delay product, or the whole energy-latency front.
 
     `space`: "default" (ragged outermost loops, bypass, sliding windows, ports), "perfect" (no ragged loops) or
     "prototype" (optimal-mapper comparison space). `latency_cycles` bounds the latency. With `time_limit` (CPU seconds)
-    the best so far comes back with its gap. Raises NoMapping when nothing fits. CPU time excludes compilation.
+    the best so far comes back with its gap. `seeds` are mappings to begin with (for energy alone). Raises NoMapping when
+    nothing fits. CPU time excludes compilation.
     Where the weights stay in compute-in-memory arrays, the mapping is one of the placements of `placement.py`.
     """
     if objective not in OBJECTIVES:
@@ -253,7 +255,7 @@ def best_mapping(
     began = time.process_time()
     deadline = None if time_limit is None else began + time_limit
     lp = LayerProblem(layer, chip, space, accounting)
-    answer = _answer(lp, objective, latency_cycles, deadline)
+    answer = _answer(lp, objective, latency_cycles, deadline, seeds)
     if not answer.points:
         limit = f" within {latency_cycles:,.0f} cycles" if latency_cycles else ""
         raise NoMapping(f"no mapping of layer {layer.name!r} on {chip.name!r}{limit}", hint="enlarge a memory or relax the limit")
@@ -276,7 +278,12 @@ def best_mapping(
     )
 
 
-def _answer(lp: LayerProblem, objective: str, latency_cycles: float | None, deadline: float | None) -> Answer:
+def _answer(
+    lp: LayerProblem, objective: str, latency_cycles: float | None, deadline: float | None, seeds: Sequence[Mapping] = ()
+) -> Answer:
+    if seeds and objective == "energy" and latency_cycles is None:
+        known = [(Found(c.energy_pj, c.cycles, m), c) for m in seeds for c in (lp.cost(m),)]
+        return solve(lp, goal(1, 0.0, 0.0), known, deadline)
     if objective == "edp" and latency_cycles is None:
         return solve(lp, goal(0, 0.0, 0.0), deadline=deadline)
     if objective == "front":

@@ -7,9 +7,13 @@ from collections.abc import Iterator
 from functools import cache
 from itertools import product
 
-from picojoule.cost.row_stationary import Prices, words
-from picojoule.errors import MappingError, NoMapping
-from picojoule.mapping.row_stationary import Array, Parameters, RowStationary, Shape
+from picojoule.cost.row_stationary import Prices, prices_of, words
+from picojoule.errors import MappingError, NoMapping, unknown_name
+from picojoule.hardware.chip import Chip
+from picojoule.mapping.row_stationary import Array, Parameters, RowStationary, Shape, array_of, shape_of
+from picojoule.mapping.row_stationary import parameters as read_parameters
+from picojoule.workload.layer import Layer
+from picojoule.workload.network import Network
 
 
 def candidates(shape: Shape, array: Array) -> Iterator[RowStationary]:
@@ -72,3 +76,27 @@ def best_parameters(shape: Shape, array: Array, prices: Prices, dram_pj: float) 
     if found is None:
         raise NoMapping("no row-stationary parameters fit this array", hint="filters may be as high as the array has rows")
     return found
+
+
+def row_stationary(
+    network: Network, chip: Chip, *, layer: str | None = None, parameters: str | None = None
+) -> tuple[tuple[str, RowStationary], ...]:
+    """(layer, row-stationary mapping) of every layer, or of one: with these parameters, or with those of least energy.
+
+    `parameters` is text such as `m=96,n=1,e=7,p=16,q=1,r=1,t=2`. Raises where a layer or a chip is not made for it.
+    """
+    layers = [s.layer for s in network.layers if isinstance(s.layer, Layer)]
+    if layer is not None:
+        layers = [x for x in layers if x.name == layer]
+        if not layers:
+            raise unknown_name("layer", layer, [s.layer.name for s in network.layers if isinstance(s.layer, Layer)], "--layer")
+    out = []
+    for x in layers:
+        array = array_of(chip, shape_of(x).bits)
+        if parameters is not None:
+            rs = RowStationary(shape=shape_of(x), array=array, parameters=read_parameters(parameters, "--parameters"))
+        else:
+            dram = (chip.dram.read_pj or 0.0) * chip.dram.accesses_per_word(shape_of(x).bits)
+            rs = best_parameters(shape_of(x), array, prices_of(chip, array), dram)
+        out.append((x.name, rs))
+    return tuple(out)

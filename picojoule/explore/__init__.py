@@ -1,0 +1,1 @@
+"""Changing the hardware: comparisons of chips that a question spans."""
