@@ -7,6 +7,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from rich.console import RenderableType
+
 from picojoule import options
 from picojoule.explore.dataflows import Compared
 from picojoule.hardware.dataflow import DATAFLOWS
@@ -30,8 +32,10 @@ def shown(model: str, pes: int, done: Sequence[Compared], as_json: bool, page: P
     left = [x for c in done for x in c.layers if not x.proved]
     of = sum(len(c.layers) for c in done)
     note = f"{len(left)} of {of} layer mappings are not proved best within the time given (gaps in --json)"
-    parts = [f"{model} on {pes} PEs at equal area", "", "energy per MAC by level [MAC energies]", tables.rows_table(rows), "",
-             "energy per MAC by data type [MAC energies]", tables.rows_table(types), "", UNIT, note]
+    parts: list[RenderableType] = [
+        f"{model} on {pes} PEs at equal area", "", "energy per MAC by level [MAC energies]", tables.rows_table(rows), "",
+        "energy per MAC by data type [MAC energies]", tables.rows_table(types), "", UNIT, note,
+    ]  # fmt: skip
     show.print_parts(*parts)
 
 

@@ -17,18 +17,17 @@ from picojoule.workload.network import Network
 
 
 def candidates(shape: Shape, array: Array) -> Iterator[RowStationary]:
-    """Every choice that fits with whole filters and channels: p * t and m divide M, q * r divide C where they can.
-
-    e runs over all widths that keep the number of strips least; n over divisors of N; m over multiples of p * t.
-    """
+    """Choices that fit: e over the least width for each number of strips, p and m over divisors of M, q of C, n of N; r and t
+    over all numbers of sets up to 16, over divisors of the places beyond."""
     s, a = shape, array
     for e in _widths(s, a):
         segments = math.ceil(e / a.columns)
         places = a.rows // s.R * (a.columns // math.ceil(e / segments)) if a.rows >= s.R else 0
-        for r, t in product(range(1, places // segments + 1), repeat=2):
+        sets = places // segments
+        for r, t in product(range(1, sets + 1) if sets <= 16 else _divisors_upto(sets, sets), repeat=2):
             if r * t * segments > places or r > s.C or t > s.M:
                 continue
-            for p, q in product(_divisors_upto(s.M, a.sum_words), range(1, min(s.C, a.input_words // s.S) + 1)):
+            for p, q in product(_divisors_upto(s.M, a.sum_words), _divisors_upto(s.C, a.input_words // s.S)):
                 if p * q * s.S > a.filter_words or q * r > s.C or p * t > s.M:
                     continue
                 for n in _divisors_upto(s.N, s.N):
