@@ -38,3 +38,27 @@ def test_another_latency_of_vgg_makes_it_differ(monkeypatch: pytest.MonkeyPatch)
     rows = [replace(r, processing_ms=r.processing_ms * 1.2) if r.layer == "conv3_2" else r for r in eyeriss.VGG16]
     monkeypatch.setattr(eyeriss, "VGG16", tuple(rows))
     assert registry.reproduce("eyeriss-vgg16").verdict == "differs"
+
+
+def test_row_stationary_takes_no_more_than_the_reference_and_another_reference_shows() -> None:
+    from picojoule.published.experiments import row_stationary_energy as fig10
+
+    first = registry.reproduce("row-stationary-energy")
+    assert first.verdict == "reproduced"
+    alu, dram, rf = fig10.REFERENCE["conv3"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(fig10.REFERENCE, "conv3", (alu, 0.8 * dram, rf))
+        assert registry.reproduce("row-stationary-energy").verdict == "differs"
+
+
+def test_four_register_accesses_a_mac_are_counted_not_assumed() -> None:
+    """Without its registers for sums a PE makes fewer of them: the identity does not hold by construction."""
+    from picojoule.published.experiments.row_stationary_energy import mapped, operand_accesses
+
+    chip, layers = mapped()
+    layer, nest, _ = layers["conv5"]
+    by_macs, padding, fresh, _ = operand_accesses(layer, chip, nest)
+    assert by_macs + padding + fresh == 4 * layer.macs
+    without = replace(nest, entries=tuple(e for e in nest.entries if getattr(e, "memory", "") != "RF" or e.tensor != "O"))
+    by_macs, padding, fresh, _ = operand_accesses(layer, chip, without)
+    assert by_macs + padding + fresh < 4 * layer.macs
