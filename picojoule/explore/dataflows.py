@@ -9,7 +9,7 @@ from picojoule.cost.cost import Cost
 from picojoule.cost.row_stationary import prices_of
 from picojoule.errors import NoMapping, PicojouleError
 from picojoule.hardware.chip import Chip
-from picojoule.hardware.dataflow import DATAFLOWS, dataflow
+from picojoule.hardware.dataflow import DATAFLOWS, Dataflow, dataflow
 from picojoule.hardware.equal_area import SPLITS, equal_area_chip, split_chip
 from picojoule.mapping.dataflow import violations
 from picojoule.mapping.mapping import Mapping
@@ -98,22 +98,30 @@ def dataflows(
             progress(done, of, what)
         done += 1
 
-    for flow in bound:
-        chip = equal_area_chip(flow, pes)
-        found: list[Mapped] = []
-        reason = ""
-        for layer, count in shapes:
-            tell(f"{flow.name}: {layer.name}")
-            try:
-                seeds = _rows(layer, chip) if flow.name == "row-stationary" else ()
-                found.append(_mapped(layer, count, chip, seeds, seconds, space))
-            except NoMapping as e:
-                reason = e.problem
-                break
-        out.append(Compared(name=flow.name, title=flow.title, chip=chip, layers=() if reason else tuple(found), reason=reason))
+    out += [_under(flow, shapes, pes, seconds, space, tell) for flow in bound]
     if len(bound) < len(flows):
         out.append(_free(shapes, out, pes, seconds, space, tell))
     return tuple(out)
+
+
+def under(flow: Dataflow, network: Network, pes: int = 256, *, seconds: float = 10.0, space: str = "perfect") -> Compared:
+    """A network under one dataflow, one of one's own too, on the chip that its name has at equal area."""
+    return _under(flow, _shapes(network), pes, seconds, space, lambda what: None)
+
+
+def _under(
+    flow: Dataflow, shapes: list[tuple[Layer, int]], pes: int, seconds: float, space: str, tell: Callable[[str], None]
+) -> Compared:
+    chip = equal_area_chip(flow, pes)
+    found: list[Mapped] = []
+    for layer, count in shapes:
+        tell(f"{flow.name}: {layer.name}")
+        seeds = _rows(layer, chip) if flow.name == "row-stationary" else ()
+        try:
+            found.append(_mapped(layer, count, chip, seeds, seconds, space))
+        except NoMapping as e:
+            return Compared(name=flow.name, title=flow.title, chip=chip, layers=(), reason=e.problem)
+    return Compared(name=flow.name, title=flow.title, chip=chip, layers=tuple(found))
 
 
 def _free(

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import picojoule
-from picojoule.explore.dataflows import Compared, dataflows
+from picojoule.explore.dataflows import Compared, dataflows, under
+from picojoule.hardware.dataflow import dataflow
 from picojoule.published.experiment import Check, Experiment, Outcome, Progress, Row
 from picojoule.workload.network import Network
 
-SECONDS = 3.0  # CPU time of a search of one layer under one dataflow
+SECONDS = 10.0  # CPU time of a search of one layer under one dataflow
 PUBLISHED = (1.4, 2.5)  # other dataflows over row stationary, CONV, over all configurations of the paper
 FC_GAIN = 1.3
+TIE = 0.01
+BY_IMAGE = "CONV, weights that stay for an image and not for the batch [MAC energies per MAC]"
 LEVELS, TYPES = ("DRAM", "GLB", "array", "RF", "MAC"), ("weight", "input", "output", "MAC")
 OSA, OSB, OSC = (f"output-stationary-{x}" for x in "abc")
 PAPERS = ("weight-stationary", OSA, OSB, OSC, "no-local-reuse", "row-stationary")
@@ -57,13 +61,25 @@ def _run(progress: Progress) -> Outcome:
                 }
                 for n, c in group.items()
             ]
+    tables[BY_IMAGE] = [
+        {"dataflow": n, "total": round(e / conv[n].macs, 3), "x RS": round(e / conv["row-stationary"].energy_pj, 2)}
+        for n, e in (("weight-stationary", _image_by_image(network)),)
+    ]
     return Outcome(rows=tuple(rows), checks=_checks(whole, conv, fc), notes=_notes(conv, whole), tables=tables)
+
+
+def _image_by_image(network: Network) -> float:
+    """pJ of the CONV layers where weights stay for rows and columns of the output, but not for the whole batch."""
+    flow = replace(dataflow("weight-stationary"), stays=(("weight", ("row", "column"), ()),))
+    convs = replace(network, steps=tuple(s for s in network.steps if s.layer.op == "Conv"))
+    return under(flow, convs, seconds=SECONDS).energy_pj
 
 
 def _checks(whole: dict[str, Compared], conv: dict[str, Compared], fc: dict[str, Compared]) -> tuple[Check, ...]:
     def ordering(what: str, name: str, group: dict[str, Compared], key: Callable[[Compared], float]) -> Check:
-        found = _least(group, key)
-        return Check(what=what, holds=found == name or (name == "os" and found.startswith("output")), detail=found)
+        found = _least(group, key)  # compulsory traffic makes ties
+        mine = min(key(c) for n, c in group.items() if n == name or (name == "os" and n in (OSA, OSB, OSC)))
+        return Check(what=what, holds=mine <= key(group[found]) * (1 + TIE), detail=f"{mine / key(group[found]):.3f} of {found}")
 
     free = whole["free"].energy_pj
     dram = {n: c.by("level")["DRAM"] / c.energy_pj for n, c in fc.items()}
@@ -108,6 +124,9 @@ def _notes(conv: dict[str, Compared], whole: dict[str, Compared]) -> tuple[str, 
     return (
         f"CONV ratios within 1.4 to 2.5: {', '.join(inside) or 'none'}; ours optimises each dataflow over its whole space",
         f"{len(open_)} of {of} layer mappings are best so far, not proved, after {SECONDS:g} s of CPU time each",
+        "weight stationary beyond 2.5 is CONV1: a weight that waits for all 16 images needs 97 KB of partial sums a filter, "
+        "or the inputs from DRAM again and again; released after each image it costs what the last table says",
+        "FC below 1.3: fully optimised, weight and input stationary lose less to row stationary than in the paper",
         "bar heights of the figures are not printed as numbers; orderings and ratios are",
     )
 
