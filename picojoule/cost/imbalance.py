@@ -18,7 +18,7 @@ from functools import lru_cache
 import numpy as np
 
 DRAWS = (256, 20_000)  # at least and at most
-MOST_CELLS = 2_000_000  # of drawn operands; beyond, sums are as good as normal
+MOST_CELLS = 400_000  # of drawn operands; beyond, sums are as good as normal
 SEED = 20_170
 
 
