@@ -304,6 +304,8 @@ def _hull(lp: LayerProblem, task: Task, began: float, deadline: float | None) ->
         mean = sum(task.slopes) / 2
         bound = min(bound, *(f.energy_pj + mean * f.cycles for f, _ in answer.seen))
     gap = 0.0 if proved else _hull_gap(bound, points, task.slopes) if np.isfinite(bound) and not inexact(lp) else 1.0
+    if not claimed:  # at other slopes than the mean one: what the search thought of its points against what they cost
+        gap = max(gap, *(1.0 - f.energy_pj * f.cycles / (c.energy_pj * c.cycles) for f, c in answer.seen))
     cert = certificate(lp, "edp", points[0][0], points[0][1], answer, proved, gap)
     cert["slopes_pj_per_cycle"] = [flat, steep]
     cert["hull"] = [{"energy_pj": c.energy_pj, "cycles": c.cycles, "mapping": str(m)} for m, c in points]

@@ -294,7 +294,8 @@ class _Layer:
         """Whether chip or layer has something that the search does not cover."""
         assert self.layer is not None
         twice = any(sum(d not in t.dims for t in self.layer.tensors) > 1 for d, _ in self.layer.dims)
-        return twice or active(self.layer, self.chip) or any(f.links for f in self.chip.fanouts)
+        other = self.accounting != "default" and active(self.layer, self.chip)
+        return twice or other or any(f.links for f in self.chip.fanouts)
 
     def _spatial(self) -> None:
         """Opened and closed unrollings: all of them, where the chip has one fan-out between two places for loops."""
