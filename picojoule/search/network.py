@@ -355,7 +355,8 @@ class _Crew:
         self._tell(len(tasks) - len(todo), len(tasks), what)
         try:
             if todo and not self.stopped:
-                self._warm()
+                if not all(keeps_weights(tasks[i].layer, tasks[i].chip) for i in todo):  # placements need no kernels
+                    self._warm()
                 self._answer(tasks, todo, out, what)
         except KeyboardInterrupt:
             if not fallback:
