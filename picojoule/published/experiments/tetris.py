@@ -15,7 +15,8 @@ from picojoule.workload.network import Network
 ENERGY, PERFORMANCE = 1.5, 4.1  # the abstract: less energy, more performance
 ENERGY_BAR, TIME_BAR = 0.72, 1.2  # the nn_dataflow tests: energy ratio, and time against the ratio of the PEs
 LAYER_S = 6.0  # CPU seconds a layer
-DATAFLOWS: tuple[dict[str, tuple[str, ...]], ...] = (  # what vaults, rows and columns of PEs may unroll; of a matrix product N are the outputs, K is contracted
+# what vaults, rows and columns of PEs may unroll; of a matrix product N are the outputs and K is contracted
+DATAFLOWS: tuple[dict[str, tuple[str, ...]], ...] = (
     {"V": ("N",), "X": ("P", "N"), "Y": ("K",)},
     {"V": ("N",), "X": ("P",), "Y": ("C",)},
     {"V": ("N", "K"), "X": ("N", "K"), "Y": ("K",)},
