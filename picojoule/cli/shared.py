@@ -38,7 +38,7 @@ Bits = Annotated[
 Strict = Annotated[bool, typer.Option("--strict", help="refuse a model with operators that are not understood")]
 Phase = Annotated[str | None, typer.Option("--phase", metavar="PHASE", help="prefill or decode, for transformers")]
 Accounting = Annotated[
-    str, typer.Option("--accounting", metavar="RULES", help="default, or timeloop (bounding boxes, even tiles)")
+    str, typer.Option("--accounting", metavar="RULES", help="default, timeloop or accelforge: how other tools count")
 ]
 OneLayer = Annotated[str | None, typer.Option("--layer", metavar="NAME", help="only this layer")]
 Space = Annotated[str, typer.Option("--space", metavar="SPACE", help="default, perfect (no ragged loops) or prototype")]

@@ -279,6 +279,11 @@ def vector_ops(network: Network | None, chip: Chip) -> str:
         f"not part of the totals above. If none is fused, so that each reads and writes {chip.dram.name}, that alone adds "
         f"{units.energy(total)}; the energy of their operations is {_ops_energy(ops)}."
     )
+    if strange := [f"{o['name']} ({o['op']})" for o in ops if not o["known"]]:
+        lead += (
+            f" Not understood: {', '.join(strange[:8])}{f' and {len(strange) - 8} more' if len(strange) > 8 else ''}. Whatever "
+            "they compute, multiply-accumulates included, is in no total here."
+        )
     columns = ["operator", "op", "count", "scalar ops", "reads", "writes", f"{chip.dram.name} energy [{unit}]", "note"]
     return head + html.tag("p", lead) + html.table(columns, [_vector_row(o, divisor) for o in ops], left=(0, 1), wrap=(7,))
 

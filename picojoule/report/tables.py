@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -98,7 +98,23 @@ def vector_ops(network: Network, chip: Chip) -> list[RenderableType]:
             units.figures(moved / 1e6),
             units.figures((_sum(ops, "unfused_dram_pj") or 0.0) / divisor),
         )
-    return [Text("\nOperators without MACs, not part of the totals above; DRAM energy if nothing is fused:\n"), table]
+    strange = not_understood((o["name"], o["op"], o["why"]) for ops in kinds.values() for o in ops if not o["known"])
+    return [Text("\nOperators without MACs, not part of the totals above; DRAM energy if nothing is fused:\n"), table, *strange]
+
+
+def not_understood(ops: Iterable[tuple[str, str, str]]) -> list[RenderableType]:
+    """A warning that names the operators (name, kind, why) of which only the bytes are known; nothing if there are none."""
+    named = [f"{name} ({op}: {why})" if why else f"{name} ({op})" for name, op, why in ops]
+    if not named:
+        return []
+    more = f" and {len(named) - 8} more" if len(named) > 8 else ""
+    return [
+        Text(
+            f"\nNot understood: {', '.join(named[:8])}{more}. Whatever they compute, multiply-accumulates included, is in no "
+            "total here; --strict refuses such a model.",
+            style="yellow",
+        )
+    ]
 
 
 def _sum(ops: list[dict[str, Any]], key: str) -> float | None:
@@ -208,7 +224,7 @@ def _vector_profiles(p: Profile) -> list[RenderableType]:
         scalar = units.figures(sum(v.ops for v in ops) / 1e6) if all(v.known for v in ops) else "unknown"
         moved, share = sum(v.bytes for v in ops), sum(v.share_of_bytes for v in ops)
         table.add_row(Text(kind), str(sum(v.count for v in ops)), scalar, units.figures(moved / 1e6), f"{100 * share:.1f}")
-    return [Text(), table]
+    return [Text(), table, *not_understood((v.name, v.op, v.why) for v in p.vector_ops if not v.known)]
 
 
 def _headed(what: str, unit: str) -> str:

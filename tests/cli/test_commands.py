@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import onnx
 import pytest
 
 import picojoule
@@ -47,6 +48,20 @@ def test_profile_takes_batch_and_bits() -> None:
     assert two["totals"]["macs"] == 2 * one["totals"]["macs"]
     small = answer("profile", "lenet5", "--bits", "weight=4,input=8,output=8")
     assert small["totals"]["weight_bytes"] == one["totals"]["weight_bytes"] / 4
+
+
+def test_operators_that_are_not_understood_are_named_beside_the_totals(tmp_path: Path) -> None:
+    tensor = onnx.helper.make_tensor_value_info
+    node = onnx.helper.make_node
+    nodes = node("Fancy", ["a"], ["b"], "strange", domain="my.ops"), node("MatMul", ["a", "a"], ["c"])
+    square = [tensor(name, onnx.TensorProto.FLOAT, [8, 8]) for name in "abc"]
+    graph = onnx.helper.make_graph(nodes, "g", square[:1], square[1:])
+    opsets = [onnx.helper.make_opsetid("", 17), onnx.helper.make_opsetid("my.ops", 1)]
+    onnx.save(onnx.helper.make_model(graph, opset_imports=opsets), tmp_path / "net.onnx")
+    for arguments in (("profile",), ("map", "--on", "pin_array16", "--no-cache", "--jobs", 1)):
+        code, out, _ = pj(arguments[0], tmp_path / "net.onnx", *arguments[1:])
+        assert code == 0 and "Not understood: strange (Fancy" in out and "no total" in out
+    assert pj("profile", tmp_path / "net.onnx", "--strict")[0] == 2
 
 
 def test_evaluate_prices_a_mapping_written_by_hand() -> None:
