@@ -31,10 +31,10 @@ LAYERS = {
 }
 
 
-SPARSE = ("eie-like", "scnn-like", "cnvlutin-like", "tensor-core-24", "stripes-like", "fusion-like", "eyeriss-gated")
-WIDE = ("edge-npu", "tpu-v4i-like", *SPARSE)  # very many unrollings, or as much code as another chip has
+WHOLE = ("eyeriss", "nvdla-small-like", "pin_array16", "simba-like", "simple3")  # the others: a few layers, all with `-m ""`
+FEW = ("depthwise", "product")
 PAIRS = [(n, c) for c in sorted(chips()) for n in LAYERS]
-QUICK = [(n, c) for n, c in PAIRS if c not in WIDE or n in ("depthwise", "fully connected", "product")]
+QUICK = [(n, c) for n, c in PAIRS if c in WHOLE or n in FEW]
 
 
 def searched(layer: Layer, chip: str, objective: str = "edp", **about: object):  # type: ignore[no-untyped-def]
@@ -53,12 +53,16 @@ def test_the_best_mapping_is_legal_and_its_cost_is_that_of_the_cost_model(name: 
         cost = evaluate(layer, r.chip, r.mapping)
         assert (cost.energy_pj, cost.cycles) == (r.cost.energy_pj, r.cost.cycles)
         assert r.certificate["mapping"] == str(r.mapping)
-        assert r.certificate["lower_bound"] <= r.certificate["value"] * (1 + SAME)
+        if "lower_bound" in r.certificate:  # of placed weights it gives the least energy and cycles of any mapping
+            assert r.certificate["lower_bound"] <= r.certificate["value"] * (1 + SAME)
+        else:
+            assert r.certificate["floor_pj"] <= cost.energy_pj * (1 + SAME)
+            assert r.certificate["floor_cycles"] <= cost.cycles * (1 + SAME)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "chip"), sorted(set(PAIRS) - set(QUICK)))
-def test_the_best_mapping_is_legal_and_its_cost_is_that_of_the_cost_model_on_wide_chips(name: str, chip: str) -> None:
+def test_the_best_mapping_is_legal_and_its_cost_is_that_of_the_cost_model_on_every_chip(name: str, chip: str) -> None:
     test_the_best_mapping_is_legal_and_its_cost_is_that_of_the_cost_model(name, chip)
 
 
