@@ -5,6 +5,7 @@ PY := $(VENV)/bin/python
 STAMP := $(VENV)/.stamp
 TORCH_STAMP := $(VENV)/.stamp-torch
 OUT ?= out
+WORKERS ?= 2
 PYTEST_FLAGS ?=
 
 .PHONY: env demo test test-all lint bench clean
@@ -43,10 +44,10 @@ $(TORCH_STAMP): $(STAMP) requirements-extra.lock
 	@touch $@
 
 test: env $(TORCH_STAMP)
-	$(PY) -m pytest $(PYTEST_FLAGS)
+	$(PY) -m pytest -n $(WORKERS) --dist worksteal $(PYTEST_FLAGS)
 
 test-all: env $(TORCH_STAMP)
-	$(PY) -m pytest -m "" $(PYTEST_FLAGS)
+	$(PY) -m pytest -m "" -n $(WORKERS) --dist worksteal $(PYTEST_FLAGS)
 
 lint: env
 	$(VENV)/bin/ruff check picojoule tests bench
