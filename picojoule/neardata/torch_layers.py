@@ -22,7 +22,7 @@ from picojoule.neardata.noise import Noise
 from picojoule.neardata.product import Loaded, column_integers, joined, load, merged
 from picojoule.neardata.slices import input_range, readout, weight_range
 
-CHUNK = 1 << 24  # converted sums held at once
+CHUNK = 1 << 19  # converted sums held at once: 2 MB, so that they stay in the cache
 PERCENTILE = 0.9999  # of the inputs, that the calibrated range covers
 
 
@@ -130,7 +130,7 @@ def multiply(x: Tensor, loaded: Loaded, generator: torch.Generator | None = None
         values, x_scale, offset = _sliced(rows, loaded)
         if array.analog_input_slices > 1:
             wide, wide_scale = joined(values.numpy(), x_scale.numpy(), array.analog_input_slices, array.dac_bits)
-            values, x_scale = torch.from_numpy(wide), torch.from_numpy(wide_scale)
+            values, x_scale = torch.from_numpy(wide).float(), torch.from_numpy(wide_scale)
         total = torch.zeros(len(rows), n, dtype=torch.float64)
         for k in range(0, x.shape[1], array.inputs_summed):
             part = slice(k, k + array.inputs_summed)
@@ -147,7 +147,7 @@ def _sliced(x: Tensor, loaded: Loaded) -> tuple[Tensor, Tensor, int]:
     """(slices [J, B, K], their scales [J], the offset that was added)."""
     array, bits = loaded.array, loaded.input_bits
     n, d, base = array.input_slices(bits), array.dac_bits, 1 << array.dac_bits
-    whole = x.long()
+    whole = x.to(torch.int32)
     offset = 0
     if array.signed_magnitude:
         sign, size = whole.sign(), whole.abs()
@@ -155,7 +155,7 @@ def _sliced(x: Tensor, loaded: Loaded) -> tuple[Tensor, Tensor, int]:
     else:
         offset = 1 << (bits - 1) if loaded.signed else 0
         values = torch.stack([((whole + offset) >> (d * i)) % base for i in range(n)])
-    return values.double(), torch.tensor([2.0 ** (d * i) for i in range(n)], dtype=torch.float64), offset
+    return values.float(), torch.tensor([2.0 ** (d * i) for i in range(n)], dtype=torch.float64), offset
 
 
 def _corrections(x: Tensor, loaded: Loaded, offset: int) -> Tensor:
