@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 from picojoule.errors import SpecError, unknown_name
+from picojoule.files import read_text
 from picojoule.formats.names import is_format_name, number_format
 
 OBJECTIVES = ("energy", "latency", "edp", "front")
@@ -188,26 +187,6 @@ def text_or_file(text: str, what: str) -> tuple[str, str]:
         hint = "name an existing file, or write it out, such as 'DRAM{A,B,Z}; m4; Buffer{A}; ...'"
         raise SpecError(f"{text!r} is neither a file nor a mapping", where=what, hint=hint)
     return text, what
-
-
-def read_text(path: Path) -> str:
-    """The text of a file; a missing file, a folder and binary data are errors of the input."""
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise SpecError("this is binary data, not text", where=str(path), hint="name a text file") from None
-    except OSError as e:
-        raise SpecError(f"cannot read it: {e.strerror}", where=str(path), hint="check the path") from None
-
-
-def read_json(path: Path, hint: str = "write results with `pj map ... --json > result.json`") -> Any:
-    """The JSON value of a file; a mistake names its line and column."""
-    text = read_text(path)
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as e:
-        at = f"{path}:{e.lineno}:{e.colno}"
-        raise SpecError(f"this is no JSON: {e.msg}", where=at, hint=hint) from None
 
 
 def place_for(path: Path | None) -> Path | None:

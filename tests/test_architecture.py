@@ -11,10 +11,10 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "picojoule"
 ORDER = (
-    *("errors", "formats", "workload", "hardware", "mapping", "cost", "search"),
+    *("errors", "files", "formats", "workload", "hardware", "mapping", "cost", "search"),
     *("neardata", "platforms", "compress", "explore", "published", "compare", "report", "options", "cli"),
 )
-BELOW = {"options": {"errors", "formats"}, "report": {*ORDER} - {"cli"}}  # report shows what options were wrong
+BELOW = {"options": {"errors", "files", "formats"}, "report": {*ORDER} - {"cli"}}  # report shows what options were wrong
 NOTEBOOK = {"search/result.py"}  # loads its page when it is shown
 
 

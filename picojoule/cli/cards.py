@@ -9,6 +9,7 @@ import typer
 
 from picojoule import options
 from picojoule.cli.shared import Json, app
+from picojoule.files import read_text
 from picojoule.published import card_files
 from picojoule.published.card import normalised, read_card
 from picojoule.report import cards as report
@@ -26,6 +27,6 @@ def cards(
 ) -> None:
     """Metric cards of hardware: everything a fair comparison needs, or what is missing."""
     known = card_files.cards()
-    chosen = [known[f] if f in known else read_card(options.read_text(Path(f)), f) for f in files or list(known)]
+    chosen = [known[f] if f in known else read_card(read_text(Path(f)), f) for f in files or list(known)]
     node = options.nanometres(normalise, "--normalise")
     report.shown([c if node is None else normalised(c, node) for c in chosen], as_json)

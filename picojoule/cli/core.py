@@ -35,6 +35,7 @@ from picojoule.cli.shared import (
     read_network,
 )
 from picojoule.errors import PicojouleError
+from picojoule.files import read_json
 from picojoule.report import advice as report_advice
 from picojoule.report import prediction, show
 
@@ -164,7 +165,7 @@ def verify(
 ) -> None:
     """Check a stored result with an independent program."""
     seconds = options.seconds(time, "--time") or 60.0
-    stored = options.read_json(Path(result))
+    stored = read_json(Path(result), "write results with `pj map ... --json > result.json`")
     try:
         report = picojoule.verify(stored, seconds)
     except PicojouleError as e:

@@ -9,6 +9,7 @@ import typer
 
 import picojoule
 from picojoule import options
+from picojoule.files import read_json
 
 app = typer.Typer(
     name="pj",
@@ -66,7 +67,7 @@ def read_network(
     """The network; only what was given is passed on, so that each reader judges what it can use."""
     given = {"phase": phase} if phase is not None else {}
     size = options.positive(batch, "--batch")
-    table = None if density is None else options.read_json(density, "see docs/sparsity.md for the form of a density file")
+    table = None if density is None else read_json(density, "see docs/sparsity.md for the form of a density file")
     widths = options.bits(bits)
     network = picojoule.load_model(model, batch=size, dims=options.dims(dim or []), bits=widths, strict=strict, **given)
     return network if table is None else picojoule.with_densities(network, table, str(density))

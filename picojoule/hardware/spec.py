@@ -23,6 +23,7 @@ from pathlib import Path as FilePath
 from pydantic import ValidationError
 
 from picojoule.errors import PicojouleError, SpecError, unknown_name
+from picojoule.files import read_text
 from picojoule.hardware import array_cost, faults
 from picojoule.hardware.array_spec import array_of
 from picojoule.hardware.chip import Axis, Chip, Compute, FanOut, Group, Memory, Port, Stay
@@ -69,13 +70,7 @@ def _preset(name: str) -> Chip:
 
 
 def _from_file(path: FilePath) -> Chip:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as e:
-        raise SpecError(f"byte {e.start} is not UTF-8 text", where=str(path), hint="save the file as UTF-8") from None
-    except OSError as e:
-        raise SpecError(f"cannot be read: {e.strerror or e}", where=str(path),
-                        hint=f"give an existing file, or a preset: {', '.join(preset_names())}") from None
+    text = read_text(path, f"give an existing file, or a preset: {', '.join(preset_names())}", "YAML file")
     return chip_from_yaml(text, str(path))
 
 

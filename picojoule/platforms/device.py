@@ -15,6 +15,7 @@ from typing import Any, Literal
 import yaml
 
 from picojoule.errors import SpecError, unknown_name
+from picojoule.files import read_text
 from picojoule.platforms.measurements import DTYPES
 
 DEVICES = Path(__file__).parent / "devices"
@@ -195,12 +196,7 @@ def load_device(name_or_path: str) -> Device:
     """The device of this name, or the one in this YAML file."""
     path = Path(name_or_path)
     if path.suffix in (".yaml", ".yml"):
-        try:
-            return device_from(path.read_text(encoding="utf-8"), str(path))
-        except (OSError, UnicodeDecodeError) as e:
-            raise SpecError(
-                f"cannot be read: {e}", where=str(path), hint="give the YAML file that `pj calibrate` wrote"
-            ) from None
+        return device_from(read_text(path, "give the YAML file that `pj calibrate` wrote", "YAML file"), str(path))
     if name_or_path not in device_names():
         error = unknown_name("device", name_or_path, device_names(), "--on")
         raise SpecError(error.problem, where="--on", hint=f"{error.hint}; or give the path of a .yaml file")

@@ -8,7 +8,6 @@ It serves GPUs and CPUs alike. What a library called the kernel that it chose is
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from collections import Counter
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from picojoule.errors import SpecError, unknown_name
+from picojoule.files import parse_json, read_text
 
 SCHEMAS = ("gpu-microbench/1", "microbench/1")
 DTYPES = {"fp64": 8, "fp32": 4, "tf32": 4, "bf16": 2, "fp16": 2, "fp8": 1, "int8": 1, "uint8": 1}  # bytes of an operand
@@ -27,7 +27,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {  # family -> dimensions that it needs
     "vec": ("op", "shape"),
 }
 SEVERAL = 5  # groups of fewer kernels are shown and not judged
-# Largest relative error against fp64 with which a result counts as right; the formats' rounding, with room for long sums.
+# Largest error against fp64, over the largest result, with which a result counts as right: rounding, room for long sums.
 TOLERANCE = {"fp64": 1e-10, "fp32": 1e-4, "tf32": 5e-3, "bf16": 4e-2, "fp16": 1e-2, "fp8": 0.2, "int8": 1e-2, "uint8": 1e-2}
 
 
@@ -108,18 +108,10 @@ class Measurements:
 
 def load_measurements(path: str | Path) -> Measurements:
     """The measurements in a file. Rows with a wrong result are refused and named; a file that was timed on zeros is an error."""
-    place = Path(path)
-    try:
-        raw = place.read_bytes()
-    except OSError as e:
-        raise SpecError(f"cannot be read: {e.strerror or e}", where=str(path), hint="give a JSON file") from None
-    try:
-        data = json.loads(raw.decode("utf-8"))
-    except UnicodeDecodeError as e:
-        raise SpecError(f"byte {e.start} is not UTF-8 text", where=str(path), hint="save the file as UTF-8") from None
-    except json.JSONDecodeError as e:
-        raise SpecError(f"not JSON: {e.msg}", where=f"{path}:{e.lineno}:{e.colno}", hint="measurements are a JSON file") from None
-    return measurements_from(data, place.name, hashlib.sha256(raw).hexdigest()[:12])
+    place, hint = Path(path), "measurements are a JSON file"
+    text = read_text(place, hint, "JSON file")
+    digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+    return measurements_from(parse_json(text, str(path), hint), place.name, digest)
 
 
 def measurements_from(data: Any, where: str, digest: str = "") -> Measurements:

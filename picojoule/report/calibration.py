@@ -13,7 +13,7 @@ from rich.console import RenderableType
 from picojoule import options
 from picojoule.platforms.calibrate import Calibration, Prediction, Score
 from picojoule.platforms.device import UNITS, device_to_yaml
-from picojoule.report import html, machine_plots, show, tables, units
+from picojoule.report import html, machine_plots, rooflines, show, tables, units
 from picojoule.report.document import document
 
 WORST = 8
@@ -198,7 +198,7 @@ def calibration_page(c: Calibration) -> str:
         machine_plots.residuals(c.predictions, "signed errors by group"),
         html.table(list(summary[0]), [list(r.values()) for r in summary]),
         html.tag("h2", "Roofline: measured rates under the calibrated ceilings"),
-        machine_plots.roofline(
+        rooflines.machine_roofline(
             points, ceilings, [("DRAM", d.parameters.dram_bytes_per_s), ("cache", d.parameters.cache_bytes_per_s)], "roofline"
         ),
         html.tag("h2", "Parameters"),

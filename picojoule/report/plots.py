@@ -84,65 +84,6 @@ def legend(series: Sequence[str], colour: dict[str, str]) -> tuple[str, int]:
     return "".join(out), y + 26
 
 
-@dataclass(frozen=True)
-class Point:
-    """A layer in the roofline: MACs per byte of DRAM traffic, MACs per second, and its number in the table."""
-
-    number: int
-    name: str
-    macs_per_byte: float
-    macs_per_s: float
-
-
-def roofline(points: Sequence[Point], peak_macs_per_s: float, dram_bytes_per_s: float | None, title: str) -> str:
-    """Attained MAC/s over MACs per DRAM byte, both logarithmic, under the compute roof and (if modelled) the DRAM slope."""
-    if not points:
-        return ""
-    height, left, right, top, bottom = 420, 80, 30, 20, 50
-    xs = [p.macs_per_byte for p in points]
-    knee = [peak_macs_per_s / dram_bytes_per_s] if dram_bytes_per_s else []
-    x0, x1 = _decades(xs + knee)
-    y0, y1 = _decades([p.macs_per_s for p in points] + [peak_macs_per_s])
-
-    def px(x: float) -> float:
-        return left + (math.log10(x) - x0) / (x1 - x0) * (WIDTH - left - right)
-
-    def py(y: float) -> float:
-        return height - bottom - (math.log10(y) - y0) / (y1 - y0) * (height - top - bottom)
-
-    out = []
-    for e in range(x0, x1 + 1):
-        out.append(
-            line(px(10.0**e), py(10.0**y0), px(10.0**e), py(10.0**y1), "grid")
-            + text(px(10.0**e), height - 32, _tick(e), "middle")
-        )
-    for e in range(y0, y1 + 1):
-        out.append(
-            line(px(10.0**x0), py(10.0**e), px(10.0**x1), py(10.0**e), "grid")
-            + text(left - 8, py(10.0**e) + 4, _tick(e), "end")
-        )
-    out.append(text((left + WIDTH - right) / 2, height - 10, "MACs per byte of DRAM traffic", "middle", "axis"))
-    out.append(f'<text class="axis" text-anchor="middle" transform="translate(16 {height / 2:.0f}) rotate(-90)">MAC/s</text>')
-    begin = 10.0**x0
-    if dram_bytes_per_s:
-        begin = max(begin, peak_macs_per_s / dram_bytes_per_s)
-        low = max(10.0**x0, 10.0**y0 / dram_bytes_per_s)
-        out.append(line(px(low), py(low * dram_bytes_per_s), px(begin), py(begin * dram_bytes_per_s), "roof"))
-    out.append(line(px(begin), py(peak_macs_per_s), px(10.0**x1), py(peak_macs_per_s), "roof"))
-    out.append(text(WIDTH - right - 4, py(peak_macs_per_s) - 6, f"peak {units.count(peak_macs_per_s)}MAC/s", "end", "axis"))
-    placed: list[tuple[float, float]] = []
-    for p in points:
-        x, y = px(p.macs_per_byte), py(p.macs_per_s)
-        out.append(
-            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="#d55e00" fill-opacity="0.75"><title>{p.number}: {escape(p.name)}: '
-            f"{p.macs_per_byte:.4g} MAC/B, {units.count(p.macs_per_s)}MAC/s</title></circle>"
-        )
-        if all(abs(x - a) > 18 or abs(y - b) > 11 for a, b in placed):
-            out.append(text(x + 6, y + 14, str(p.number), "start", "small"))
-            placed.append((x, y))
-    return svg(height, out, title)
-
-
 def front(points: Sequence[tuple[float, float]], title: str) -> str:
     """The energy-latency front as a staircase; points are (pJ, s). Each corner is a mapping that no other one dominates."""
     height, left, right, top, bottom = 260, 90, 30, 14, 46
@@ -189,16 +130,6 @@ def _span(values: Sequence[float]) -> tuple[float, float]:
     low, high = min(values), max(values)
     margin = 0.06 * (high - low) or 0.05 * abs(high) or 1.0
     return low - margin, high + margin
-
-
-def _decades(values: Sequence[float]) -> tuple[int, int]:
-    """Whole powers of ten that enclose the values, at least one decade."""
-    low, high = math.floor(math.log10(min(values)) + 1e-9), math.ceil(math.log10(max(values)) - 1e-9)
-    return low, max(high, low + 1)
-
-
-def _tick(exponent: int) -> str:
-    return units.count(10.0**exponent) if exponent >= 0 else f"{10.0**exponent:g}"
 
 
 def svg(height: float, parts: Sequence[str], title: str) -> str:

@@ -14,7 +14,7 @@ from picojoule import options
 from picojoule.platforms.beside import Beside
 from picojoule.platforms.device import Device, devices, load_device
 from picojoule.platforms.predict import NetworkPrediction
-from picojoule.report import html, machine_plots, show, tables, units
+from picojoule.report import html, machine_plots, rooflines, show, tables, units
 from picojoule.report.document import document
 
 
@@ -159,7 +159,7 @@ def prediction_page(p: NetworkPrediction) -> str:
         html.tag("h2", "Timeline"),
         machine_plots.timeline(p, "kernels over time"),
         html.tag("h2", "Roofline"),
-        machine_plots.roofline(points, ceilings, [("DRAM", d.parameters.dram_bytes_per_s)], "roofline"),
+        rooflines.machine_roofline(points, ceilings, [("DRAM", d.parameters.dram_bytes_per_s)], "roofline"),
         html.tag("h2", "Kernels"),
         html.table(list(rows[0]), [list(r.values()) for r in rows], left=(0, 1, 8, 9)),
         *(html.tag("p", n) for n in p.notes),

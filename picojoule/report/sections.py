@@ -9,7 +9,7 @@ from typing import Any
 from picojoule.cost.cost import Cost
 from picojoule.hardware.chip import Chip
 from picojoule.hardware.provenance import where_from
-from picojoule.report import html, plots, units
+from picojoule.report import html, plots, rooflines, units
 from picojoule.report.nest import loop_nest
 from picojoule.report.to_json import totals_json, vector_op_json
 from picojoule.search.result import LayerResult, NetworkLayer, NetworkResult
@@ -165,14 +165,15 @@ def roofline(result: NetworkResult) -> str:
     for i, x in enumerate(result.layers, 1):
         moved = dram_bytes(x.result)
         if moved and x.result.cost.latency_s:
-            points.append(plots.Point(i, x.names[0], x.result.cost.macs / moved, x.result.cost.macs / x.result.cost.latency_s))
+            cost = x.result.cost
+            points.append(rooflines.Point(i, x.names[0], cost.macs / moved, cost.macs / cost.latency_s))
     slope = (
         f"The slope is the bandwidth of {chip.dram.name}, {units.count(bandwidth)}B/s over all its ports."
         if bandwidth
         else f"This chip declares no bandwidth for {chip.dram.name}, so that there is no slope."
     )
     lead = f"Each point is a layer under its best mapping, numbered as in the table above. {slope}"
-    return html.tag("h2", "Roofline") + html.tag("p", lead) + plots.roofline(points, peak, bandwidth, "roofline")
+    return html.tag("h2", "Roofline") + html.tag("p", lead) + rooflines.roofline(points, peak, bandwidth, "roofline")
 
 
 def dram_bytes(result: LayerResult) -> float:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -29,7 +30,7 @@ Counts = tuple[int, ...]  # elements of a tile along each rank
 
 
 @dataclass(frozen=True)
-class Density:
+class Density(ABC):
     """A density model for a tensor of the given `shape` (elements along each rank)."""
 
     shape: Counts
@@ -39,25 +40,25 @@ class Density:
         return math.prod(self.shape)
 
     @property
+    @abstractmethod
     def fraction(self) -> float:
         """Non-zeros / elements."""
-        raise NotImplementedError
 
     @property
     def dense(self) -> bool:
         return self.fraction == 1.0
 
+    @abstractmethod
     def empty(self, tile: Counts) -> float:
         """Probability that a tile of these elements along each rank has no non-zero, averaged over its positions."""
-        raise NotImplementedError
 
     def most(self, tile: Counts) -> int:
         """Most non-zeros that a tile can have, wherever it lies."""
         return min(math.prod(tile), round(self.fraction * self.size))
 
+    @abstractmethod
     def sample(self, rng: np.random.Generator) -> np.ndarray:
         """One tensor of this kind: bool[shape]."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)

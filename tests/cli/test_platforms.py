@@ -70,7 +70,7 @@ def test_devices_are_listed_and_shown() -> None:
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (("calibrate", "none.json"), "cannot be read"),
+        (("calibrate", "none.json"), "cannot read it"),
         (("calibrate", "h100", "--split", "odd"), "unknown split 'odd'"),
         (("calibrate", "h100", "--device", "h1000"), "unknown device 'h1000'"),
         (("predict", "lenet5", "--on", "h101"), "unknown device 'h101'"),

@@ -129,10 +129,10 @@ def test_an_unknown_name_lists_the_presets() -> None:
 
 
 def test_a_missing_file_and_a_file_of_bytes_are_named(tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match=r"nowhere.yaml: cannot be read: No such file"):
+    with pytest.raises(SpecError, match=r"nowhere.yaml: cannot read it: No such file"):
         load_chip(str(tmp_path / "nowhere.yaml"))
     (tmp_path / "bytes.yaml").write_bytes(b"chip: \xff\xfe")
-    with pytest.raises(SpecError, match=r"bytes.yaml: byte 6 is not UTF-8 text"):
+    with pytest.raises(SpecError, match=r"bytes.yaml: this is binary data, not text: byte 6 is not UTF-8"):
         load_chip(str(tmp_path / "bytes.yaml"))
 
 

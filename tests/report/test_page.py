@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from picojoule.report import plots, units
+from picojoule.report import plots, rooflines, units
 from picojoule.report.page import chip_fragment, layer_fragment, network_page
 from tests.conftest import chromium
 from tests.report import made
@@ -105,10 +105,10 @@ def test_stacked_bars_are_as_long_as_their_values() -> None:
 
 
 def test_a_roofline_without_bandwidth_has_no_slope() -> None:
-    points = [plots.Point(1, "a", 3.0, 1e9), plots.Point(2, "b", 300.0, 3e10)]
-    assert plots.roofline(points, 3.36e10, None, "t").count('class="roof"') == 1
-    assert plots.roofline(points, 3.36e10, 1.6e9, "t").count('class="roof"') == 2
-    assert plots.roofline([], 3.36e10, None, "t") == ""
+    points = [rooflines.Point(1, "a", 3.0, 1e9), rooflines.Point(2, "b", 300.0, 3e10)]
+    assert rooflines.roofline(points, 3.36e10, None, "t").count('class="roof"') == 1
+    assert rooflines.roofline(points, 3.36e10, 1.6e9, "t").count('class="roof"') == 2
+    assert rooflines.roofline([], 3.36e10, None, "t") == ""
 
 
 LAYOUT = """

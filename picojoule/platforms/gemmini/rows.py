@@ -8,6 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from picojoule.errors import SpecError, unknown_name
+from picojoule.files import read_text
 from picojoule.platforms.gemmini.mapping_text import LevelMapping, parse
 
 SHAPE = ("R", "S", "P", "Q", "C", "K", "stride_h", "stride_w")
@@ -67,7 +68,7 @@ def read_rows(path: Path | None = None) -> tuple[Row, ...]:
     if path is None:
         name, text = PACKAGED, files(__package__).joinpath(f"data/{PACKAGED}").read_text(encoding="utf-8")
     else:
-        name, text = str(path), _text(path)
+        name, text = str(path), read_text(path, kind="CSV file")
     lines = [(i, line) for i, line in enumerate(text.splitlines(), 1) if line.strip() and not line.startswith("#")]
     if not lines:
         raise SpecError("the file has no rows", where=name, hint=f"its columns are {','.join(SHAPE)},mapping,{MEASURED}")
@@ -85,15 +86,6 @@ def read_rows(path: Path | None = None) -> tuple[Row, ...]:
     if not rows:
         raise SpecError("the file has a header and no rows", where=name, hint="add at least one row")
     return tuple(rows)
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise SpecError("this is binary data, not text", where=str(path), hint="name a CSV file") from None
-    except OSError as e:
-        raise SpecError(f"cannot read it: {e.strerror}", where=str(path), hint="check the path") from None
 
 
 def _row(number: int, cells: dict[str, str], at: str) -> Row:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from picojoule.errors import SpecError
-
-# Largest error, relative to the largest result, with which a result counts as right: rounding of the type, room for long sums.
-TOLERANCE = {"fp64": 1e-10, "fp32": 1e-4, "tf32": 5e-3, "bf16": 4e-2, "fp16": 1e-2, "int8": 0.0}
+from picojoule.platforms.measurements import TOLERANCE
 
 
 class WrongResult(Exception):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from picojoule.errors import SpecError
+from picojoule.files import read_json
 from picojoule.platforms.measuring.measure import SCHEMA, Measurement, Progress, Settings, measure
 
 DRIFT_PERCENT = 10.0  # as in MLPerf's audits
@@ -36,12 +36,7 @@ class Drift:
 def stored(path: Path) -> dict[str, Any]:
     """A stored measurement; anything else is an error of the input."""
     hint = "give what `pj measure --out FILE` wrote"
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SpecError(f"cannot be read: {error.strerror}", where=str(path), hint=hint) from None
-    except ValueError as error:
-        raise SpecError(f"this is no JSON: {error}", where=str(path), hint=hint) from None
+    data = read_json(path, hint)
     if not isinstance(data, dict) or data.get("schema") != SCHEMA or "model" not in data.get("meta", {}):
         raise SpecError("this is no measurement of a model", where=str(path), hint=hint)
     return data

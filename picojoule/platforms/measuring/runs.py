@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from picojoule.errors import SpecError
+from picojoule.platforms.measurements import TOLERANCE
 from picojoule.platforms.measuring import counters, displace, onnx_kernels, operands, timing, torch_kernels
 from picojoule.platforms.measuring.machine import Machine
 from picojoule.platforms.measuring.work import Work
@@ -94,21 +96,22 @@ def place(settings: Settings) -> Place:
     return Place(settings)
 
 
-class Network:
+class Network(ABC):
     """A network that can be run on any number of samples; `notes` say what is particular about it."""
 
     notes: tuple[str, ...] = ()
 
+    @abstractmethod
     def call(self, batch: int) -> Callable[[], Any]:
         """The inference of one batch, as a call without arguments."""
-        raise NotImplementedError
 
+    @abstractmethod
     def __call__(self, samples: int) -> Any:
         """Run so many samples to the end."""
-        raise NotImplementedError
 
+    @abstractmethod
     def check(self, result: Any) -> None:
-        """Compare the result of a timed run with fp64; a wrong one raises."""
+        """Check the result of a timed run; a wrong one raises WrongResult."""
 
     def graph(self, batch: int, budget_s: float) -> timing.Times | None:
         """Times of the same as one CUDA graph; None where there are no graphs."""
@@ -167,7 +170,7 @@ class TorchNetwork(Network):
         got, exact = (y[0] if isinstance(y, tuple | list) else y for y in (result, exact))
         scale = float(exact.abs().max()) or 1.0
         error = float((got.double() - exact).abs().max()) / scale
-        most = 10 * operands.TOLERANCE[self._place.settings.dtype]
+        most = 10 * TOLERANCE[self._place.settings.dtype]
         if not np.isfinite(error) or error > most:
             raise operands.WrongResult("the network", error, most)
 

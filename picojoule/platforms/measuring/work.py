@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from picojoule.errors import SpecError
+from picojoule.platforms.measurements import DTYPES
 from picojoule.platforms.transforms.shape import ConvShape, conv_shape
 from picojoule.workload.layer import Layer
 from picojoule.workload.network import VectorOp
 
-BYTES = {"fp64": 8, "fp32": 4, "bf16": 2, "fp16": 2}
+BYTES = {name: DTYPES[name] for name in ("fp64", "fp32", "bf16", "fp16")}  # of an operand, of the types that are run
 UNARY = ("Relu", "Sigmoid", "Tanh", "Gelu", "Silu", "Clip", "HardSwish", "HardSigmoid", "Exp", "Sqrt", "Softmax")
 BINARY = ("Add", "Mul", "Sub", "Div", "Sum")
 

@@ -233,7 +233,7 @@ def test_without_a_gpu_the_error_says_what_is_missing() -> None:
         ((), "which model?"),
         (("resnet18", "--budget", "5"), "has no unit"),
         (("resnet18", "--batch", "0"), "too small"),
-        (("--rerun", "missing.json"), "cannot be read"),
+        (("--rerun", "missing.json"), "cannot read it"),
         (("gemm:M=4,N=4,K=4", "--dtype", "fp31"), "unknown data type"),
     ],
 )

@@ -1,0 +1,33 @@
+"""Files that users name: a missing file, a folder, binary data and damaged JSON are errors of the input, with their place."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from picojoule.errors import SpecError
+
+
+def read_text(path: Path, hint: str = "check the path", kind: str = "text file") -> str:
+    """The text of a file (UTF-8); `hint` says what to do where it cannot be read, `kind` what it should have been."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as e:
+        problem = f"this is binary data, not text: byte {e.start} is not UTF-8"
+        raise SpecError(problem, where=str(path), hint=f"name a {kind}") from None
+    except OSError as e:
+        raise SpecError(f"cannot read it: {e.strerror or e}", where=str(path), hint=hint) from None
+
+
+def read_json(path: Path, hint: str) -> Any:
+    """The JSON value of a file; a mistake names its line and column, `hint` says where such files come from."""
+    return parse_json(read_text(path, hint, "JSON file"), str(path), hint)
+
+
+def parse_json(text: str, where: str, hint: str) -> Any:
+    """The value of a JSON text; `where` names it in errors."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as e:
+        raise SpecError(f"this is no JSON: {e.msg}", where=f"{where}:{e.lineno}:{e.colno}", hint=hint) from None
