@@ -18,9 +18,9 @@ from torch.nn import functional as F
 
 from picojoule.errors import SpecError
 from picojoule.hardware.in_memory import Array
+from picojoule.hardware.slices import input_range, readout, weight_range
 from picojoule.neardata.noise import Noise
 from picojoule.neardata.product import Loaded, column_integers, joined, load, merged
-from picojoule.neardata.slices import input_range, readout, weight_range
 
 CHUNK = 1 << 19  # converted sums held at once: 2 MB, so that they stay in the cache
 PERCENTILE = 0.9999  # of the inputs, that the calibrated range covers

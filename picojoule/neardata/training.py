@@ -18,8 +18,8 @@ from torch.nn.utils import parametrize
 
 from picojoule.errors import unknown_name
 from picojoule.hardware.in_memory import Array
+from picojoule.hardware.slices import weight_range
 from picojoule.neardata.noise import Noise
-from picojoule.neardata.slices import weight_range
 from picojoule.workload.labelled import Labelled
 
 Progress = Callable[[int, int, str], None]
