@@ -15,6 +15,7 @@ from functools import cached_property
 from picojoule.errors import SpecError
 from picojoule.formats.names import number_format
 from picojoule.workload.density import Density, Uniform, read_density
+from picojoule.workload.values import Values
 
 ROLES = ("weight", "input", "output")
 
@@ -40,7 +41,8 @@ class Tensor:
 
     `bits` may be fractional where elements share scales (MXFP4: 4.25). `number` names the format of the elements; it then says
     how many bits they take, and the MAC units are built for it. Without it elements are integers and the chip's MACs stay.
-    `zeros` says where they are; without it they are anywhere, each choice alike (`density.Uniform`).
+    `zeros` says where they are; without it they are anywhere, each choice alike (`density.Uniform`). `values`: which values the
+    elements take, where that is known; the energy of compute-in-memory arrays follows them.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Tensor:
     learned: bool = False  # a trained parameter, so that it counts as a weight of the network
     number: str = ""  # the number format of the elements, such as "fp8_e4m3"
     zeros: Density | None = None
+    values: Values | None = None
 
     def __post_init__(self) -> None:
         if self.role not in ROLES:

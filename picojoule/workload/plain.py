@@ -9,6 +9,7 @@ from typing import Any
 from picojoule.errors import SpecError
 from picojoule.workload.density import Actual, Banded, Density, Structured, Uniform
 from picojoule.workload.layer import Layer, Rank, Tensor
+from picojoule.workload.values import read_values, values_to_plain
 
 
 def layer_to_plain(layer: Layer) -> dict[str, Any]:
@@ -28,6 +29,7 @@ def layer_to_plain(layer: Layer) -> dict[str, Any]:
                 **({"number": t.number} if t.number else {}),
                 "ranks": [{"terms": [[c, d] for c, d in r.terms], "offset": r.offset, "size": r.size} for r in t.ranks],
                 **({"zeros": _zeros_to_plain(t.zeros)} if t.zeros is not None else {}),
+                **({"values": values_to_plain(t.values)} if t.values is not None else {}),
             }
             for t in layer.tensors
         ],
@@ -39,7 +41,8 @@ def layer_from_plain(value: Any, where: str = "") -> Layer:
     try:
         tensors = tuple(
             Tensor(t["name"], t["role"], tuple(_rank(r) for r in t["ranks"]), t["bits"], t["density"], t["learned"],
-                   t.get("number", ""), _zeros_from_plain(t["zeros"]) if "zeros" in t else None)
+                   t.get("number", ""), _zeros_from_plain(t["zeros"]) if "zeros" in t else None,
+                   read_values(t["values"]) if "values" in t else None)
             for t in value["tensors"]
         )
         dims = tuple((str(d), n) for d, n in value["dims"].items())

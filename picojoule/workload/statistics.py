@@ -22,14 +22,15 @@ from picojoule.formats import run_length
 from picojoule.formats.names import number_format
 from picojoule.workload.data_files import load_data
 
-BINS = 256
+BINS = 256  # of what is shown, and of the entropy
+FINE = 4096  # bins that are kept: 4 or more for each integer of 8 bits, for the largest magnitude fills half the range
 ORDER = ("input", "weight", "output")
 Record = Callable[[str, str, np.ndarray], None]  # (layer, role, values)
 
 
 @dataclass
 class Tally:
-    """Counts of the numbers of one tensor over all batches. Bins cover [-2^k, 2^k); k grows with what is seen."""
+    """Counts of the numbers of one tensor over all batches. Bins cover [-2^k, 2^k), k = `exponent`; k grows with what is seen."""
 
     elements: int = 0
     zeros: int = 0
@@ -38,7 +39,7 @@ class Tally:
     total: float = 0.0
     squares: float = 0.0
     exponent: int = -126
-    bins: np.ndarray = field(default_factory=lambda: np.zeros(BINS, np.int64))  # of the nonzeros
+    fine: np.ndarray = field(default_factory=lambda: np.zeros(FINE, np.int64))  # of the nonzeros
     coded_bits: int = 0
 
     def add(self, x: np.ndarray) -> None:
@@ -55,19 +56,24 @@ class Tally:
         self.total, self.squares = self.total + float(x.sum()), self.squares + float((x * x).sum())
         if kept.size:
             self._widen(int(np.frexp(np.abs(kept).max())[1]))
-            at = np.floor(np.ldexp(kept, BINS.bit_length() - 2 - self.exponent)).astype(np.int64) + BINS // 2
-            self.bins += np.bincount(at, minlength=BINS)
+            at = np.floor(np.ldexp(kept, FINE.bit_length() - 2 - self.exponent)).astype(np.int64) + FINE // 2
+            self.fine += np.bincount(at, minlength=FINE)
         fixed = number_format("dfp16")
         self.coded_bits += run_length.encode(fixed.encode(x).codes.reshape(x.shape).astype(np.uint16)).bits
 
     def _widen(self, exponent: int) -> None:
         """Merges pairs of bins until 2^exponent lies inside; the first time the range is just set."""
-        if not self.bins.any():
+        if not self.fine.any():
             self.exponent = max(self.exponent, exponent)
         for _ in range(max(0, exponent - self.exponent)):
-            half = self.bins.reshape(-1, 2).sum(axis=1)
-            self.bins = np.concatenate([np.zeros(BINS // 4, np.int64), half, np.zeros(BINS // 4, np.int64)])
+            half = self.fine.reshape(-1, 2).sum(axis=1)
+            self.fine = np.concatenate([np.zeros(FINE // 4, np.int64), half, np.zeros(FINE // 4, np.int64)])
             self.exponent += 1
+
+    @property
+    def bins(self) -> np.ndarray:
+        """Nonzeros in 256 bins: int64[256]."""
+        return self.fine.reshape(BINS, -1).sum(axis=1)
 
     @property
     def density(self) -> float:
@@ -86,14 +92,20 @@ class Tally:
         return 16 * self.elements / self.coded_bits
 
     def to_json(self) -> dict[str, Any]:
-        step = 2.0 ** (self.exponent + 1) / BINS
         mean = self.total / self.elements
         return {
             "elements": self.elements, "zeros": self.zeros, "density": self.density, "least": self.low, "most": self.high,
             "mean": mean, "deviation": float(np.sqrt(max(0.0, self.squares / self.elements - mean * mean))),
             "entropy_bits": self.entropy_bits, "run_length_ratio": self.run_length_ratio,
-            "histogram": {"first_edge": -(2.0**self.exponent), "step": step, "nonzeros": self.bins.tolist()},
+            "histogram": self._histogram(),
         }
+
+    def _histogram(self) -> dict[str, Any]:
+        """The fine bins from the first to the last that holds anything, as `workload.values` reads them."""
+        held = np.flatnonzero(self.fine)
+        first, end = (int(held[0]), int(held[-1]) + 1) if held.size else (0, 0)
+        step = 2.0 ** (self.exponent + 1) / FINE
+        return {"first_edge": step * (first - FINE // 2), "step": step, "nonzeros": self.fine[first:end].tolist()}
 
 
 @dataclass(frozen=True)
