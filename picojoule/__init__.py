@@ -25,6 +25,7 @@ _HOME = {
     "chips": "picojoule.hardware.spec",
     "chip_schema": "picojoule.hardware.schema",
     "constrained": "picojoule.hardware.dataflow",
+    "with_statistics": "picojoule.hardware.operand_means",
     "parse_mapping": "picojoule.mapping.mapping:parse",
     "evaluate": "picojoule.cost.model",
     "explain": "picojoule.cost.explain",
@@ -105,6 +106,7 @@ __all__ = [
     "verify",
     "which",
     "with_densities",
+    "with_statistics",
 ]
 
 if TYPE_CHECKING:
@@ -118,6 +120,7 @@ if TYPE_CHECKING:
     from picojoule.explore.dataflows import dataflows
     from picojoule.formats.names import number_format
     from picojoule.hardware.dataflow import constrained
+    from picojoule.hardware.operand_means import with_statistics
     from picojoule.hardware.schema import chip_schema
     from picojoule.hardware.spec import chips, load_chip
     from picojoule.mapping.mapping import parse as parse_mapping

@@ -72,6 +72,10 @@ def map_(
     strict: Strict = False,
     phase: Phase = None,
     density: Density = None,
+    statistics: Annotated[
+        Path | None,
+        typer.Option("--statistics", metavar="FILE", help="what `pj statistics --json` printed: values set an array's energies"),
+    ] = None,
     no_cache: NoCache = False,
 ) -> None:
     """The best mapping of every layer, its cost and its proof."""
@@ -79,10 +83,14 @@ def map_(
     goal, where = options.objective(objective, limit_s), options.choice(space, options.SPACES, "--space")
     processes, page = options.positive(jobs, "--jobs"), options.place_for(html)
     if on in picojoule.devices():  # a CPU or GPU: its library chooses the mapping, and a calibrated model answers
+        options.nothing(statistics, "--statistics", f"{on} has no compute-in-memory array")
         network = read_network(model, batch, dim, None, strict, phase)
         prediction.shown(picojoule.predict_network(network, on), as_json, page, every=False)
         return
     chip, network = picojoule.load_chip(on), read_network(model, batch, dim, bits, strict, phase, density)
+    if statistics is not None:
+        table = read_json(statistics, "write it with `pj statistics MODEL --data DATA --json > FILE`")
+        network = picojoule.with_statistics(network, chip, table, str(statistics))
     with show.progress() as progress:
         result = picojoule.map_network(
             network,

@@ -423,13 +423,14 @@ class Chip:
         yield from ROLES
 
     def at(self, layer: Layer) -> Chip:
-        """The chip at the widths of a layer's tensors: an array holds fewer wide weights, and converts more often for them.
+        """The chip for a layer: an array holds fewer wide weights, and converts more often for them; its energies follow the
+        values of the operands where the layer knows them, else the array's own means.
 
-        Chips without an array stay as they are; so does one that is already at these widths.
+        Chips without an array stay as they are; so does one that is already made for this.
         """
         if self.array is None:
             return self
-        from picojoule.hardware import array_cost
+        from picojoule.hardware import array_cost, operand_means
 
         for t in layer.tensors:
             if t.number and not t.number.startswith(("int", "uint")):
@@ -438,10 +439,11 @@ class Chip:
         bits = {t.role: math.ceil(t.bits) for t in layer.tensors}
         weight, given, result = (bits.get(r, d) for r, d in (("weight", self.array.weight_bits), ("input", self.array.input_bits),
                                                              ("output", self.array.sum_bits)))
-        inner = array_cost.levels(self.array, weight, given, result, self.inferences_per_load)
-        if self.levels[-array_cost.LEVELS:] == inner:
+        array = operand_means.for_operands(self.array, layer)
+        inner = array_cost.levels(array, weight, given, result, self.inferences_per_load)
+        made = array_cost.compute(array, weight, given, self.clock_hz)
+        if self.levels[-array_cost.LEVELS:] == inner and self.compute == made:
             return self
-        made = array_cost.compute(self.array, weight, given, self.clock_hz)
         return replace(self, levels=(*self.levels[:-array_cost.LEVELS], *inner), compute=made)
 
     def check_priced(self) -> None:
