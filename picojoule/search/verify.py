@@ -23,7 +23,8 @@ from picojoule.hardware.spec import chip_from_yaml
 from picojoule.mapping.mapping import Loop, Mapping, parse
 from picojoule.mapping.simulate import simulate
 from picojoule.mapping.words import Traffic
-from picojoule.search.reprove import Outcome, Tiles, reprove, stages_of
+from picojoule.search.reprove import Outcome, reprove
+from picojoule.search.reprove_space import Tiles, stages_of
 from picojoule.workload.layer import Layer
 from picojoule.workload.plain import layer_from_plain
 

@@ -18,7 +18,8 @@ from picojoule.report.to_json import layer_json, network_json
 from picojoule.search import lattice
 from picojoule.search.network import map_network
 from picojoule.search.optimal import best_mapping
-from picojoule.search.reprove import reprove, unrollings
+from picojoule.search.reprove import reprove
+from picojoule.search.reprove_space import unrollings
 from picojoule.search.verify import costs, outermost_tiles, unrolled_extents, verify
 from picojoule.workload.layer import Layer, conv, gemm
 from picojoule.workload.network import Network, Step
