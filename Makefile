@@ -39,8 +39,8 @@ $(TORCH_STAMP): $(STAMP) requirements-extra.lock
 			*) echo "PyTorch is not available here: tests marked torch will skip";; \
 		esac; \
 	fi
-	@timeout 300 $(PY) -m pip install --quiet --disable-pip-version-check -r requirements-extra.lock \
-		|| echo "onnxruntime and scikit-learn could not be installed: their tests will skip"
+	@timeout 300 $(PY) -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-extra.lock \
+		|| echo "onnxruntime, scikit-learn and torch-pruning could not be installed: their tests will skip"
 	@touch $@
 
 test: env $(TORCH_STAMP)

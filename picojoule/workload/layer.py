@@ -139,6 +139,23 @@ class Layer:
         """The same layer with other elements, by role: `layer.bits_of(weight=4, input=8)`, or `weight="mxfp4"`."""
         return replace(self, tensors=tuple(t.of(bits[t.role]) if t.role in bits else t for t in self.tensors))
 
+    def bounded(self, **bounds: int) -> Layer:
+        """The same layer with other bounds: `layer.bounded(K=48)`. Dimensions that become 1 go; one that is 1 already stays so.
+
+        Bounds of windows and of what they slide over are settled together, so that only channels, batch and the like may change.
+        """
+        windows = {d for t in self.tensors for r in t.ranks if len(r.terms) == 2 or r.size is not None for _, d in r.terms}
+        for d, n in bounds.items():
+            if d in windows or n < 1 or (n > 1 and d not in self.bounds):
+                raise SpecError(f"layer {self.name!r}: dimension {d} cannot become {n}", hint=f"its dimensions: {self.bounds}")
+        if any(t.zeros is not None for t in self.tensors):
+            raise SpecError(f"layer {self.name!r} has zeros of a fixed shape", hint="set densities after the bounds")
+        new = {d: bounds.get(d, n) for d, n in self.dims}
+        tensors = {t.name: (t.role, t.ranks) for t in self.tensors}
+        plain = from_ranks(self.name, self.op, new, tensors)
+        kept = tuple(replace(t, ranks=p.ranks) for t, p in zip(self.tensors, plain.tensors, strict=True))
+        return replace(self, dims=plain.dims, tensors=kept)
+
     def shape(self, tensor: Tensor) -> tuple[int, ...]:
         """Distinct valid elements along each rank of the tensor."""
         return self._shapes[tensor.name]
