@@ -1,11 +1,12 @@
 """Time and energy of kernels on a machine: launch, dependent steps, and the slowest of products, cache and DRAM.
 
-    t = launches * launch_s + steps * latency_s + max(products [+ lanes], cache, DRAM + ramp)          (a smooth maximum)
+    t = launches * launch_s + steps * latency_s + rearranging + max(products [+ lanes], cache, DRAM + ramp)  (a smooth maximum)
 
 * products: operations of the busiest unit / (rate * efficiency), with whole tiles and waves (`ways.py`); lanes likewise
 * cache: bytes / cache_bytes_per_s, or the busiest unit's bytes through its port of 64 B a cycle
 * DRAM: bytes that the last-level cache does not hold / dram_bytes_per_s, and three latencies until the stream is at full rate,
   so that small transfers see less bandwidth: bytes / (bytes + 3 * latency * bandwidth) of it
+* rearranging: operands brought into another layout before (and the result after), through the cache and the lanes
 
 The fastest of the ways is taken. Energy: static power x time + operations, instructions and bytes at their prices. Where that
 asks for more than the power limit, the clock drops by s: time / s, and dynamic energy * s^2 (voltage follows the clock).
@@ -25,7 +26,7 @@ PORT_BYTES = 64.0  # a cycle, from the last-level cache into one unit
 SHARPNESS = 8.0  # of the smooth maximum: 9 % above the larger of two equal terms
 RAMP_STEPS = 3.0  # latencies until DRAM streams
 _CACHE_EDGE = 10.0  # how sharply hits turn into misses around the usable cache
-BOUNDS = ("launch", "products", "lanes", "cache", "DRAM")
+BOUNDS = ("launch", "products", "lanes", "cache", "DRAM", "rearranging")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +69,15 @@ def way_parts(w: Ways, device: Device, p: Parameters, cold: bool = False, miss: 
     miss = missed(w, device, cold) if miss is None else miss
     dram = miss * (w.dram_bytes / p.dram_bytes_per_s + RAMP_STEPS * p.latency_s)
     moved = w.moved_bytes / p.cache_bytes_per_s + w.moved_instructions / (device.vector_rate * p.vector_efficiency)
-    fixed = w.launches * p.launch_s + w.steps * p.latency_s + moved + (device.single_s if cold else 0.0)
-    return np.stack([fixed, products, lanes, cache, dram], axis=1)
+    fixed = w.launches * p.launch_s + w.steps * p.latency_s + (device.single_s if cold else 0.0)
+    return np.stack([fixed, products, lanes, cache, dram, moved], axis=1)
 
 
 def way_seconds(w: Ways, parts: np.ndarray) -> np.ndarray:
     """Seconds of every way from its parts."""
-    fixed, products, lanes, cache, dram = parts.T
+    fixed, products, lanes, cache, dram, moved = parts.T
     compute = np.where(w.serial > 0, products + lanes, np.maximum(products, lanes))
-    return np.asarray(fixed + (compute**SHARPNESS + cache**SHARPNESS + dram**SHARPNESS) ** (1.0 / SHARPNESS))
+    return np.asarray(fixed + moved + (compute**SHARPNESS + cache**SHARPNESS + dram**SHARPNESS) ** (1.0 / SHARPNESS))
 
 
 def seconds(w: Ways, device: Device, p: Parameters, cold: bool = False) -> np.ndarray:

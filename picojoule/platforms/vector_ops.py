@@ -20,6 +20,7 @@ class VectorCost:
     steps: float = 0.5
     written_bytes: float = 0.0  # per element, where the result has another type or comes with indices
     scattered: bool = False  # each lane reads another line, so that the cache delivers whole sectors
+    cpu_calls: float = 1.0  # operators that a CPU's framework runs for it, each with the overhead of a call
 
 
 # A row reduction loads, reduces within a warp and over the warps (some 45 instructions an element with Welford's update or with
@@ -42,7 +43,9 @@ COSTS: dict[str, VectorCost] = {
     **{n: VectorCost(instructions=25) for n in ("gelu", "gelutanh", "erf", "mish", "softplus")},
     **{n: VectorCost(reads=2, instructions=24) for n in ("swiglu", "silu_mul", "gelu_mul", "geglu")},
     **{n: VectorCost(instructions=12) for n in ("rope", "rotary", "rotaryembedding")},
-    "batchnorm": VectorCost(instructions=7),
+    # A CPU's framework makes a scale and a shift for each channel, in buffers of their own, before the pass: about five calls,
+    # chosen with timings of one CPU and PyTorch in view.
+    "batchnorm": VectorCost(instructions=7, cpu_calls=5),
     "layernorm": VectorCost(instructions=45, steps=8),
     "groupnorm": VectorCost(instructions=45, steps=8),
     "rmsnorm": VectorCost(instructions=30, steps=5),

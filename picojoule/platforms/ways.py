@@ -28,7 +28,7 @@ DEPTHWISE_INSTRUCTIONS = 5  # lane instructions for one tap: load, convert, mult
 SOFTMAX_INSTRUCTIONS = 11.5  # of one score in attention: an exponential on a quarter-rate unit (8), scale, maximum, sum, convert
 ENERGY_WEIGHT = {"fp64": 8.0, "fp32": 4.0, "tf32": 2.0, "bf16": 1.0, "fp16": 1.0, "fp8": 0.5, "int8": 0.75, "uint8": 0.75}
 ROWS, PANEL = 28, 64  # a CPU's blocks: output pixels of a row, channels of a panel
-REORDER_WEIGHT, REORDER_IMAGE = 20, 4  # lane instructions for an element: weights are gathered one by one, images in rows
+REORDER_ALONE, REORDER_ROW = 20, 4  # lane instructions to rearrange an element that is gathered alone, or in a row
 SPLITS = (1, 2, 3, 4, 6, 8, 16)
 _EDGES = (8, 16, 32, 64, 96, 128, 192, 256)
 
@@ -104,7 +104,7 @@ def ways_of(calls: Sequence[Call], device: Device) -> Ways:
 def _ways(call: Call, device: Device) -> dict[str, np.ndarray]:
     d = dict(call.dims)
     if call.family == "gemm":
-        table = _product(device, call.dtype, d.get("B", 1), d["M"], d["N"], d["K"])
+        table = _matrix_product(device, call.dtype, d.get("B", 1), d["M"], d["N"], d["K"])
     elif call.family == "conv":
         table = _convolution(device, call.dtype, d)
     elif call.family == "attn":
@@ -187,6 +187,29 @@ def tiles(native: bool, vector: bool) -> np.ndarray:
     return np.array(pairs, dtype=np.int64)
 
 
+def _matrix_product(device: Device, dtype: str, batch: int, m: int, n: int, k: int) -> dict[str, np.ndarray]:
+    """`_product` of plain matrices. A CPU's library first packs both operands into panels, but not for a single row or column.
+
+    It reads rows of both, and turns blocks in vector registers where panels go the other way, so that both cost the same.
+    Source: Goto and van de Geijn, Anatomy of High-Performance Matrix Multiplication, TOMS 2008.
+    """
+    table = _product(device, dtype, batch, m, n, k)
+    if device.kind != "cpu" or 1 in (m, n):
+        return table
+    return _rearranged(table, device, dtype, rows=batch * (m + n) * k)
+
+
+def _rearranged(
+    table: dict[str, np.ndarray], device: Device, dtype: str, *, rows: float, alone: float = 0.0
+) -> dict[str, np.ndarray]:
+    """The ways with so many elements rearranged around the kernel: read and written once, gathered in rows or one by one."""
+    lanes = (alone * REORDER_ALONE + rows * REORDER_ROW) / device.units
+    return table | {
+        "moved_bytes": table["moved_bytes"] + 2.0 * DTYPES[dtype] * (alone + rows),
+        "moved_instructions": table["moved_instructions"] + lanes,
+    }
+
+
 def _product(
     device: Device,
     dtype: str,
@@ -253,12 +276,13 @@ def _blocked(
     Blocking for the private caches is taken to work: each operand passes once through the last-level cache.
     """
     blocks = batch * math.ceil(m / min(m, ROWS)) * math.ceil(n / PANEL)
-    lanes = 16 * math.ceil(n / 16)
+    vector = min(16, max(1, device.lanes // 2))  # two pipes share the lanes, and no CPU has vectors of more than 64 bytes
+    filled = vector * math.ceil(n / vector)
     work = math.ceil(blocks / device.units) * device.units / blocks
     delivered = a + b + c
     return _table(
         1, engine=INTEGER if dtype in ("int8", "uint8") else MATRIX, rate=device.peak(dtype) / device.units,
-        unit_ops=2.0 * batch * m * lanes * k * work / device.units, cache_bytes=delivered, unit_cache_bytes=0.0,
+        unit_ops=2.0 * batch * m * filled * k * work / device.units, cache_bytes=delivered, unit_cache_bytes=0.0,
         dram_bytes=a + b + c, footprint_bytes=a + b + c, launches=1.0, steps=2.0,
         ops=2.0 * batch * m * n * k * ENERGY_WEIGHT[dtype],
     )  # fmt: skip
@@ -338,13 +362,8 @@ def _convolution(device: Device, dtype: str, d: Mapping[str, Any]) -> dict[str, 
         return table
     weights = d["K"] * channels * d["R"] * d["S"]
     images = image / width + pixels * d["K"] if nchw else 0.0
-    lanes = (weights * REORDER_WEIGHT + images * REORDER_IMAGE) / device.units
-    launches = 3 if device.kind == "gpu" else 0
-    return table | {
-        "launches": table["launches"] + launches,
-        "moved_bytes": table["moved_bytes"] + 2 * width * (weights + images),
-        "moved_instructions": table["moved_instructions"] + lanes,
-    }
+    table = _rearranged(table, device, dtype, rows=images, alone=weights)
+    return table | {"launches": table["launches"] + (3 if nchw else 1)}  # of the weights; of the input and the result
 
 
 def _depthwise(device: Device, dtype: str, d: Mapping[str, Any], image: float) -> dict[str, np.ndarray]:
@@ -357,7 +376,7 @@ def _depthwise(device: Device, dtype: str, d: Mapping[str, Any], image: float) -
     return _table(
         1, engine=VECTOR, rate=device.vector_rate, unit_instructions=lanes / device.units, cache_bytes=2 * image + result * width,
         dram_bytes=image + result * width, footprint_bytes=image + result * width, launches=1, steps=3, instructions=lanes,
-        moved_bytes=2 * width * moved, moved_instructions=REORDER_IMAGE * moved / device.units,
+        moved_bytes=2 * width * moved, moved_instructions=REORDER_ROW * moved / device.units,
     )  # fmt: skip
 
 
@@ -431,7 +450,7 @@ def _vector(device: Device, call: Call) -> dict[str, np.ndarray]:
         cache_bytes=delivered,
         dram_bytes=read + written,
         footprint_bytes=read + written,
-        launches=1,
+        launches=cost.cpu_calls if cost and device.kind == "cpu" else 1,
         steps=steps,
         instructions=lanes,
     )

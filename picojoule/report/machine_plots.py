@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 from picojoule.platforms.calibrate import Prediction
+from picojoule.platforms.latency import BOUNDS
 from picojoule.platforms.predict import NetworkPrediction
 from picojoule.report import units
 from picojoule.report.loglog import LogLog, decades
@@ -76,8 +77,7 @@ def residuals(predictions: Sequence[Prediction], title: str) -> str:
 
 def timeline(p: NetworkPrediction, title: str, most: int = 400) -> str:
     """Kernels one after the other, coloured by what bounds them; what lies between them is waiting. At most `most` are drawn."""
-    bounds = ("launch", "products", "lanes", "cache", "DRAM")
-    colour = colours_of(bounds)
+    colour = colours_of(BOUNDS)
     rows, row, top = 6, 34, 34
     shown = p.kernels[:most]
     end = p.latency_s if len(shown) == len(p.kernels) else shown[-1].start_s + shown[-1].count * shown[-1].seconds

@@ -157,3 +157,40 @@ def test_unknown_operators_and_missing_types_say_what_to_do() -> None:
         hot(vec("frobnicate", 100))
     with pytest.raises(SpecError, match="no fp8 units"):
         hot(gemm(64, 64, 64, dtype="fp8"), device=load_device("a100-80gb"))
+
+
+def cpu_conv(k: int = 64, layout: str = "nchw") -> Shape:
+    dims = {"N": 1, "C": 64, "H": 28, "W": 28, "K": k, "R": 3, "S": 3, "stride": 1, "groups": 1, "P": 28, "Q": 28}
+    return Shape(family="conv", dtype="fp32", dims=(*dims.items(), ("layout", layout)))
+
+
+def test_a_product_on_a_cpu_packs_both_operands_but_not_for_a_single_row_or_column() -> None:
+    w = ways_of([gemm(8, 256, 512, b=3, dtype="fp32"), gemm(1, 256, 512, dtype="fp32"), gemm(256, 1, 512, dtype="fp32")], CPU)
+    assert list(w.moved_bytes) == [2 * 4 * 3 * (512 * 256 + 8 * 512), 0, 0]
+    assert not ways_of([gemm(8, 256, 512)], H100).moved_bytes.any()
+
+
+def test_a_convolution_on_a_cpu_rearranges_its_weights_and_in_nchw_its_images_too_in_a_call_each() -> None:
+    last, first = ways_of([cpu_conv(layout="nhwc")], CPU), ways_of([cpu_conv()], CPU)
+    weights, images = 64 * 64 * 9, (64 + 64) * 28 * 28
+    assert (last.moved_bytes[0], last.launches[0]) == (2 * 4 * weights, 2)
+    assert (first.moved_bytes[0], first.launches[0]) == (2 * 4 * (weights + images), 4)
+
+
+def test_what_is_rearranged_comes_before_the_product_and_may_bound_it() -> None:
+    """One output pixel of many filters: each weight is moved once and used once."""
+    dims = dict.fromkeys(("N", "H", "W", "R", "S", "P", "Q", "stride", "groups"), 1) | {"C": 2048, "K": 2048}
+    e = predict_kernels([Shape(family="conv", dtype="fp32", dims=(*dims.items(), ("layout", "nhwc")))], CPU)
+    assert e.bound(0) == "rearranging"
+    assert e.hot_s[0] > e.parts[0, -1] + e.parts[0, 0]
+
+
+def test_a_cpu_fills_its_vectors_along_the_filters() -> None:
+    assert CPU.lanes == 16  # two pipes of 8
+    part, full, more = (ways_of([cpu_conv(k=k)], CPU).unit_ops[0] for k in (49, 56, 57))
+    assert part == full == more * 56 / 64
+
+
+def test_batch_normalisation_is_several_calls_on_a_cpu_and_one_kernel_on_a_gpu() -> None:
+    assert [ways_of([vec("batchnorm", 64, 64, dtype="fp32")], d).launches[0] for d in (CPU, H100)] == [5, 1]
+    assert ways_of([vec("relu", 4096, dtype="fp32")], CPU).launches[0] == 1
