@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -62,8 +63,10 @@ def device_from_meta(measurements: Measurements, kernels: Sequence[Kernel]) -> D
     peaks = {d: float(v) for d, v in stated.items() if d in DTYPES and v} if isinstance(stated, Mapping) else {}
     peaks, notes = with_all_peaks(peaks, measurements, kernels)
     stream = max((k.bytes or 0.0) / (k.cold_s or k.hot_s) for k in kernels)
+    stream = max(stream, number(meta, "dram_read_bytes_per_s") or 0.0)
     dram = number(meta, "dram_peak_bytes_per_s") or HEADROOM * stream or 2e10
-    lanes = int(number(meta, "lanes") or (128 if kind == "gpu" else 8))
+    issued = max(peaks.get("fp32", 0.0) / (2.0 * units * clock), 1.0)  # a lane's multiply-add is two operations a cycle
+    lanes = int(number(meta, "lanes") or (128 if kind == "gpu" else 2 ** round(math.log2(issued))))
     device = Device(
         name="".join(c if c.isalnum() else "-" for c in measurements.device.lower()).strip("-"),
         description=f"{measurements.device}, described by its measurements",

@@ -13,6 +13,7 @@ from picojoule.errors import SpecError
 from picojoule.platforms.calibrate import H100, Calibration, Score, calibrate, held_back
 from picojoule.platforms.device import Device, bounds, device_from, device_to_yaml, load_device, typical
 from picojoule.platforms.latency import estimates, seconds
+from picojoule.platforms.machine import device_from_meta
 from picojoule.platforms.measurements import Measurements, load_measurements, measurements_from
 from picojoule.platforms.ways import ways_of
 
@@ -197,6 +198,15 @@ def test_a_cpu_file_is_fitted_by_the_same_command(file: Measurements) -> None:
     assert device_to_yaml(device_from(device_to_yaml(c.device), "mine.yaml")) == device_to_yaml(c.device)
     assert np.mean([s.mean for s in c.repeats]) < 0.25
     assert "at most 25 %" in next(iter(c.passed))
+
+
+def test_a_described_cpu_has_the_lanes_of_its_measured_peak_and_more_bandwidth_than_was_read(file: Measurements) -> None:
+    kernels = tuple(replace(k, dtype="fp32") for k in file.kernels[:3])
+    meta = {"kind": "cpu", "units": 2, "clock_hz": 2.5e9, "peaks": {"fp32": 2 * 2 * 2.5e9 * 13.0}, "dram_read_bytes_per_s": 1e13}
+    device = device_from_meta(replace(file, meta=meta), kernels)
+    assert device.lanes == 16, "13 multiply-adds a cycle: two vectors of 8, not quite filled"
+    assert device.dram_peak_bytes_per_s == 1.25e13, "a reader reaches less than the peak"
+    assert device_from_meta(replace(file, meta=meta | {"lanes": 8, "dram_peak_bytes_per_s": 3e10}), kernels).lanes == 8
 
 
 def test_a_type_that_the_data_sheet_lacks_is_taken_from_the_file_and_said(file: Measurements) -> None:

@@ -100,7 +100,7 @@ def sweep(settings: Settings | None = None, progress: Progress = lambda *_: None
         "utc": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
     if s.device == "cpu":
-        meta |= {"units": threads, "dram_peak_bytes_per_s": threads * rates["DRAM"]}
+        meta |= {"units": threads, "dram_read_bytes_per_s": threads * rates["DRAM"]}
         meta |= {"cache_bytes": size} if (size := max((n for _, n in host.caches), default=None)) else {}
         meta |= {"clock_hz": hz} if (hz := host.clock_hz) else {}
     return Sweep(settings=s, kernels=tuple(done), wrong=tuple(wrong), meta=meta)
