@@ -1,10 +1,10 @@
 """`calibrate`: a device's parameters from measured kernels, and how wrong the model is on kernels it has not seen.
 
 A fit minimises the logarithm of predicted over measured hot latency with a robust loss (soft L1), within physical bounds and
-with a weak pull towards the data sheet (a factor of e^0.5 costs as much as a kernel that is 10 % off). Energies are fitted
+with a weak pull towards the defaults (a factor of e^0.5 costs as much as a kernel that is 10 % off). Energies are fitted
 afterwards on the same kernels. Five splits are fitted, each without the kernels that it is judged on. Which parameters the data
 can tell is decided by their agreement over the five fits, never by an error: what fewer than `FEEL` kernels feel, or what differs
-by more than 15 % between the fits, stays at its data-sheet value in all of them.
+by more than 15 % between the fits, stays at its default in all of them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from picojoule.platforms.ways import Ways, operations, ways_of
 AGREE = 0.15  # parameters that the data can tell agree within this share over the splits
 FEEL = 2  # kernels that have to feel a parameter: d log(time) / d log(parameter) of at least a tenth
 ROBUST = 0.15  # residuals beyond this count linearly
-PULL = 0.2  # weight of ln(parameter / data sheet) beside a kernel's ln(predicted / measured)
+PULL = 0.2  # weight of ln(parameter / default) beside a kernel's ln(predicted / measured)
 SPLITS = ("random", "shape")
 # Where parameters trade against each other, the one that data sheets and manuals tell best is fixed first.
 SHEET_KNOWS = (
@@ -103,11 +103,14 @@ class Score:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter:
-    """One parameter of the fit: its value, its data-sheet value and bounds, and its spread over the splits (max / min - 1)."""
+    """One parameter of the fit: value, default and bounds, and spread over the splits (max / min - 1).
+
+    `default` is `typical` of the kind of device: a share of a data sheet's rate at most, never read from one.
+    """
 
     name: str
     value: float
-    data_sheet: float
+    default: float
     low: float
     high: float
     fitted: bool
@@ -397,12 +400,12 @@ def _least_squares(residuals: Callable[[Parameters], np.ndarray], device: Device
 
 def _parameters(fitted: Device, fits: Sequence[Parameters], free: Sequence[str], why: Mapping[str, str]) -> tuple[Parameter, ...]:
     """The parameters of a fitted device with their spread over the splits."""
-    limits, sheet = bounds(fitted), typical(fitted)
+    limits, usual = bounds(fitted), typical(fitted)
     return tuple(
         Parameter(
             name=n,
             value=getattr(fitted.parameters, n),
-            data_sheet=getattr(sheet, n),
+            default=getattr(usual, n),
             low=limits[n][0],
             high=limits[n][1],
             fitted=n in free,

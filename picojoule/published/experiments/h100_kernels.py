@@ -22,7 +22,7 @@ def _run(progress: Progress) -> Outcome:
         what = f"split {i + 1}: mean error of the held-out kernels at most 15 %"
         checks.append(Check(what=what, holds=s.mean <= 0.15, detail=f"{100 * s.mean:.1f} %, 90th percentile {100 * s.p90:.1f} %"))
     parameters = [
-        {"parameter": p.name, "value": p.value, "data sheet": p.data_sheet, "how": "fitted" if p.fitted else f"fixed: {p.why}"}
+        {"parameter": p.name, "value": p.value, "default": p.default, "how": "fitted" if p.fitted else f"fixed: {p.why}"}
         for p in c.parameters
     ]
     return Outcome(rows=tuple(rows), checks=tuple(checks), notes=c.measurements.notes, tables={"parameters": parameters})
