@@ -1,7 +1,7 @@
-"""What is to be changed in a network: bits, channels, zeros and rank, by layer; and the network that the changes leave, without an export.
+"""What is to be changed in a network: bits, channels, zeros and rank; and the network that the changes leave, without an export.
 
-A plan knows no weights: it can be priced before it is carried out, and `apply.applied` carries it out on the torch module. The
-two have to meet: exporting the changed module gives the layers that `network_of` says (tests/compress/test_plan.py).
+A plan knows no weights, so that it can be priced before it is carried out on the torch module; exporting the changed module
+has to give the layers that `network_of` says.
 
 Who stores what: an activation is written once and read by all its readers at the same width, so `stored_bits` gives each the
 widest that any of them asks for. ReLU, max pooling, folded normalisation, bias and views are done as values are written, so
@@ -54,7 +54,7 @@ WHOLE = LayerPlan()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Layers by name, and channel groups (`structured.Structure`) with how many channels they keep. What is not named stays whole."""
+    """Layers by name; channel groups (`structured.Structure`) with the channels they keep. What is not named stays whole."""
 
     layers: tuple[tuple[str, LayerPlan], ...] = ()
     channels: tuple[tuple[str, int], ...] = ()
@@ -177,14 +177,15 @@ def _narrowed(base: Network, plan: Plan, structure: Structure | None) -> Network
     from picojoule.compress.structured import narrowed
 
     if structure is None:
-        raise SpecError("channels go, but no structure says which layers share them", where="plan", hint="give structure(module, images)")
+        problem = "channels go, but no structure says which layers share them"
+        raise SpecError(problem, where="plan", hint="give structure(module, images)")
     return narrowed(base, structure, dict(plan.channels))
 
 
 def factors(layer: Layer, own: LayerPlan) -> tuple[Layer, ...]:
     """The layer, or the two of its rank: the same with `rank` results, then a product (1 x 1) that makes all of them.
 
-    They are called NAME.0 and NAME.1; what lies between them is stored like the input. Exact where the rank is that of the weights.
+    They are called NAME.0 and NAME.1; what lies between them is stored like the input.
     """
     if own.rank is None:
         return (layer,)

@@ -16,7 +16,7 @@ def op(name: str, kind: str) -> VectorOp:
 
 def residual() -> Network:
     """conv -> relu -> (a -> relu -> b) + shortcut -> relu -> mean -> fc, as the reader gives it."""
-    small = dict(P=8, Q=8, R=3, S=3, pad=1)
+    small = {"P": 8, "Q": 8, "R": 3, "S": 3, "pad": 1}
     return Network("residual", (
         Step(conv("conv", K=8, C=3, **small), ("x",), ("c",)),
         Step(op("relu", "Relu"), ("c",), ("r",)),
@@ -82,10 +82,10 @@ def test_what_a_plan_says_survives_json_and_does_not_depend_on_the_order() -> No
     assert Plan().but("a", weight_bits=16) == Plan()
 
 
-@pytest.mark.parametrize("wrong", [dict(weight_bits=1), dict(input_bits=17), dict(density=0.0), dict(density=1.5), dict(rank=0)])
-def test_a_layer_that_cannot_be_is_refused(wrong: dict[str, float]) -> None:
+@pytest.mark.parametrize("wrong", [("weight_bits", 1), ("input_bits", 17), ("density", 0.0), ("density", 1.5), ("rank", 0)])
+def test_a_layer_that_cannot_be_is_refused(wrong: tuple[str, float]) -> None:
     with pytest.raises(SpecError, match="plan"):
-        LayerPlan(**wrong)  # type: ignore[arg-type]
+        LayerPlan(**{wrong[0]: wrong[1]})  # type: ignore[arg-type]
 
 
 def test_layers_that_the_network_has_not_are_named() -> None:
