@@ -138,13 +138,16 @@ class Answer:
 
 
 class Machine(Protocol):
-    """Anything that can answer. `native_bits` is the width it runs at when it is not told one."""
+    """Anything that can answer. `native_bits` is the width it runs at when it is not told one, `scope` what its figures cover."""
 
     @property
     def name(self) -> str: ...
 
     @property
     def native_bits(self) -> int: ...
+
+    @property
+    def scope(self) -> Scope: ...
 
     def run(self, network: Network, ask: Ask, progress: Progress | None = None) -> Answer:
         """The answer for this network (its tensors already have the asked batch and widths); raises Declined, with the reason."""

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from picojoule.compare import flips as flipping
-from picojoule.compare.answer import Answer, Ask, Progress
+from picojoule.compare.answer import Answer, Ask, Machine, Progress
 from picojoule.compare.bench import Bench, Condition, Loader
 from picojoule.compare.flips import FACTORS, Flip
 from picojoule.compare.machines import machine
-from picojoule.errors import SpecError, unknown_name
+from picojoule.errors import PicojouleError, SpecError, unknown_name
+from picojoule.neardata.macro import macros_apart
 from picojoule.workload.load import load_model
 from picojoule.workload.network import Network
 
@@ -21,7 +22,7 @@ BATCHES, BITS = (16,), (8,)  # what the flips are looked for at, besides the bas
 class Comparison:
     """Answers in the order asked for, machines that declined with the reason, and the flips.
 
-    `undominated`: machines that no other one of the same scope beats in energy and in time per inference.
+    `undominated`: machines that no other one of the same kind and scope beats in energy and in time per inference.
     """
 
     model: str
@@ -51,8 +52,8 @@ def compare(
     """The network on every machine of `on`, at this batch and precision (None: each machine's own), and where rankings flip.
 
     Flips are looked for between the base condition and one that differs in a single factor: DRAM energy left out, another batch
-    size, another precision. Each is confirmed by fresh runs unless `confirm` is off. Raises SpecError for unknown machines,
-    and where no machine can run the network.
+    size, another precision. Each is confirmed by fresh runs unless `confirm` is off. Raises SpecError for unknown machines, for
+    a macro beside something larger, and where no machine can run the network.
     """
     for f in flips:
         if f not in FACTORS:
@@ -78,12 +79,22 @@ def compare(
 
 def prepared(model: str | Loader, on: Sequence[str], ask: Ask, progress: Progress | None) -> Bench:
     """A bench with the machines that `on` names."""
+    return Bench(machines=side_by_side(on), load=loader(model), ask=ask, progress=progress)
+
+
+def side_by_side(on: Sequence[str]) -> dict[str, Machine]:
+    """The machines of these names; SpecError for none, for one named twice, and for a macro beside something larger."""
     if not on:
-        raise SpecError("no machine is named", where="--on", hint="such as eyeriss,tpu-v1,h100_sxm; see `pj platforms`")
+        raise SpecError("no machine is named", where="--on", hint="such as eyeriss,tpu-v1,h100_sxm: `pj platforms --machines`")
     for name in on:
         if list(on).count(name) > 1:
             raise SpecError(f"{name!r} is named twice", where="--on", hint="name each machine once")
-    return Bench(machines={n: machine(n) for n in on}, load=loader(model), ask=ask, progress=progress)
+    machines = {n: machine(n) for n in on}
+    try:
+        macros_apart({n: m.scope for n, m in machines.items()})
+    except PicojouleError as e:
+        raise e.located("--on") from None
+    return machines
 
 
 def loader(model: str | Loader) -> Loader:
@@ -100,6 +111,8 @@ def loader(model: str | Loader) -> Loader:
 def _possible(bench: Bench, factors: tuple[str, ...], batches: Sequence[int]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The factors that can be varied for this model, and a note for what cannot."""
     if "batch" in factors:
+        if not batches:
+            raise SpecError("no batch size is given", where="--batches", hint="such as 16; without flips by batch: --flips dram")
         try:
             bench.load(max(batches), 16)
         except SpecError as e:
@@ -108,7 +121,7 @@ def _possible(bench: Bench, factors: tuple[str, ...], batches: Sequence[int]) ->
 
 
 def undominated(answers: Sequence[Answer]) -> tuple[str, ...]:
-    """Machines that no other of the same scope and evidence beats in energy and time per inference, both."""
+    """Machines that no other of the same kind and scope beats in energy and time per inference, both."""
     points = {a.machine: (a.per_inference_pj, a.latency_s / a.batch) for a in answers}
     out = []
     for a in answers:

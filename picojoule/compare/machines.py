@@ -47,4 +47,4 @@ def machine(name: str) -> Machine:
         return providers()["chips"].machine(name)  # type: ignore[no-any-return]
     error = unknown_name("chip or platform", name, [n for names in known.values() for n in names])
     near = error.hint.partition("known:")[0]
-    raise SpecError(error.problem, hint=f"{near}`pj platforms` lists them all; or give the path of a chip's .yaml file")
+    raise SpecError(error.problem, hint=f"{near}`pj platforms --machines` lists them all; or give the path of a chip's YAML")

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from math import inf, log
 from typing import Literal
 
-from picojoule.compare.answer import Answer, Ask, Declined, Progress
+from picojoule.compare.answer import Answer, Ask, Declined, Machine, Progress
 from picojoule.compare.bench import Loader
-from picojoule.compare.compare import loader
+from picojoule.compare.compare import loader, side_by_side
 from picojoule.compare.limits import Limits, contradictions
 from picojoule.compare.machines import machine, machines
 from picojoule.compare.providers.chips import NOT_REAL, MappedChip, peak_macs_per_s
@@ -75,17 +75,17 @@ def which(
 ) -> Selection:
     """Which machines meet the limits for the network, and what is missing for those that do not.
 
-    `on`: the machines asked (None: all that stand for hardware; presets with chosen or normalised energies are left out).
-    Raises SpecError where no limit is given or where the limits contradict each other.
+    `on`: the machines asked (None: `everything()`). Raises SpecError where no limit is given, where the limits contradict each
+    other, and for a macro beside something larger.
     """
     contradictions(limits, batch)
     load, ask = loader(model), replace(ask or Ask(), batch=batch, bits=bits)
-    names = list(on) if on is not None else everything()
+    chosen = side_by_side(everything() if on is None else on)
     found = []
-    for i, name in enumerate(names):
+    for i, (name, m) in enumerate(chosen.items()):
         if progress:
-            progress(i, len(names), name)
-        found.append(_judge(name, load, limits, ask))
+            progress(i, len(chosen), name)
+        found.append(_judge(name, m, load, limits, ask))
     found.sort(key=lambda c: (ORDER.index(c.verdict), max((_badness(m) for m in c.misses), default=0.0), c.machine))
     answered = next((c.answer for c in found if c.answer), None)
     name = answered.model if answered else str(model)
@@ -93,11 +93,9 @@ def which(
 
 
 def everything() -> list[str]:
-    """All machines by the name that finds them, without those whose energies are chosen or normalised."""
-    seen: dict[str, None] = {}
-    for names in machines().values():
-        seen.update(dict.fromkeys(n for n in names if n not in NOT_REAL))
-    return list(seen)
+    """All machines by the name that finds them, without macros and without those whose energies are chosen or normalised."""
+    seen = dict.fromkeys(n for names in machines().values() for n in names if n not in NOT_REAL)
+    return [n for n in seen if machine(n).scope != "macro"]
 
 
 def figures(a: Answer) -> dict[str, float | None]:
@@ -121,9 +119,8 @@ def missed(a: Answer, limits: Limits) -> tuple[Miss, ...]:
     return tuple(out)
 
 
-def _judge(name: str, load: Loader, limits: Limits, ask: Ask) -> Candidate:
+def _judge(name: str, m: Machine, load: Loader, limits: Limits, ask: Ask) -> Candidate:
     """The best verdict that one of the machine's answers reaches."""
-    m = machine(name)
     try:
         network = load(ask.batch, ask.bits or m.native_bits)
         if isinstance(m, MappedChip):

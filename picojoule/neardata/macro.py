@@ -1,12 +1,12 @@
 """What an array does at its best, as macros are published: TOPS, TOPS/W, TOPS/mm2, and the shares people argue about.
 
 Peak figures are of one array, fully used, without buffers, network and memory around it. They say nothing about a network on a
-system, which is why a chip carries its `scope` and why `same_scope` refuses to set the two side by side.
+system, which is why a chip carries its `scope` and why `macros_apart` refuses to set the two side by side.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from picojoule.errors import SpecError
@@ -75,14 +75,15 @@ def array_of(chip: Chip) -> Array:
     return chip.array
 
 
-def same_scope(chips: Sequence[Chip]) -> str:
-    """The scope that all the chips' figures have; refuses to compare a macro with a chip or a system."""
-    scopes = {c.scope: c.name for c in chips}
-    if len(scopes) > 1:
-        text = ", ".join(f"{c.name} is a {c.scope}" for c in chips)
+def macros_apart(scopes: Mapping[str, str]) -> None:
+    """SpecError where a macro stands beside something larger. `scopes`: machine -> what its figures cover ("macro", "chip", ...).
+
+    `pj compare` asks this before it runs anything; what is larger than a macro may stand side by side, with its scope shown.
+    """
+    if "macro" in scopes.values() and len(set(scopes.values())) > 1:
+        text = ", ".join(f"{name} is a {scope}" for name, scope in scopes.items())
         raise SpecError(f"figures of different scope: {text}",
-                        hint="a macro's TOPS/W leave out what feeds it; compare macros with macros, or map a network on systems")
-    return next(iter(scopes), "system")
+                        hint="a macro's figures leave out what feeds it: compare macros with macros, the others apart")
 
 
 def calibrated(array: Array, pj_per_mac: float, weight_bits: int, input_bits: int) -> Array:

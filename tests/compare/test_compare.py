@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 
 import picojoule
+from picojoule.compare.answer import Ask
+from picojoule.compare.limits import Span
+from picojoule.compare.which import everything
 from picojoule.errors import SpecError
 from tests.cli.run import pj
 from tests.conftest import chromium
@@ -73,6 +76,8 @@ def test_the_public_name_is_the_function() -> None:
         (["--on", "p100_sxm2", "--bits", "8"], ["no machine can run it", "no peak at 8 b"]),
         (["--on", "h100_sxm", "--flips", "colour"], ["unknown factor 'colour'"]),
         (["--on", "h100_sxm", "--batches", "0"], ["--batches", "positive"]),
+        (["--on", "h100_sxm", "--batches", ""], ["--batches", "no batch size is given"]),
+        (["--on", "eyeriss,colonnade"], ["--on: figures of different scope: eyeriss is a system, colonnade is a macro"]),
         (["--on", "h100_sxm", "--objective", "speed"], ["unknown value 'speed'"]),
     ],
 )
@@ -106,3 +111,24 @@ def test_the_page_renders_within_its_width(tmp_path: Path) -> None:
              f"--user-data-dir={tmp_path / 'profile'}", "--window-size=1280,2000"]
     run = subprocess.run([str(chromium()), *flags, f"file://{tmp_path / 'm.html'}"], capture_output=True, text=True, timeout=120)
     assert "<title>1280</title>" in run.stdout or "<title>1265</title>" in run.stdout, "wider than the window"
+
+
+def test_a_macro_is_refused_beside_anything_larger_before_anything_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_search(*_: object, **__: object) -> None:
+        raise AssertionError("searched")
+
+    monkeypatch.setattr("picojoule.compare.providers.chips.map_network", no_search)
+    for other in ("eyeriss", "isaac", "h100_sxm", "zcu102"):  # a system, a chip, two boards
+        with pytest.raises(SpecError, match="figures of different scope"):
+            picojoule.compare_network(GEMM, ["colonnade", other])
+        with pytest.raises(SpecError, match="figures of different scope"):
+            picojoule.which(GEMM, picojoule.Limits(latency_s=Span(high=1.0)), on=["colonnade", other])
+    assert "colonnade" not in everything() and "isaac" in everything()
+
+
+def test_macros_stand_beside_macros_and_a_chip_beside_a_system_each_with_its_scope() -> None:
+    macros = picojoule.compare_network(GEMM, ["colonnade", "sinangil-2021"], flips=(), bits=4).answers
+    assert [a.scope for a in macros] == ["macro", "macro"]
+    system, chip = picojoule.compare_network(GEMM, ["eyeriss", "isaac"], flips=("dram",), ask=Ask(jobs=1)).answers
+    assert (system.scope, system.offchip_inside, chip.scope, chip.offchip_inside) == ("system", True, "chip", False)
+    assert system.offchip_bytes is not None and chip.offchip_bytes is None and chip.onchip_pj == chip.energy_pj

@@ -11,7 +11,7 @@ from picojoule.errors import SpecError
 from picojoule.hardware.array_cost import area_parts, prices
 from picojoule.hardware.chip import Chip
 from picojoule.hardware.spec import chip_from_yaml, chip_to_yaml, load_chip
-from picojoule.neardata.macro import at_voltage, calibrated, peak, same_scope
+from picojoule.neardata.macro import at_voltage, calibrated, macros_apart, peak
 from picojoule.search.placement import place
 from picojoule.workload.layer import Layer, conv
 
@@ -125,9 +125,11 @@ def test_weights_that_are_not_learned_are_loaded_each_time() -> None:
 
 
 def test_figures_of_different_scope_are_not_compared() -> None:
-    assert same_scope([load_chip("jia-2020"), load_chip("colonnade")]) == "macro"
+    scopes = {n: load_chip(n).scope for n in ("jia-2020", "colonnade", "eyeriss", "isaac")}
+    macros_apart({n: scopes[n] for n in ("jia-2020", "colonnade")})
+    macros_apart({n: scopes[n] for n in ("eyeriss", "isaac")})  # a system and a chip: shown with their scopes, not ranked
     with pytest.raises(SpecError, match="figures of different scope: jia-2020 is a macro, eyeriss is a system"):
-        same_scope([load_chip("jia-2020"), load_chip("eyeriss")])
+        macros_apart({n: scopes[n] for n in ("jia-2020", "eyeriss")})
 
 
 @pytest.mark.parametrize(("old", "new", "problem"), [

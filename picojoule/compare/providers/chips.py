@@ -9,7 +9,7 @@ from picojoule.compare.answer import Answer, Ask, Declined, LayerAnswer, Machine
 from picojoule.errors import NoMapping
 from picojoule.hardware.chip import Chip
 from picojoule.hardware.spec import chips, load_chip
-from picojoule.published.platform import DATA, platform, rows
+from picojoule.published.platform import DATA, Scope, platform, rows
 from picojoule.search.network import map_network
 from picojoule.search.result import LayerResult, NetworkLayer, NetworkResult
 from picojoule.workload.layer import Layer
@@ -31,7 +31,10 @@ def machine(name: str) -> Machine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MappedChip:
-    """A chip whose answer is the best mapping of each layer; modelled, off-chip memory inside."""
+    """A chip whose answer is the best mapping of each layer; modelled. A system's outermost memory is off chip, and inside.
+
+    The outermost memory of a chip or macro is its own buffer or port: what lies beyond is in none of its figures.
+    """
 
     chip: Chip
 
@@ -42,6 +45,10 @@ class MappedChip:
     @property
     def native_bits(self) -> int:
         return self.chip.compute.bits
+
+    @property
+    def scope(self) -> Scope:
+        return self.chip.scope  # type: ignore[return-value]  # checked by Chip: "system", "chip" or "macro"
 
     def run(self, network: Network, ask: Ask, progress: Progress | None = None) -> Answer:
         return answer(self.mapped(network, ask, progress), ask)
@@ -62,7 +69,8 @@ def answer(result: NetworkResult, ask: Ask) -> Answer:
     """The answer that a mapped network gives."""
     chip = result.chip
     layers = tuple(_layer(x, chip) for x in result.layers)
-    dram = sum(x.count * _dram_pj(x.result) for x in result.layers)
+    system = chip.scope == "system"
+    dram = sum(x.count * _dram_pj(x.result) for x in result.layers) if system else 0.0
     own, published = result.layers[0].result.cost.area_um2, published_area(chip.name)
     area = own * 1e-6 if own is not None else published[0] if published else None
     bits = ask.bits or chip.compute.bits
@@ -75,10 +83,10 @@ def answer(result: NetworkResult, ask: Ask) -> Answer:
         notes.append(f"search stopped at a gap of {100 * result.gap:.2g} %")
     return Answer(
         machine=chip.name, kind="chip, mapped", model=result.model, batch=ask.batch, bits=bits, precision=f"{bits} b",
-        layers=layers, latency_s=result.latency_s, energy_pj=result.energy_pj, offchip_pj=dram, offchip_inside=True,
-        offchip_bytes=sum(x.offchip_bytes or 0.0 for x in layers), peak_macs_per_s=peak,
+        layers=layers, latency_s=result.latency_s, energy_pj=result.energy_pj, offchip_pj=dram, offchip_inside=system,
+        offchip_bytes=sum(x.offchip_bytes or 0.0 for x in layers) if system else None, peak_macs_per_s=peak,
         area_mm2=area, technology_nm=chip.technology_nm, evidence="modelled",
-        scope="chip", gap=result.gap, sources=_sources(chip, result, ask), notes=tuple(notes),
+        scope=MappedChip(chip=chip).scope, gap=result.gap, sources=_sources(chip, result, ask), notes=tuple(notes),
     )  # fmt: skip
 
 
@@ -102,7 +110,7 @@ def _layer(x: NetworkLayer, chip: Chip) -> LayerAnswer:
     cost = x.result.cost
     return LayerAnswer(
         name=x.names[0], count=x.count, macs=x.count * cost.macs, latency_s=x.count * cost.latency_s,
-        energy_pj=x.count * cost.energy_pj, offchip_bytes=x.count * dram_bytes(x.result),
+        energy_pj=x.count * cost.energy_pj, offchip_bytes=x.count * dram_bytes(x.result) if chip.scope == "system" else None,
         utilization=cost.macs / (cost.latency_s * peak_macs_per_s(chip, x.result.layer)), bound_by=cost.bound_by,
     )  # fmt: skip
 
@@ -123,13 +131,16 @@ def _dram_pj(result: LayerResult) -> float:
 
 def _sources(chip: Chip, result: NetworkResult, ask: Ask) -> tuple[tuple[str, str], ...]:
     published = published_area(chip.name) if result.layers[0].result.cost.area_um2 is None else None
+    outer, beyond = chip.dram.name, f"not in the figures of a {chip.scope}: {chip.dram.name} is part of it"
     proof = "proved best" if result.proved else f"within {100 * result.gap:.2g} % of the best"
     return (
         ("energy", f"sum over layers of counts x prices at the mapping {proof} for {ask.objective} (space {ask.space}); "
                    f"prices: {chip.source or 'the chip file'}"),
-        ("off-chip energy", f"accesses of {chip.dram.name} x its price: {chip.dram.source or chip.source}"),
+        ("off-chip energy", f"accesses of {outer} x its price: {chip.dram.source or chip.source}"
+                            if chip.scope == "system" else beyond),
         ("latency", "sum over layers of the slowest of compute and every memory port, ideal double buffering"),
-        ("off-chip bytes", f"words read from and written to {chip.dram.name}; every tensor of every layer starts and ends there"),
+        ("off-chip bytes", f"words read from and written to {outer}; every tensor of every layer starts and ends there"
+                           if chip.scope == "system" else beyond),
         ("peak", f"{chip.pes:,} MACs x {chip.compute.per_cycle(result.layers[0].result.layer):g} a cycle x "
                  f"{chip.clock_hz / 1e6:g} MHz"),
         ("area", published[1] if published else "memories and MACs of the chip file; not stated where one of them has no area"),

@@ -8,6 +8,7 @@ from picojoule.compare.answer import Answer, Ask, Declined, LayerAnswer, Machine
 from picojoule.platforms.device import Device, device_names, load_device
 from picojoule.platforms.measurements import DTYPES
 from picojoule.platforms.predict import NetworkPrediction, predict_network
+from picojoule.published.platform import Scope
 from picojoule.workload.network import Network
 
 PREFERRED = ("bf16", "fp16", "int8", "fp8", "fp32", "tf32", "fp64")  # of equal width, the first that a device has
@@ -34,6 +35,10 @@ class CalibratedDevice:
     @property
     def native_bits(self) -> int:
         return 16 if {"bf16", "fp16"} & set(self.device.peaks) else 32
+
+    @property
+    def scope(self) -> Scope:
+        return "board" if self.device.kind == "gpu" else "package"  # what NVML and RAPL measure
 
     def run(self, network: Network, ask: Ask, progress: Progress | None = None) -> Answer:
         bits = ask.bits or self.native_bits
@@ -71,7 +76,7 @@ def _answer(p: NetworkPrediction, ask: Ask, bits: int) -> Answer:
         model=p.model, batch=ask.batch, bits=bits, precision=p.dtype, layers=layers, latency_s=p.latency_s,
         energy_pj=p.energy_j * 1e12 if priced else None, offchip_pj=d.parameters.dram_pj_per_byte * offchip if priced else None,
         offchip_inside=d.kind == "gpu", offchip_bytes=offchip, peak_macs_per_s=peak, area_mm2=None, technology_nm=None,
-        evidence="modelled", scope="board" if d.kind == "gpu" else "package",
+        evidence="modelled", scope=CalibratedDevice(device=d).scope,
         sources=(
             ("latency", f"sum of kernels, each launch + steps + max(products, cache, DRAM): {d.source}"),
             ("energy", "static power x time + operations and bytes at fitted prices" if priced else "no counter was read"),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from picojoule.compare.answer import Answer, Ask, Declined, LayerAnswer, Machine, Progress
 from picojoule.platforms.fpga import FPGAS, Fpga, load_fpga, predict_fpga
+from picojoule.published.platform import Scope
 from picojoule.workload.network import Network
 
 
@@ -31,6 +32,10 @@ class FpgaMachine:
     def native_bits(self) -> int:
         return 8
 
+    @property
+    def scope(self) -> Scope:
+        return "board"
+
     def run(self, network: Network, ask: Ask, progress: Progress | None = None) -> Answer:
         bits = ask.bits or self.native_bits
         if bits > 32:
@@ -46,7 +51,7 @@ class FpgaMachine:
         return Answer(
             machine=self.name, kind="FPGA, analytic", model=p.model, batch=ask.batch, bits=bits, precision=f"int{bits}",
             layers=layers, latency_s=p.latency_s, energy_pj=None, offchip_pj=None, offchip_inside=True, offchip_bytes=p.bytes,
-            peak_macs_per_s=p.peak_macs_per_s, area_mm2=None, technology_nm=None, evidence="modelled", scope="board",
+            peak_macs_per_s=p.peak_macs_per_s, area_mm2=None, technology_nm=None, evidence="modelled", scope=self.scope,
             sources=(
                 ("latency", "sum over layers of the larger of engine cycles / clock and bytes / DRAM bandwidth"),
                 ("energy", "unknown: no counter was read"),

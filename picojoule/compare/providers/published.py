@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 
 from picojoule.compare.answer import Answer, Ask, Declined, LayerAnswer, Machine, Progress
-from picojoule.published.platform import PRECISIONS, Peak, Platform, platform, platforms
+from picojoule.published.platform import PRECISIONS, Peak, Platform, Scope, platform, platforms
 from picojoule.workload.layer import Layer
 from picojoule.workload.network import Network
 
@@ -61,6 +61,10 @@ class Roofline:
         widths = [w for w in (width(p.precision) for p in self.platform.peaks) if w]
         return next((b for b in (16, 8, 32) if b in widths), min(widths))
 
+    @property
+    def scope(self) -> Scope:
+        return self.platform.scope
+
     def run(self, network: Network, ask: Ask, progress: Progress | None = None) -> Answer:
         bits, p = ask.bits or self.native_bits, self.platform
         peak = self._peak(bits)
@@ -73,7 +77,7 @@ class Roofline:
             layers=layers, latency_s=latency, energy_pj=None if p.power_w is None else p.power_w.value * latency * 1e12,
             offchip_pj=None, offchip_inside={"board": True, "system": True, "package": False, "chip": False}.get(p.scope),
             offchip_bytes=sum(x.offchip_bytes or 0.0 for x in layers), peak_macs_per_s=peak.macs_per_s,
-            area_mm2=p.area_mm2.value if p.area_mm2 else None, technology_nm=p.node_nm, evidence="modelled", scope=p.scope,
+            area_mm2=p.area_mm2.value if p.area_mm2 else None, technology_nm=p.node_nm, evidence="modelled", scope=self.scope,
             is_bound=True,
             sources=self._sources(peak), notes=self._notes(),
         )  # fmt: skip
