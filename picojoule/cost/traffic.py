@@ -147,7 +147,7 @@ def count_by(layer: Layer, chip: Chip, mapping: Mapping, rules: Rules) -> Traffi
     flows: list[Flow] = []
     for tensor in layer.tensors:
         line = places(layer, chip, mapping, tensor, rules)
-        flows += _output_flows(chip, line, rules) if tensor.role == "output" else _operand_flows(chip, line, rules)
+        flows += output_flows(chip, line, rules) if tensor.role == "output" else operand_flows(chip, line, rules)
     steps = math.prod(e.bound for e in mapping.entries if isinstance(e, Loop) and not e.spatial)
     return Traffic(tuple(flows), layer.macs, steps)
 
@@ -254,7 +254,7 @@ def _crossings(place: Place, between: tuple[FanOut, ...], box: bool) -> tuple[tu
     return tuple((f.name, words(place, between[i + 1 :], box)) for i, f in enumerate(between))
 
 
-def _operand_flows(chip: Chip, line: tuple[Place, ...], rules: Rules) -> list[Flow]:
+def operand_flows(chip: Chip, line: tuple[Place, ...], rules: Rules) -> list[Flow]:
     """Fills of an operand's nodes, what neighbours pass on in place of the holder, and the reads of the MACs."""
     flows, box = [], rules.bounding_box
     for holder, place in pairwise(line):
@@ -268,7 +268,7 @@ def _operand_flows(chip: Chip, line: tuple[Place, ...], rules: Rules) -> list[Fl
     return flows
 
 
-def _output_flows(chip: Chip, line: tuple[Place, ...], rules: Rules) -> list[Flow]:
+def output_flows(chip: Chip, line: tuple[Place, ...], rules: Rules) -> list[Flow]:
     """Drains, reloads, MAC updates and the partial sums they add to, from DRAM inwards.
 
     `fresh` is z: how often an element starts from zero in the holder, so that its first arrival there reads nothing.

@@ -51,7 +51,7 @@ def simulate(layer: Layer, chip: Chip, mapping: Mapping, seed: int = 0) -> Traff
     """All words that the mapping moves, by walking it; AssertionError if the layer's result comes out wrong."""
     if any(len(r.terms) > 1 for r in layer.output.ranks):
         raise SpecError(f"layer {layer.name!r}: an output element belongs to several tiles", hint="lower it to one-term ranks")
-    return _Machine(layer, chip, mapping, seed).run()
+    return Walk(layer, chip, mapping, seed).run()
 
 
 @dataclass
@@ -67,7 +67,7 @@ class _Tile:
 
 
 @dataclass(frozen=True)
-class _Request:
+class Request:
     """Words that instances below `place` want; `key` tells tiles of one place apart; `old` is what they held before."""
 
     place: Place
@@ -85,19 +85,19 @@ class _Hop:
     classes: dict[Place, int]
     linked: bool
 
-    def merge(self, requests: list[_Request]) -> list[_Request]:
-        classes: dict[tuple[Place, tuple[int, ...]], list[_Request]] = defaultdict(list)
+    def merge(self, requests: list[Request]) -> list[Request]:
+        classes: dict[tuple[Place, tuple[int, ...]], list[Request]] = defaultdict(list)
         for r in requests:
             classes[r.place[: self.first], (self.classes[r.place[self.first :]], *r.key)].append(r)
         merged = []
         for (place, key), members in classes.items():
             words, old = (NOTHING.union(*(getattr(m, x) for m in members)) for x in ("words", "old"))
-            merged.append(_Request(place, key, words - old if self.linked else words, old))
+            merged.append(Request(place, key, words - old if self.linked else words, old))
         return merged
 
 
 @dataclass
-class _Stage:
+class Stage:
     """A storage node, or the MACs as one tensor sees them (memory "MAC", a box of one point)."""
 
     layer: Layer
@@ -107,7 +107,7 @@ class _Stage:
     loops: list[tuple[str, int]]  # the temporal loops above: dimension and extent of one pass
     offsets: dict[Place, tuple[int, ...]]  # instance -> its position in each dimension that spatial loops cause
     run: frozenset[int]  # the temporal loops whose advance slides the tile
-    holder: _Stage | None
+    holder: Stage | None
     hops: list[_Hop]  # the fan-outs between the holder and here, outside in
     tiles: dict[Place, _Tile] = field(default_factory=dict)
     cache: dict[Place, frozenset[Element]] = field(default_factory=dict)
@@ -204,14 +204,14 @@ def _classes(fanout: FanOut, loops: list[tuple[Loop, int]], tensor: Tensor) -> d
     return classes
 
 
-class _Machine:
+class Walk:
     """The chip while it runs the mapping."""
 
     def __init__(self, layer: Layer, chip: Chip, mapping: Mapping, seed: int) -> None:
         self.layer, self.chip, self.mapping = layer, chip, mapping
         self.words: dict[Key, Counter[str]] = defaultdict(Counter)  # " outer", " inner" and fan-outs -> words
-        self.nodes: list[_Stage] = []
-        innermost: dict[str, tuple[_Stage, int]] = {}
+        self.nodes: list[Stage] = []
+        innermost: dict[str, tuple[Stage, int]] = {}
         for i, e in enumerate(mapping.entries):
             if isinstance(e, Node):
                 level = chip.level_of(e.memory)
@@ -222,9 +222,9 @@ class _Machine:
         self.macs = {t.name: self._stage(last, t, "MAC", len(chip.levels), innermost[t.name]) for t in layer.tensors}
         rng = np.random.default_rng(seed)
         self.operands = [t for t in layer.tensors if t.role != "output"]
-        self.values = {t.name: {e: int(rng.integers(-9, 10)) for e in sorted(_all(layer, t))} for t in self.operands}
+        self.values = {t.name: {e: int(rng.integers(-9, 10)) for e in sorted(all_elements(layer, t))} for t in self.operands}
 
-    def _stage(self, i: int, tensor: Tensor, memory: str, level: int, outer: tuple[_Stage, int] | None) -> _Stage:
+    def _stage(self, i: int, tensor: Tensor, memory: str, level: int, outer: tuple[Stage, int] | None) -> Stage:
         slots = itertools.count()
         extents = self.mapping.extents_below
         loops = [(e, extents[j].get(e.dim, 1)) for j, e in enumerate(self.mapping.entries[:i]) if isinstance(e, Loop)]
@@ -245,11 +245,11 @@ class _Machine:
                 at[e.dim] += k * step
             offsets[place] = tuple(at.values())
         temporal = [(e.dim, step) for e, step in loops if not e.spatial]
-        return _Stage(self.layer, tensor, memory, box, temporal, offsets, _run(above, tensor), holder, hops)
+        return Stage(self.layer, tensor, memory, box, temporal, offsets, _run(above, tensor), holder, hops)
 
     def run(self) -> Traffic:
         for root in (n for n in self.nodes if n.holder is None):
-            words = frozenset(_all(self.layer, root.tensor))
+            words = frozenset(all_elements(self.layer, root.tensor))
             output = root.tensor.role == "output"
             root.tiles[()] = _Tile((0,) * len(root.own), words, dict.fromkeys(words, 0) if output else {}, set(words))
         bounds = [e.bound for e in self.mapping.entries if isinstance(e, Loop) and not e.spatial]
@@ -271,13 +271,13 @@ class _Machine:
         self._check_result()
         return Traffic(self._flows(), macs, math.prod(bounds))
 
-    def _count(self, stage: _Stage, kind: str, outer: int, inner: int, crossings: dict[str, int]) -> None:
+    def _count(self, stage: Stage, kind: str, outer: int, inner: int, crossings: dict[str, int]) -> None:
         assert stage.holder is not None
         key = (stage.tensor.name, kind, stage.holder.memory, stage.memory)
         for where, words in [(" outer", outer), (" inner", inner), *crossings.items()]:
             self.words[key][where] += words
 
-    def _move(self, stage: _Stage, kind: str, requests: list[_Request]) -> None:
+    def _move(self, stage: Stage, kind: str, requests: list[Request]) -> None:
         """Count one instant's words from the instances through each fan-out, which merges them, to the holder."""
         inner = sum(len(r.words) for r in requests)
         crossings = {}
@@ -286,22 +286,22 @@ class _Machine:
             requests = hop.merge(requests)
         self._count(stage, kind, sum(len(r.words) for r in requests), inner, crossings)
 
-    def _fill(self, stage: _Stage, now: tuple[int, ...], slides: bool) -> None:
+    def _fill(self, stage: Stage, now: tuple[int, ...], slides: bool) -> None:
         requests = []
         for place, index, empty, idle in stage.visits(now):
             held = stage.tiles.get(place)
             old = held.words if held and slides else NOTHING
             if empty:
                 stage.tiles.pop(place, None)
-                requests.append(_Request(place, (), NOTHING, old))
+                requests.append(Request(place, (), NOTHING, old))
             elif not idle and (held is None or held.index != index):
                 words = stage.elements(index)
                 assert words <= stage.held_above(place).words, "the holder lacks a word"
-                requests.append(_Request(place, (), words - old, old))
+                requests.append(Request(place, (), words - old, old))
                 stage.tiles[place] = _Tile(index, words)
         self._move(stage, "fill", requests)
 
-    def _begin(self, stage: _Stage, now: tuple[int, ...]) -> None:
+    def _begin(self, stage: Stage, now: tuple[int, ...]) -> None:
         """New visits of an output node: sums start from zero or are reloaded into the first PE of each group."""
         begun = []
         for place, index, empty, idle in stage.visits(now):
@@ -323,10 +323,10 @@ class _Machine:
                 above.open[e] += 1
         self._count(stage, "reload", reloads, reloads, {h.name: reloads for h in stage.hops})
 
-    def _drain(self, stage: _Stage, now: dict[Place, Place]) -> None:
+    def _drain(self, stage: Stage, now: dict[Place, Place]) -> None:
         """Visits that end: the index moves on (or the layer is done, where `now` is empty)."""
         ended = [place for place, tile in stage.tiles.items() if now.get(place) != tile.index]
-        self._move(stage, "drain", [_Request(place, (), stage.tiles[place].words) for place in ended])
+        self._move(stage, "drain", [Request(place, (), stage.tiles[place].words) for place in ended])
         for group in stage.groups(ended).values():
             above = stage.held_above(group[0])
             tiles = [stage.tiles.pop(place) for place in group]
@@ -345,16 +345,16 @@ class _Machine:
                     continue
                 words = stage.elements(index)
                 assert words <= stage.held_above(place).words, "a MAC's operand is not there"
-                requests.append(_Request(place, (), words))
+                requests.append(Request(place, (), words))
                 value = next((self.values[t.name][e] for e in words), 0)
                 products[place] = products.get(place, 1) * value
             self._move(stage, "operand", requests)
         self._update(self.macs[self.layer.output.name], now, products)
         return len(products)
 
-    def _update(self, stage: _Stage, now: tuple[int, ...], products: dict[Place, int]) -> None:
+    def _update(self, stage: Stage, now: tuple[int, ...], products: dict[Place, int]) -> None:
         words = {place: stage.elements(index) for place, index, _, _ in stage.visits(now) if place in products}
-        self._move(stage, "update", [_Request(place, (), words[place]) for place in products])
+        self._move(stage, "update", [Request(place, (), words[place]) for place in products])
         reads = 0
         for group in stage.groups(list(products)).values():
             tile = stage.held_above(group[0])
@@ -377,9 +377,9 @@ class _Machine:
         return tuple(flows)
 
 
-def _all(layer: Layer, tensor: Tensor) -> frozenset[Element]:
+def all_elements(layer: Layer, tensor: Tensor) -> frozenset[Element]:
     """Every valid element of the tensor."""
-    whole = _Stage(layer, tensor, "", layer.bounds, [], {(): ()}, frozenset(), None, [])
+    whole = Stage(layer, tensor, "", layer.bounds, [], {(): ()}, frozenset(), None, [])
     return whole.elements((0,) * len(whole.own))
 
 
@@ -403,5 +403,5 @@ def direct_result(layer: Layer, values: dict[str, dict[Element, int]]) -> dict[E
         names.append("".join(letters[d] for d in own))
     own, pairs = coordinates(layer.output)
     result = np.einsum(f"{','.join(names)}->{''.join(letters[d] for d in own)}", *arrays)
-    valid = _all(layer, layer.output)
+    valid = all_elements(layer, layer.output)
     return {element: int(result[point]) for point, element in pairs if element in valid}

@@ -21,7 +21,7 @@ from picojoule.errors import SpecError
 from picojoule.hardware.chip import Chip, Compute
 from picojoule.hardware.compression import TILES, Format, fibres
 from picojoule.mapping.mapping import Mapping as LoopNest
-from picojoule.mapping.simulate import Element, Place, _all, _Machine, _Request, _Stage
+from picojoule.mapping.simulate import Element, Place, Request, Stage, Walk, all_elements
 from picojoule.mapping.words import READS, WRITES, Traffic
 from picojoule.workload.layer import Layer, Tensor
 
@@ -32,7 +32,7 @@ Masks = Mapping[str, frozenset[Element]]  # operand -> its elements that are not
 class Visit:
     """A tile's stay at one instance of a node, or one MAC: `used` elements of each operand in the meantime."""
 
-    stage: _Stage
+    stage: Stage
     parent: Visit | None
     used: dict[str, set[Element]] = field(default_factory=lambda: defaultdict(set))
     elements: frozenset[Element] = frozenset()
@@ -42,7 +42,7 @@ class Visit:
 class Transfer:
     """Words on their way, at the node, at each fan-out (inner side) and at the holder: (elements or a number, visits served)."""
 
-    stage: _Stage
+    stage: Stage
     kind: str
     at: tuple[tuple[str, tuple[tuple[frozenset[Element] | int, tuple[Visit, ...]], ...]], ...]
 
@@ -58,7 +58,7 @@ class Counted:
     work: Counter[Place] = field(default_factory=Counter)  # MACs that each PE does not skip
 
 
-class SparseWalk(_Machine):
+class SparseWalk(Walk):
     """The transfers of a mapping, walked once; `count` says what given zeros make of them."""
 
     def __init__(self, layer: Layer, chip: Chip, mapping: LoopNest) -> None:
@@ -72,41 +72,41 @@ class SparseWalk(_Machine):
         self.traffic: Traffic = self.run()
 
     # ---- walking ---------------------------------------------------------------------------------------------------
-    def _holder_visit(self, stage: _Stage, place: Place) -> Visit:
+    def _holder_visit(self, stage: Stage, place: Place) -> Visit:
         assert stage.holder is not None
         if stage.holder.holder is None:
             return self.roots[stage.tensor.name]
         return self.now[id(stage.holder), place[: len(next(iter(stage.holder.offsets)))]]
 
-    def _served(self, stage: _Stage, kind: str, place: Place) -> Visit:
+    def _served(self, stage: Stage, kind: str, place: Place) -> Visit:
         if stage.memory == "MAC":
             return self.instant[place][stage.tensor.name]
         if kind == "fill":
             self.now[id(stage), place] = Visit(stage, self._holder_visit(stage, place), elements=stage.tiles[place].words)
         return self.now[id(stage), place]
 
-    def _move(self, stage: _Stage, kind: str, requests: list[_Request]) -> None:
+    def _move(self, stage: Stage, kind: str, requests: list[Request]) -> None:
         super()._move(stage, kind, requests)
         asked = [r for r in requests if stage.memory == "MAC" or place_held(stage, kind, r.place)]
         for r in requests:
             if r not in asked:
                 self.now.pop((id(stage), r.place), None)
-        members: list[tuple[_Request, tuple[Visit, ...]]] = [(r, (self._served(stage, kind, r.place),)) for r in asked]
+        members: list[tuple[Request, tuple[Visit, ...]]] = [(r, (self._served(stage, kind, r.place),)) for r in asked]
         at = [("node", tuple((r.words, v) for r, v in members))]
         for hop in reversed(stage.hops):
             at.append((hop.name, tuple((r.words, v) for r, v in members)))
-            joined: dict[tuple, list[tuple[_Request, tuple[Visit, ...]]]] = defaultdict(list)
+            joined: dict[tuple, list[tuple[Request, tuple[Visit, ...]]]] = defaultdict(list)
             for r, v in members:
                 joined[r.place[: hop.first], hop.classes[r.place[hop.first :]], r.key].append((r, v))
             members = [
-                (_Request(place, (cls, *key), frozenset().union(*(r.words for r, _ in group))),
+                (Request(place, (cls, *key), frozenset().union(*(r.words for r, _ in group))),
                  tuple(itertools.chain.from_iterable(v for _, v in group)))
                 for (place, cls, key), group in joined.items()
             ]
         at.append(("holder", tuple((r.words, v) for r, v in members)))
         self.transfers.append(Transfer(stage, kind, tuple(at)))
 
-    def _groups_move(self, stage: _Stage, kind: str, words: list[tuple[int, list[Place]]]) -> None:
+    def _groups_move(self, stage: Stage, kind: str, words: list[tuple[int, list[Place]]]) -> None:
         """Reloads and accumulations: a number of words for each reduction group, the first of which takes them."""
         visits = [(n, tuple(self._served(stage, kind, p) for p in group)) for n, group in words]
         at = [("node", tuple((n, v[:1]) for n, v in visits))]
@@ -114,7 +114,7 @@ class SparseWalk(_Machine):
         at.append(("holder", tuple(visits)))
         self.transfers.append(Transfer(stage, kind, tuple(at)))
 
-    def _begin(self, stage: _Stage, now: tuple[int, ...]) -> None:
+    def _begin(self, stage: Stage, now: tuple[int, ...]) -> None:
         before = set(stage.tiles)
         counted = dict(self._opened(stage, now))
         super()._begin(stage, now)
@@ -124,7 +124,7 @@ class SparseWalk(_Machine):
         groups = stage.groups(begun)
         self._groups_move(stage, "reload", [(counted[group[0]], group) for group in groups.values()])
 
-    def _opened(self, stage: _Stage, now: tuple[int, ...]) -> Iterable[tuple[Place, int]]:
+    def _opened(self, stage: Stage, now: tuple[int, ...]) -> Iterable[tuple[Place, int]]:
         """Words that will be reloaded for the first place of each group that begins a visit (before it begins)."""
         begun = [(place, index) for place, index, empty, idle in stage.visits(now)
                  if not empty and not idle and place not in stage.tiles]
@@ -158,7 +158,7 @@ class SparseWalk(_Machine):
             self.macs_done.append((place, visits))
         return super()._compute(now)
 
-    def _update(self, stage: _Stage, now: tuple[int, ...], products: dict[Place, int]) -> None:
+    def _update(self, stage: Stage, now: tuple[int, ...], products: dict[Place, int]) -> None:
         words: list[tuple[int, list[Place]]] = []
         taken: set[tuple[int, Element]] = set()
         indices = {place: index for place, index, _, _ in stage.visits(now)}
@@ -178,7 +178,7 @@ class SparseWalk(_Machine):
         return _Judge(self, masks).count()
 
 
-def place_held(stage: _Stage, kind: str, place: Place) -> bool:
+def place_held(stage: Stage, kind: str, place: Place) -> bool:
     """Whether the instance holds a tile (a fill may have emptied it); a drain has one until it is over."""
     return kind != "fill" or place in stage.tiles
 
@@ -274,7 +274,7 @@ class _Judge:
         if t.kind == "operand":  # a MAC reads through the holder's tile: one element and its share of the metadata
             (v, *_) = visits
             assert v.parent is not None
-            tile = v.parent.elements or _all(self.layer, tensor)
+            tile = v.parent.elements or all_elements(self.layer, tensor)
             n, bits = encode(tensor, fmt, tile, mask)
             spare = n - len(tile & mask)  # stored zeros
             return len(words & mask) + spare * len(words) / len(tile), bits * len(words) / len(tile)

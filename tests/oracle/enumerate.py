@@ -251,7 +251,7 @@ def tiny_problems(n: int, seed: int, **features: object) -> Iterator[tuple[Layer
     rng = random.Random(seed)
     while n:
         layer = _tiny_layer(rng, rng.choice(wanted.kinds))
-        chip = _tiny_chip(rng, layer, wanted)
+        chip = tiny_chip(rng, layer, wanted)
         some = sum(1 for _ in itertools.islice(all_mappings(layer, chip), wanted.most + 1))
         if 2 <= some <= wanted.most:
             n -= 1
@@ -278,11 +278,11 @@ def _tiny_layer(rng: random.Random, kind: str) -> Layer:
     return layer.bits_of(output=16) if rng.random() < 0.3 else layer
 
 
-def _tiny_chip(rng: random.Random, layer: Layer, f: Tiny) -> Chip:
+def tiny_chip(rng: random.Random, layer: Layer, f: Tiny) -> Chip:
     groups = [_tiny_group(rng, layer, f, i) for i in range(rng.randint(1, f.memories))]
     inside: list[Group | FanOut] = list(groups)
     for i in range(rng.randint(0, f.fanouts)):
-        inside.insert(rng.randint(0, len(inside)), _tiny_fanout(rng, layer, f, i))
+        inside.insert(rng.randint(0, len(inside)), tiny_fanout(rng, layer, f, i))
     dram = Memory("DRAM", None, rng.choice((8, 16, 32)), 64.0, rng.choice((64.0, 80.0)), ports=_tiny_ports(rng, f, 16))
     return Chip("tiny", (Group((dram,)), *inside), Compute("MAC", 0.5), 1e9)
 
@@ -315,7 +315,7 @@ def _tiny_ports(rng: random.Random, f: Tiny, bits: int) -> tuple[Port, ...]:
     return rng.choice((shared, (Port("in", "write", widths[0]), Port("out", "read", widths[1]))))
 
 
-def _tiny_fanout(rng: random.Random, layer: Layer, f: Tiny, i: int) -> FanOut:
+def tiny_fanout(rng: random.Random, layer: Layer, f: Tiny, i: int) -> FanOut:
     sizes = rng.choice(((2,), (3,), (4,), (2, 2), (2, 3)))
     names = [d for d, _ in layer.dims]
     axes = []

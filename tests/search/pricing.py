@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 
 from picojoule.cost.model import MILLIWATT_SECOND_PJ, instances, instances_in_use, port_cycles, transfer_word_pj
-from picojoule.cost.traffic import ACCOUNTINGS, _operand_flows, _output_flows, places
+from picojoule.cost.traffic import ACCOUNTINGS, operand_flows, output_flows, places
 from picojoule.hardware.chip import Chip, Group, tensor_word_pj
 from picojoule.mapping.mapping import Loop, Mapping, Node
 from picojoule.mapping.words import Traffic
@@ -52,7 +52,7 @@ class Pricer:
 
     def _share(self, t: Tensor, mapping: Mapping) -> Share:
         line = places(self.layer, self.chip, mapping, t)
-        flows = (_output_flows if t.role == "output" else _operand_flows)(self.chip, line, self.rules)
+        flows = (output_flows if t.role == "output" else operand_flows)(self.chip, line, self.rules)
         traffic = Traffic(tuple(flows), 0, 0)
         energy, bits = 0.0, []
         reads, writes = traffic.reads(), traffic.writes()

@@ -11,7 +11,7 @@ from picojoule.hardware.chip import Axis, Chip, FanOut
 from picojoule.mapping.mapping import Mapping
 from picojoule.search.lattice import outermost_tiles
 from picojoule.workload.layer import Layer, Rank, Tensor, conv, gemm, one
-from tests.oracle.enumerate import Tiny, _tiny_chip, _tiny_fanout, all_mappings
+from tests.oracle.enumerate import Tiny, all_mappings, tiny_chip, tiny_fanout
 
 
 def wide_roots(n: int) -> tuple[int, ...]:
@@ -43,7 +43,7 @@ def problems(n: int, seed: int, wanted: Wanted) -> Iterator[tuple[Layer, Chip, l
     rng = random.Random(seed)
     while n:
         layer = small_layer(rng, rng.choice(wanted.kinds))
-        chip = (_twice_unrolling if wanted.twice else _tiny_chip)(rng, layer, wanted.chip)
+        chip = (_twice_unrolling if wanted.twice else tiny_chip)(rng, layer, wanted.chip)
         levels = tuple(_resized(rng, x, wanted.axes) if isinstance(x, FanOut) and wanted.axes else x for x in chip.levels)
         chip = replace(chip, levels=levels, compute=replace(chip.compute, macs_per_cycle=rng.choice(wanted.macs_per_cycle)))
         roots = {d: outermost_tiles(b, True) for d, b in layer.dims} if wanted.imperfect else None
@@ -62,10 +62,10 @@ def unrolls_twice(layer: Layer, chip: Chip, mapping: Mapping) -> bool:
 
 def _twice_unrolling(rng: random.Random, layer: Layer, f: Tiny) -> Chip:
     """Memories around two fan-outs, each of which has an axis for either dimension of a window."""
-    chip = _tiny_chip(rng, layer, replace(f, fanouts=0))
+    chip = tiny_chip(rng, layer, replace(f, fanouts=0))
     inside = list(chip.levels[1:])
     for i in range(2):
-        fanout = _tiny_fanout(rng, layer, f, i)
+        fanout = tiny_fanout(rng, layer, f, i)
         some = [a.dims if rng.random() < 0.5 else None for a in fanout.axes]
         axes = tuple(Axis(f"{x}{i}", rng.choice((2, 2, 3)), some[j] if j < len(some) else None) for j, x in enumerate("XY"))
         inside.insert(rng.randint(0, len(inside)), replace(fanout, axes=axes))

@@ -12,7 +12,7 @@ from picojoule.errors import NoMapping
 from picojoule.hardware.chip import Chip, FanOut, Group, Memory, tensor_word_pj
 from picojoule.search.optimal import best_mapping
 from picojoule.workload.layer import Layer, Rank, Tensor
-from tests.oracle.enumerate import SAME, Tiny, _tiny_chip
+from tests.oracle.enumerate import SAME, Tiny, tiny_chip
 from tests.search.problems import KINDS, RAGGED, small_layer
 
 OBJECTIVES = ("energy", "latency", "edp")
@@ -25,7 +25,7 @@ def several(seed: int, number: int = SOME, **about: object) -> Iterator[tuple[La
     kinds = [k for k in (*KINDS, *RAGGED) if k != "odd"]
     while number:
         layer = small_layer(rng, rng.choice(kinds))
-        chip = _tiny_chip(rng, layer, Tiny(links=False, **about))  # type: ignore[arg-type]
+        chip = tiny_chip(rng, layer, Tiny(links=False, **about))  # type: ignore[arg-type]
         try:
             proved = best_mapping(layer, chip, "edp").proved
         except NoMapping:

@@ -20,7 +20,7 @@ from picojoule.report.to_json import layer_json
 from picojoule.search.lattice import outermost_tiles
 from picojoule.search.optimal import best_mapping
 from picojoule.workload.layer import Layer, conv, gemm
-from tests.oracle.enumerate import SAME, Tiny, _tiny_chip, all_mappings
+from tests.oracle.enumerate import SAME, Tiny, all_mappings, tiny_chip
 from tests.search.problems import small_layer
 
 FORMATS = (
@@ -61,7 +61,7 @@ def problems(n: int, seed: int, own_tile: bool) -> Iterator[tuple[Layer, Chip, l
     rng = random.Random(seed)
     while n:
         dense = small_layer(rng, rng.choice(KINDS))
-        chip = exploiting(rng, _tiny_chip(rng, dense, Tiny(links=False)), own_tile)
+        chip = exploiting(rng, tiny_chip(rng, dense, Tiny(links=False)), own_tile)
         layer = dense.with_density(**{r: rng.choice((0.2, 0.5, 0.9)) for r in ROLES})
         roots = {d: outermost_tiles(b, True) for d, b in layer.dims}
         found = list(itertools.islice(all_mappings(layer, chip, roots, "two"), 301))
