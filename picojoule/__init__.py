@@ -24,6 +24,7 @@ _HOME = {
     "load_chip": "picojoule.hardware.spec",
     "chips": "picojoule.hardware.spec",
     "chip_schema": "picojoule.hardware.schema",
+    "memories": "picojoule.hardware.dram:technologies",
     "constrained": "picojoule.hardware.dataflow",
     "with_statistics": "picojoule.hardware.operand_means",
     "parse_mapping": "picojoule.mapping.mapping:parse",
@@ -51,6 +52,8 @@ _HOME = {
     "sensor_modes": "picojoule.neardata.study",
     "reproduce": "picojoule.published.registry",
     "experiments": "picojoule.published.registry",
+    "cards": "picojoule.published.card_files",
+    "published_platforms": "picojoule.published.trends:query",
     "calibrate": "picojoule.platforms.calibrate:calibrate_file",
     "predict_fpga": "picojoule.platforms.fpga",
     "predict_network": "picojoule.platforms.predict",
@@ -70,6 +73,7 @@ __all__ = [
     "array_accuracy",
     "best_mapping",
     "calibrate",
+    "cards",
     "ceilings",
     "chip_schema",
     "chips",
@@ -86,6 +90,7 @@ __all__ = [
     "load_model",
     "map_network",
     "measure",
+    "memories",
     "models",
     "near_data",
     "number_format",
@@ -93,6 +98,7 @@ __all__ = [
     "predict_fpga",
     "predict_network",
     "profile",
+    "published_platforms",
     "remeasure",
     "reproduce",
     "row_stationary",
@@ -120,6 +126,7 @@ if TYPE_CHECKING:
     from picojoule.explore.dataflows import dataflows
     from picojoule.formats.names import number_format
     from picojoule.hardware.dataflow import constrained
+    from picojoule.hardware.dram import technologies as memories
     from picojoule.hardware.operand_means import with_statistics
     from picojoule.hardware.schema import chip_schema
     from picojoule.hardware.spec import chips, load_chip
@@ -138,7 +145,9 @@ if TYPE_CHECKING:
     from picojoule.platforms.predict import predict_network
     from picojoule.platforms.systolic import systolic
     from picojoule.platforms.transforms.compare import transforms
+    from picojoule.published.card_files import cards
     from picojoule.published.registry import experiments, reproduce
+    from picojoule.published.trends import query as published_platforms
     from picojoule.report.page import network_page as to_html
     from picojoule.report.to_json import network_json as to_json
     from picojoule.search.network import map_network

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,10 +11,13 @@ from typing import Any
 
 import onnx
 import pytest
+from typer.main import get_command
 
 import picojoule
+from picojoule.cli import app
 from tests.cli.run import pj
 
+ROOT = Path(__file__).parents[2]
 GEMM = "gemm:M=64,N=64,K=64"
 WRITTEN = "DRAM{A,B,Z}; m4 n4; GlobalBuffer{A,B,Z}; X:m16; k64 n16"
 
@@ -127,6 +131,14 @@ def test_the_schema_is_a_json_schema() -> None:
 def test_every_command_has_help_and_json(command: str) -> None:
     out = table(command, "--help")
     assert "--json" in out and "Usage: pj" in out
+
+
+def test_the_readme_lists_every_command_with_its_function() -> None:
+    lines = re.findall(r"^\| `pj (\S+)[^|]*` \| ([^|]+) \|", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert {command for command, _ in lines} == set(get_command(app).commands)  # type: ignore[attr-defined]
+    for _, functions in lines:
+        for name in functions.split(", "):
+            assert name.strip("`") in picojoule.__all__ and callable(getattr(picojoule, name.strip("`")))
 
 
 def test_without_a_command_the_commands_are_listed() -> None:
