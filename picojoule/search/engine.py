@@ -277,7 +277,7 @@ class LayerSearch:
         best: list[tuple[float, float, int]] = []
         zero = np.zeros(len(self.ports))
         for i in self.ends[:found]:
-            cycles = float(kernels._cycles(goal, pool.waste[i], pool.load[i], zero))
+            cycles = float(kernels.label_cycles(goal, pool.waste[i], pool.load[i], zero))
             energy = float(pool.energy[i]) + goal.leak * cycles
             if not any(e <= energy and c <= cycles for e, c, _ in best):
                 best = [b for b in best if not (energy <= b[0] and cycles <= b[1])]

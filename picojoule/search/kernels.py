@@ -1,7 +1,7 @@
-"""Compiled kernels of the optimal search: words of a two-term rank, and one stage of the dynamic programme.
+"""Compiled kernels of the optimal search: one stage of the dynamic programme.
 
-Kernels see arrays only; `tables.py` packs layer, chip and spatial extents into `Stage`, `optimal.py` drives them.
-The plain twins are `rank_words_reference` (below, sets of indices) and `reference.py` (dictionaries of labels).
+Kernels see arrays only; `stages.py` packs layer, chip and spatial extents into `Stage`, `engine.py` drives them.
+The plain twin is the second search of `reprove.py` (dictionaries of labels).
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+
+from picojoule.search.compiled import inner, kernel
 
 INF = np.inf
 
@@ -107,7 +108,7 @@ class Goal(NamedTuple):
     held: np.ndarray  # float64[2]: (energy, cycles) of the best end of this call in mode 2
 
 
-@njit(cache=True)
+@kernel
 def threshold(goal, cycles):  # noqa: ANN001, ANN201
     """Energies below this are worth finding at this many cycles."""
     if goal.mode == 0:
@@ -137,13 +138,13 @@ def threshold(goal, cycles):  # noqa: ANN001, ANN201
     return min(held, goal.energy[n - 1] - goal.flat * (cycles - goal.cycles[n - 1]))
 
 
-@njit(cache=True)
+@kernel
 def hopeless(goal, energy, cycles):  # noqa: ANN001, ANN201
     """Whether a mapping of at least this energy and at least this many cycles cannot improve the goal."""
     return (energy + goal.leak * cycles) * (1.0 + goal.rescale) >= threshold(goal, cycles)
 
 
-@njit(cache=True)
+@inner
 def words(st, t, j, dig, sdim, sfrom, spassed):  # noqa: ANN001, ANN201
     """Words of tensor t for a node with this tile, after merging j fan-outs, with the sliding run's credit."""
     x = st.base[t]
@@ -161,7 +162,7 @@ def words(st, t, j, dig, sdim, sfrom, spassed):  # noqa: ANN001, ANN201
     return x
 
 
-@njit(cache=True)
+@inner
 def rest(st, tile, mask, top, owner, top_energy, run):  # noqa: ANN001, ANN201
     """A lower bound of what is still to come: tensors not yet placed in this group, and those of groups further in.
 
@@ -182,7 +183,7 @@ def rest(st, tile, mask, top, owner, top_energy, run):  # noqa: ANN001, ANN201
     return total
 
 
-@njit(cache=True)
+@inner
 def beyond(st, goal, tile, energy, owner, run, waste):  # noqa: ANN001, ANN201
     """Whether no spatial extents and no tile further in make up for this energy (of this group and those outside).
 
@@ -207,7 +208,7 @@ def beyond(st, goal, tile, energy, owner, run, waste):  # noqa: ANN001, ANN201
     return True
 
 
-@njit(cache=True)
+@inner
 def _here(st, tile, mask):  # noqa: ANN001, ANN202
     """A lower bound of what the tensors not yet placed in this group cost, for nodes below a loop."""
     total = 0.0
@@ -217,7 +218,7 @@ def _here(st, tile, mask):  # noqa: ANN001, ANN202
     return total
 
 
-@njit(cache=True)
+@kernel
 def allowance(subs, digits, stride, move_start, move_to, least, low, fixed, limit, keeps, out):  # noqa: ANN001, ANN201
     """out[0, T]: the most energy spent above a fan-out at tile T or a smaller one with which some spatial extents s still
     end below limit[s], every tensor at its least price further in; out[1 + t, T]: the same without t's price (a run
@@ -252,7 +253,7 @@ def allowance(subs, digits, stride, move_start, move_to, least, low, fixed, limi
                     out[k, tile] = max(out[k, tile], out[k, after])
 
 
-@njit(cache=True)
+@inner
 def _run_covers(st, pool, a, b):  # noqa: ANN001, ANN202
     """Whether a's run keeps its owner's tile in place at least as long as b's, wherever it ends."""
     if pool.owner[a] != pool.owner[b] or pool.segment[a] != pool.segment[b]:
@@ -260,20 +261,20 @@ def _run_covers(st, pool, a, b):  # noqa: ANN001, ANN202
     if pool.run[a] == pool.run[b]:
         return True
     t = pool.owner[a]
-    if st.perfect:
-        return st.least[t, pool.run[a]] <= st.least[t, pool.run[b]] if t != st.slider else _wider(st, pool.run[a], pool.run[b])
-    return _wider(st, pool.run[a], pool.run[b])
+    if st.perfect and t != st.slider:
+        return st.least[t, pool.run[a]] <= st.least[t, pool.run[b]]
+    return _wider(st.digits, pool.run[a], pool.run[b])
 
 
-@njit(cache=True)
-def _wider(st, a, b):  # noqa: ANN001, ANN202
-    for d in range(st.digits.shape[1]):
-        if st.digits[a, d] > st.digits[b, d]:
+@inner
+def _wider(digits, a, b):  # noqa: ANN001, ANN202
+    for d in range(digits.shape[1]):
+        if digits[a, d] > digits[b, d]:
             return False
     return True
 
 
-@njit(cache=True)
+@inner
 def _dominates(st, pool, a, b):  # noqa: ANN001, ANN202
     """Whether label a is at least as good as b for every continuation (same tile and mask)."""
     last = st.last
@@ -302,7 +303,7 @@ def _dominates(st, pool, a, b):  # noqa: ANN001, ANN202
     return True
 
 
-@njit(cache=True)
+@inner
 def _makes_up(st, pool, a, b):  # noqa: ANN001, ANN202
     """Whether a's lower energy pays for the longest run that b has and a would have to begin here.
 
@@ -316,24 +317,24 @@ def _makes_up(st, pool, a, b):  # noqa: ANN001, ANN202
     return pool.energy[a] + st.top_most[t] * (st.least[t, tile] - st.least[t, pool.run[b]]) <= pool.energy[b]
 
 
-@njit(cache=True)
+@kernel
 def insert(st, pool, n):  # noqa: ANN001, ANN201
     """Chain label n (its arrays are filled) unless dominated; drops those it dominates. Returns whether it stays."""
     slot = pool.tile[n] * pool.head.shape[1] + pool.mask[n]
     head = pool.head.reshape(-1)
     energy = pool.energy[n]
-    before = -1
-    i = head[slot]
+    before = np.int64(-1)
+    i = np.int64(head[slot])
     while i >= 0 and pool.energy[i] < energy:  # lists ascend in energy: these may dominate the new label
         if _dominates(st, pool, i, n):
             return False
         before = i
-        i = pool.next[i]
+        i = np.int64(pool.next[i])
     first = i
     while i >= 0 and pool.energy[i] == energy:
         if _dominates(st, pool, i, n):
             return False
-        i = pool.next[i]
+        i = np.int64(pool.next[i])
     i = first
     pool.next[n] = i
     if before < 0:
@@ -342,7 +343,7 @@ def insert(st, pool, n):  # noqa: ANN001, ANN201
         pool.next[before] = n
     before = n
     while i >= 0:  # and these may be dominated by it
-        nxt = pool.next[i]
+        nxt = np.int64(pool.next[i])
         if _dominates(st, pool, n, i):
             pool.alive[i] = 0
             pool.next[before] = nxt
@@ -354,8 +355,8 @@ def insert(st, pool, n):  # noqa: ANN001, ANN201
     return True
 
 
-@njit(cache=True)
-def _cycles(goal, waste, load, extra):  # noqa: ANN001, ANN202
+@kernel
+def label_cycles(goal, waste, load, extra):  # noqa: ANN001, ANN202
     """Least cycles of a label: compute with its padding, and each port's words so far plus `extra`."""
     c = max(goal.base_cycles * waste, goal.least_cycles)
     for k in range(len(load)):
@@ -363,9 +364,9 @@ def _cycles(goal, waste, load, extra):  # noqa: ANN001, ANN202
     return c
 
 
-@njit(cache=True)
+@inner
 def _least_cycles(st, goal, waste, load, tile, mask, top, owner, run):  # noqa: ANN001, ANN202
-    """Least cycles of any mapping that a label can become: as `_cycles`, with the words that must still come."""
+    """Least cycles of any mapping that a label can become: as `label_cycles`, with the words that must still come."""
     c = max(goal.base_cycles * waste, goal.least_cycles)
     for k in range(len(load)):
         x = load[k] + st.tail_port[k]
@@ -378,10 +379,10 @@ def _least_cycles(st, goal, waste, load, tile, mask, top, owner, run):  # noqa: 
     return c
 
 
-@njit(cache=True)
+@inner
 def _place(st, goal, pool, i, t, n, dig):  # noqa: ANN001, ANN202
     """Try to place tensor t for label i; fills label n and returns whether it is kept."""
-    tile = pool.tile[i]
+    tile = np.int64(pool.tile[i])
     if st.foot[t, tile] > st.room[t]:
         return False
     used = pool.used[i]
@@ -426,34 +427,30 @@ def _place(st, goal, pool, i, t, n, dig):  # noqa: ANN001, ANN202
     if st.last and t == pool.owner[i]:
         pool.owner[n] = -1
     pool.parent[n], pool.action[n] = i, t
-    bound = energy + rest(st, tile, mask, pool.top[n], pool.owner[n], pool.top_energy[n], pool.run[n])
-    if hopeless(
-        goal,
-        bound,
-        _least_cycles(st, goal, pool.waste[n], pool.load[n], pool.tile[n], pool.mask[n], pool.top[n], pool.owner[n], pool.run[n]),
-    ):
+    top, owner, run = pool.top[n] != 0, np.int64(pool.owner[n]), np.int64(pool.run[n])
+    bound = energy + rest(st, tile, mask, top, owner, pool.top_energy[n], run)
+    if hopeless(goal, bound, _least_cycles(st, goal, pool.waste[n], pool.load[n], tile, mask, top, owner, run)):
         return False
-    if not pool.top[n] and beyond(st, goal, tile, energy + _here(st, tile, mask), pool.owner[n], pool.run[n], pool.waste[n]):
+    if not top and beyond(st, goal, tile, energy + _here(st, tile, mask), owner, run, pool.waste[n]):
         return False
     return insert(st, pool, n)
 
 
-@njit(cache=True)
+@inner
 def _shrink(st, goal, pool, i, d, to, n, dig, stage, runs, slides):  # noqa: ANN001, ANN202
     """Put a loop over d around what follows label i: the tile's digit of d becomes `to`."""
-    tile = pool.tile[i]
+    tile, mask, top = np.int64(pool.tile[i]), np.int64(pool.mask[i]), np.bool_(False)
     waste = pool.waste[i] * (st.waste[d, to] if dig[d] == 0 else 1.0)
-    mask = pool.mask[i]
     after = tile + (to - dig[d]) * st.stride[d]
-    owner, run, segment = -1, 0, 0
+    owner, run, segment = np.int64(-1), np.int64(0), np.int64(0)
     if runs and not st.last:
-        t = st.owner[d]
+        t = np.int64(st.owner[d])
         if t >= 0 and st.owner_useful[t]:
-            owner, run, segment = t, tile, stage
+            owner, run, segment = t, tile, np.int64(stage)
             if pool.owner[i] == t:
-                run, segment = pool.run[i], pool.segment[i]
-    bound = pool.energy[i] + rest(st, after, mask, False, owner, 0.0, run)
-    if hopeless(goal, bound, _least_cycles(st, goal, waste, pool.load[i], after, mask, False, owner, run)):
+                run, segment = np.int64(pool.run[i]), np.int64(pool.segment[i])
+    bound = pool.energy[i] + rest(st, after, mask, top, owner, 0.0, run)
+    if hopeless(goal, bound, _least_cycles(st, goal, waste, pool.load[i], after, mask, top, owner, run)):
         return False
     if beyond(st, goal, after, pool.energy[i] + _here(st, after, mask), owner, run, waste):
         return False
@@ -478,7 +475,7 @@ def _shrink(st, goal, pool, i, d, to, n, dig, stage, runs, slides):  # noqa: ANN
     return insert(st, pool, n)
 
 
-@njit(cache=True)
+@kernel
 def advance(st, goal, pool, stage, runs, slides, ends, most):  # noqa: ANN001, ANN201
     """Expand every label of the stage, from large tiles to small. Returns the number of ends, or -1 if the pool is full.
 
@@ -495,15 +492,16 @@ def advance(st, goal, pool, stage, runs, slides, ends, most):  # noqa: ANN001, A
     for tile in range(st.digits.shape[0]):
         dig = st.digits[tile]
         for mask in range(masks):
-            i = pool.head[tile, mask]
+            i = np.int64(pool.head[tile, mask])
             while i >= 0:
                 if not pool.alive[i]:
-                    i = pool.next[i]
+                    i = np.int64(pool.next[i])
                     continue
-                cycles = _least_cycles(st, goal, pool.waste[i], pool.load[i], tile, mask, pool.top[i], pool.owner[i], pool.run[i])
-                bound = pool.energy[i] + rest(st, tile, mask, pool.top[i], pool.owner[i], pool.top_energy[i], pool.run[i])
+                top, owner, run = pool.top[i] != 0, np.int64(pool.owner[i]), np.int64(pool.run[i])
+                cycles = _least_cycles(st, goal, pool.waste[i], pool.load[i], tile, mask, top, owner, run)
+                bound = pool.energy[i] + rest(st, tile, mask, top, owner, pool.top_energy[i], run)
                 if hopeless(goal, bound, cycles):
-                    i = pool.next[i]
+                    i = np.int64(pool.next[i])
                     continue
                 if pool.total[0] + 64 >= len(pool.energy):
                     return -1
@@ -523,7 +521,7 @@ def advance(st, goal, pool, stage, runs, slides, ends, most):  # noqa: ANN001, A
                         goal.best[0] = min(goal.best[0], total + goal.steep * cycles)
                     elif cycles <= goal.held[1]:
                         goal.held[0], goal.held[1] = total, cycles
-                    i = pool.next[i]
+                    i = np.int64(pool.next[i])
                     continue
                 for t in range(len(st.keeps)):
                     if st.keeps[t] and not (mask >> t) & 1:
@@ -534,11 +532,11 @@ def advance(st, goal, pool, stage, runs, slides, ends, most):  # noqa: ANN001, A
                         if pool.total[0] + 8 >= len(pool.energy):
                             return -1
                         _shrink(st, goal, pool, i, d, st.move_to[d, m], pool.total[0], dig, stage, runs, slides)
-                i = pool.next[i]
+                i = np.int64(pool.next[i])
     return found
 
 
-@njit(cache=True)
+@kernel
 def finished(old, out):  # noqa: ANN001, ANN201
     """Ids of the labels with every tensor of their group placed, by tile; returns how many."""
     full = old.head.shape[1] - 1
@@ -553,7 +551,7 @@ def finished(old, out):  # noqa: ANN001, ANN201
     return n
 
 
-@njit(cache=True)
+@kernel
 def select(st, goal, old, ids, sub, crossed, low, top, least_rank, fixed, port_floor, out):  # noqa: ANN001, ANN201
     """Of the finished labels, those that may still meet the goal below these spatial extents: a bound per label.
 
@@ -590,13 +588,13 @@ def select(st, goal, old, ids, sub, crossed, low, top, least_rank, fixed, port_f
                         n *= least_rank
                     price = min(price, top[t] * n)
                 e += price
-        if not hopeless(goal, e, _cycles(goal, waste, old.load[i], port_floor)):
+        if not hopeless(goal, e, label_cycles(goal, waste, old.load[i], port_floor)):
             out[found] = i
             found += 1
     return found
 
 
-@njit(cache=True)
+@kernel
 def enter(st, goal, old, pool, ids, sub, spatial, crossed, code, wanted, run_count, stage, runs, extra):  # noqa: ANN001, ANN201
     """Carry labels of the stage above (`ids`) across a boundary into this stage. Returns how many, -1 if the pool is full.
 
@@ -615,7 +613,7 @@ def enter(st, goal, old, pool, ids, sub, spatial, crossed, code, wanted, run_cou
             continue
         above = st.digits[tile]
         waste = 1.0
-        at = 0
+        at = np.int64(0)
         for d in range(dims):
             dig[d] = sub[d, above[d]]
             waste *= crossed[d, above[d]]
@@ -628,7 +626,7 @@ def enter(st, goal, old, pool, ids, sub, spatial, crossed, code, wanted, run_cou
     return entered
 
 
-@njit(cache=True)
+@inner
 def _enter_one(st, goal, old, pool, i, n, at, dig, spatial, waste, run_count, stage, runs, extra):  # noqa: ANN001, ANN202
     pool.energy[n], pool.used[n], pool.waste[n] = old.energy[i] + extra[0], 0.0, old.waste[i] * waste
     for k in range(st.port.shape[0]):
@@ -678,16 +676,13 @@ def _enter_one(st, goal, old, pool, i, n, at, dig, spatial, waste, run_count, st
         elif not st.last and st.owner_useful[t]:
             pool.owner[n], pool.run[n], pool.segment[n] = t, old.run[i], old.segment[i]
     pool.parent[n], pool.action[n] = i, -1
-    bound = pool.energy[n] + rest(st, at, 0, 1, pool.owner[n], pool.top_energy[n], pool.run[n])
-    if not hopeless(
-        goal,
-        bound,
-        _least_cycles(st, goal, pool.waste[n], pool.load[n], pool.tile[n], pool.mask[n], pool.top[n], pool.owner[n], pool.run[n]),
-    ):
+    mask, top, owner, run = np.int64(0), np.bool_(True), np.int64(pool.owner[n]), np.int64(pool.run[n])
+    bound = pool.energy[n] + rest(st, at, mask, top, owner, pool.top_energy[n], run)
+    if not hopeless(goal, bound, _least_cycles(st, goal, pool.waste[n], pool.load[n], at, mask, top, owner, run)):
         insert(st, pool, n)
 
 
-@njit(cache=True)
+@kernel
 def summarise(st, old, least_energy, least_waste, run_words):  # noqa: ANN001, ANN201
     """Per tile above a boundary: least energy and padding of its finished labels, and per tensor the fewest positions
     of a run that leaves it in place (run_words[t, tile]; infinite where there is none)."""
@@ -709,7 +704,7 @@ def summarise(st, old, least_energy, least_waste, run_words):  # noqa: ANN001, A
             i = old.next[i]
 
 
-@njit(cache=True)
+@kernel
 def bound_spatial(subs, tiles, digits, stride, least_energy, least, run_least, low_coef, top_coef, keeps, fixed, out):  # noqa: ANN001, ANN201
     """out[s] = a lower bound of the energy with spatial extents s: fixed[s] + min over tiles above the fan-out of
     least energy so far + per tensor the cheaper of its least price below and a run from above.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from picojoule.search.compiled import inner, kernel
 
 Merge = tuple[int, int, int, int]  # one fan-out that unrolls both dimensions of a rank: (S1, D1, S2, D2), D right below it
 
@@ -57,7 +58,7 @@ def shared_copies(a: int, b: int, merges: tuple[Merge, ...]) -> tuple[np.ndarray
     return np.concatenate(groups), np.cumsum([0, *map(len, groups)], dtype=np.int64)
 
 
-@njit(cache=True)
+@inner
 def _mark(mark, stamp, v0, a, b, c1, c2, size, box, lo, put):  # noqa: ANN001, ANN202
     """Stamp the elements of one tile into `mark` (index - lo). put: count new ones, else clear them (returns minus)."""
     n = 0
@@ -90,7 +91,7 @@ def _mark(mark, stamp, v0, a, b, c1, c2, size, box, lo, put):  # noqa: ANN001, A
     return n
 
 
-@njit(cache=True)
+@inner
 def _moved(mark, kill, stamp, own, rank, p, r, t1, t2, which, step, passes, box, lo):  # noqa: ANN001, ANN202
     """Newly stamped elements that the tile at (p, r) moves; `kill` is scratch, stamped `own`, for what it held just before."""
     a, b, n1, n2, off, size = rank
@@ -125,7 +126,7 @@ def _moved(mark, kill, stamp, own, rank, p, r, t1, t2, which, step, passes, box,
     return n
 
 
-@njit(cache=True)
+@inner
 def _first(p, d, s):  # noqa: ANN001, ANN202
     """Whether position p stands at index 0 of every merged fan-out (extents s, D d)."""
     for m in range(len(d)):
@@ -134,7 +135,7 @@ def _first(p, d, s):  # noqa: ANN001, ANN202
     return True
 
 
-@njit(cache=True)
+@kernel
 def rank_words(rank, t1, t2, which, step, passes, merges, copies, groups, box):  # noqa: ANN001, ANN201
     """Elements of the rank off + a*p + b*r (0 <= index < size) moved over all tile positions. Twin of the reference.
 
@@ -146,8 +147,7 @@ def rank_words(rank, t1, t2, which, step, passes, merges, copies, groups, box): 
     span = a * (t1 - 1) + b * (t2 - 1) + 1
     mark = np.zeros(span, np.int64)
     kill = np.zeros(span, np.int64)
-    stamp, own = 0, 0
-    total = 0
+    stamp, own, total = np.int64(0), np.int64(0), np.int64(0)
     for p0 in range(0, n1, t1):
         if not _first(p0, merges[:, 1], merges[:, 0]):
             continue
@@ -165,22 +165,21 @@ def rank_words(rank, t1, t2, which, step, passes, merges, copies, groups, box): 
     return total
 
 
-@njit(cache=True)
+@kernel
 def rank_peak(rank, t1, t2, box):  # noqa: ANN001, ANN201
     """Most valid elements of the rank in one tile of t1 x t2, over its positions."""
     a, b, n1, n2, off, size = rank
     mark = np.zeros(a * (t1 - 1) + b * (t2 - 1) + 1, np.int64)
     kill = np.zeros(1, np.int64)
-    best = 0
-    stamp = 0
+    best, stamp, which, one = np.int64(0), np.int64(0), np.int64(-1), np.int64(1)
     for p in range(0, n1, t1):
         for r in range(0, n2, t2):
             stamp += 1
-            best = max(best, _moved(mark, kill, stamp, stamp, rank, p, r, t1, t2, -1, 1, 1, box, off + a * p + b * r))
+            best = max(best, _moved(mark, kill, stamp, stamp, rank, p, r, t1, t2, which, one, one, box, off + a * p + b * r))
     return best
 
 
-@njit(cache=True)
+@inner
 def _below(t1, t2, merges):  # noqa: ANN001, ANN202
     """Whether the tile may lie below all merged fan-outs."""
     for m in range(len(merges)):
@@ -189,16 +188,17 @@ def _below(t1, t2, merges):  # noqa: ANN001, ANN202
     return True
 
 
-@njit(cache=True)
+@kernel
 def plain_table(rank, e1, e2, merges, copies, groups, box, out):  # noqa: ANN001, ANN201
     """out[i, j] = rank_words of the tile (e1[i], e2[j]); tiles that do not divide a merged D are left as they are."""
+    which, one = np.int64(-1), np.int64(1)
     for i in range(len(e1)):
         for j in range(len(e2)):
             if _below(e1[i], e2[j], merges):
-                out[i, j] = rank_words(rank, e1[i], e2[j], -1, 1, 1, merges, copies, groups, box)
+                out[i, j] = rank_words(rank, e1[i], e2[j], which, one, one, merges, copies, groups, box)
 
 
-@njit(cache=True)
+@kernel
 def slide_table(rank, e1, e2, which, step, merges, copies, groups, box, out):  # noqa: ANN001, ANN201
     """out[x, i, j] = rank_words of the tile (e1[i], e2[j]) under a run along `which` that begins at extent e[x]."""
     n = rank[2] if which == 0 else rank[3]
