@@ -20,7 +20,7 @@ import math
 from dataclasses import dataclass, replace
 
 from picojoule.errors import SpecError
-from picojoule.hardware.chip import Chip
+from picojoule.hardware.chip import Chip, Memory
 from picojoule.mapping.row_stationary import Array, RowStationary
 
 
@@ -89,16 +89,23 @@ class Prices:
         return self.mac_pj + self.filter_pj + self.sum_pj
 
 
-def prices_of(chip: Chip, array: Array) -> Prices:
-    """The prices of the chip's components for one word of the array's width; its static power."""
+def prices_of(chip: Chip, array: Array, bits: int = 16) -> Prices:
+    """The prices of the chip's components for one word of so many bits; its static power. Raises SpecError without one."""
     chip.check_priced()
     buffer, _, filters, inputs, sums = (chip.memory(n) if i != 1 else None for i, n in enumerate(array.names))
     assert buffer and filters and inputs and sums
     (fanout,) = chip.fanouts
+
+    def read(memory: Memory) -> float:
+        return (memory.read_pj or 0.0) * memory.accesses_per_word(bits)
+
+    def both(memory: Memory) -> float:
+        return read(memory) + (memory.write_pj or 0.0) * memory.accesses_per_word(bits)
+
     return Prices(
-        mac_pj=chip.compute.mac_pj or 0.0, input_pj=inputs.read_pj or 0.0, filter_pj=filters.read_pj or 0.0,
-        sum_pj=(sums.read_pj or 0.0) + (sums.write_pj or 0.0), array_pj=fanout.transfer_pj or 0.0,
-        buffer_pj=((buffer.read_pj or 0.0) + (buffer.write_pj or 0.0)) / 2, static_mw=chip.static_mw or 0.0,
+        mac_pj=chip.compute.mac_pj or 0.0, input_pj=read(inputs), filter_pj=read(filters), sum_pj=both(sums),
+        array_pj=(fanout.transfer_pj or 0.0) * (bits / fanout.transfer_bits), buffer_pj=both(buffer) / 2,
+        static_mw=chip.static_mw or 0.0,
     )  # fmt: skip
 
 

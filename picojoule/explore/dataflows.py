@@ -6,16 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from picojoule.cost.cost import Cost
-from picojoule.cost.row_stationary import prices_of
 from picojoule.errors import NoMapping, PicojouleError
 from picojoule.hardware.chip import Chip
 from picojoule.hardware.dataflow import DATAFLOWS, Dataflow, dataflow
 from picojoule.hardware.equal_area import SPLITS, equal_area_chip, split_chip
 from picojoule.mapping.dataflow import violations
 from picojoule.mapping.mapping import Mapping
-from picojoule.mapping.row_stationary import array_of, shape_of
 from picojoule.search.optimal import best_mapping
-from picojoule.search.row_stationary import best_parameters
+from picojoule.search.row_stationary import best_on
 from picojoule.workload.layer import Layer
 from picojoule.workload.network import Network
 
@@ -152,8 +150,7 @@ def _mapped(layer: Layer, count: int, chip: Chip, seeds: tuple[Mapping, ...], se
 def _rows(layer: Layer, chip: Chip) -> tuple[Mapping, ...]:
     """The physical row-stationary mapping of least energy as a first answer, where it can be written as a nest."""
     try:
-        array = array_of(chip)
-        return (best_parameters(shape_of(layer), array, prices_of(chip, array), 200.0).mapping(layer),)
+        return (best_on(layer, chip).mapping(layer),)
     except PicojouleError:
         return ()
 

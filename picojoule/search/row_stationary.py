@@ -1,4 +1,4 @@
-"""The row-stationary parameters of least energy for a layer on an array: all of them tried."""
+"""The row-stationary parameters of least energy for a layer on an array: every candidate tried."""
 
 from __future__ import annotations
 
@@ -77,6 +77,14 @@ def best_parameters(shape: Shape, array: Array, prices: Prices, dram_pj: float) 
     return found
 
 
+def best_on(layer: Layer, chip: Chip) -> RowStationary:
+    """`best_parameters` for a layer on a chip, at the chip's own prices. Raises SpecError where either is not made for it."""
+    shape = shape_of(layer)
+    array = array_of(chip, shape.bits)
+    dram = (chip.dram.read_pj or 0.0) * chip.dram.accesses_per_word(shape.bits)
+    return best_parameters(shape, array, prices_of(chip, array, shape.bits), dram)
+
+
 def row_stationary(
     network: Network, chip: Chip, *, layer: str | None = None, parameters: str | None = None
 ) -> tuple[tuple[str, RowStationary], ...]:
@@ -91,11 +99,9 @@ def row_stationary(
             raise unknown_name("layer", layer, [s.layer.name for s in network.layers if isinstance(s.layer, Layer)], "--layer")
     out = []
     for x in layers:
-        array = array_of(chip, shape_of(x).bits)
-        if parameters is not None:
-            rs = RowStationary(shape=shape_of(x), array=array, parameters=read_parameters(parameters, "--parameters"))
-        else:
-            dram = (chip.dram.read_pj or 0.0) * chip.dram.accesses_per_word(shape_of(x).bits)
-            rs = best_parameters(shape_of(x), array, prices_of(chip, array), dram)
-        out.append((x.name, rs))
+        if parameters is None:
+            out.append((x.name, best_on(x, chip)))
+            continue
+        shape, chosen = shape_of(x), read_parameters(parameters, "--parameters")
+        out.append((x.name, RowStationary(shape=shape, array=array_of(chip, shape.bits), parameters=chosen)))
     return tuple(out)
