@@ -35,7 +35,7 @@ def single(leader: Leader, copies: int) -> float:
     n, p = leader.units, leader.p
     if copies <= 1 or n < 1 or p <= 0.0 or p >= 1.0:
         return 1.0
-    return _binomial_max(n, p, copies) / (n * p)
+    return max(1.0, _binomial_max(n, p, copies) / (n * p))
 
 
 @lru_cache(maxsize=1 << 14)
@@ -74,10 +74,10 @@ def double(shared: int, a: int, b: int, pa: float, pb: float, grid: tuple[int, i
         draws = min(DRAWS[1], MOST_CELLS // cells)
         x = rng.binomial(a, pa, (draws, groups, rows, shared)).astype(np.float32)
         y = rng.binomial(b, pb, (draws, groups, columns, shared)).astype(np.float32)
-        return float(np.matmul(x, y.transpose(0, 1, 3, 2)).max(axis=(1, 2, 3)).mean()) / mean
+        return max(1.0, float(np.matmul(x, y.transpose(0, 1, 3, 2)).max(axis=(1, 2, 3)).mean()) / mean)  # draws may fall short
     qa, qb = a * pa * (1 - pa), b * pb * (1 - pb)
     row, column, own = (math.sqrt(shared * v) for v in ((b * pb) ** 2 * qa, (a * pa) ** 2 * qb, qa * qb))
     draws = max(16, min(DRAWS[0], MOST_CELLS // (groups * rows * columns)))
     work = (row * rng.standard_normal((draws, groups, rows, 1)) + column * rng.standard_normal((draws, groups, 1, columns))
             + own * rng.standard_normal((draws, groups, rows, columns)))
-    return min(1.0 / (pa * pb), 1.0 + float(work.max(axis=(1, 2, 3)).mean()) / mean)
+    return min(1.0 / (pa * pb), 1.0 + max(0.0, float(work.max(axis=(1, 2, 3)).mean())) / mean)

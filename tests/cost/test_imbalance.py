@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from picojoule.cost.imbalance import Leader, _binomial_max, single
+from picojoule.cost.imbalance import Leader, _binomial_max, double, single
 from picojoule.cost.sparsity import imbalance, mac_conditions
 from picojoule.hardware.chip import Axis, Chip, Compute, FanOut, Group, Memory
 from picojoule.mapping.mapping import Mapping, parse
@@ -75,3 +75,8 @@ def test_pes_that_never_wait_have_none() -> None:
     array = replace(chip.fanouts[0], waits="never")
     patient = replace(chip, levels=(chip.levels[0], array))
     assert imbalance(layer, patient, mapping, mac_conditions(layer, chip, mapping)[0]) == 1.0
+
+
+@pytest.mark.parametrize("units", [(1, 4, 1), (1, 4, 100)])  # drawn, and as normal numbers: both fall 1e-5 short without a floor
+def test_the_busiest_pe_never_works_less_than_the_mean(units: tuple[int, int, int]) -> None:
+    assert 1.0 <= double(*units, 0.9999, 0.9999, (1, 1, 2)) < 1.001
