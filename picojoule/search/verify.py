@@ -187,7 +187,7 @@ class _Layer:
     def _costs(self, mapping: Mapping, traffic: Traffic) -> None:
         book, entry, layer, chip = self.book, self.entry, self.layer, self.chip
         assert layer is not None
-        parts, causes = costs(layer, chip, mapping, traffic)
+        parts, causes = costs(layer, chip, mapping, traffic, self.accounting)
         self.energy, self.cycles = math.fsum(parts.values()), max(causes.values())
         book.same("energy_pj", entry.get("energy_pj"), self.energy)
         book.same("cycles", entry.get("cycles"), self.cycles)
@@ -264,7 +264,8 @@ class _Layer:
     def _price(self, text: Any) -> tuple[float, float]:
         assert self.layer is not None
         mapping = self._mapping(text)
-        parts, causes = costs(self.layer, self.chip, mapping, count(self.layer, self.chip, mapping, self.accounting))
+        traffic = count(self.layer, self.chip, mapping, self.accounting)
+        parts, causes = costs(self.layer, self.chip, mapping, traffic, self.accounting)
         return math.fsum(parts.values()), max(causes.values())
 
     def _proof_claims(self) -> None:
@@ -380,11 +381,11 @@ def worth_of(objective: str, energy: float, cycles: float) -> float:
     return {"energy": energy, "latency": cycles}.get(objective, energy * cycles)
 
 
-def costs(layer: Layer, chip: Chip, mapping: Mapping, traffic: Traffic
+def costs(layer: Layer, chip: Chip, mapping: Mapping, traffic: Traffic, accounting: str = "default"
           ) -> tuple[dict[tuple[str, str, str], float], dict[str, float]]:
     """pJ by (component, tensor, action), and cycles by cause, from the words moved."""
     if active(layer, chip):  # zeros: the expectations of the cost model, evaluated again
-        again = price(layer, chip, mapping)
+        again = price(layer, chip, mapping, accounting)
         return {(c.component, c.tensor, c.action): c.energy_pj for c in again.contributions}, dict(again.cycles_by_cause)
     pj: dict[tuple[str, str, str], float] = {}
     bits: dict[tuple[str, str], float] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -75,6 +76,13 @@ def test_another_accounting_is_accepted_and_its_bound_said_to_be_unchecked() -> 
     report = verify(stored(LAYERS["gemm"], load_chip("simple3"), accounting="timeloop"), seconds=5)
     assert report["ok"], [c for c in report["checks"] if not c["ok"]]
     assert not report["rechecked"]
+
+
+def test_prices_of_zeros_are_checked_in_the_accounting_of_the_result() -> None:
+    chip = load_chip("simple3")
+    skipping = replace(chip, compute=replace(chip.compute, skips=("input",)))
+    report = verify(stored(LAYERS["depthwise"].with_density(input=0.5), skipping, accounting="timeloop"), seconds=5)
+    assert report["ok"], [c for c in report["checks"] if not c["ok"]]
 
 
 def test_what_is_outside_the_proof_is_accepted_and_nothing_is_claimed() -> None:
