@@ -50,7 +50,10 @@ class Density(ABC):
 
     @abstractmethod
     def empty(self, tile: Counts) -> float:
-        """Probability that a tile of these elements along each rank has no non-zero, averaged over its positions."""
+        """Probability that a tile of these elements along each rank has no non-zero, averaged over its positions.
+
+        It is at most the fraction of zeros: no tile is empty more often than one element. (The search's bounds rely on it.)
+        """
 
     def most(self, tile: Counts) -> int:
         """Most non-zeros that a tile can have, wherever it lies."""
@@ -186,10 +189,10 @@ class Banded(Density):
         return float(self.array.mean())
 
     def empty(self, tile: Counts) -> float:
-        return _array_empty(self.array.tobytes(), self.array.shape, tile[-2:])
+        return _array_tiles(np.packbits(self.array).tobytes(), self.array.shape, tile[-2:])[0]
 
     def most(self, tile: Counts) -> int:
-        return math.prod(tile[:-2]) * _array_most(self.array.tobytes(), self.array.shape, tile[-2:])
+        return math.prod(tile[:-2]) * _array_tiles(np.packbits(self.array).tobytes(), self.array.shape, tile[-2:])[1]
 
     def sample(self, rng: np.random.Generator) -> np.ndarray:
         return np.broadcast_to(self.array, self.shape).copy()
@@ -225,10 +228,10 @@ class Actual(Density):
         return _fraction(self.bits, self.size)
 
     def empty(self, tile: Counts) -> float:
-        return _packed(self.bits, self.shape, tile)[0]
+        return _array_tiles(self.bits, self.shape, tile)[0]
 
     def most(self, tile: Counts) -> int:
-        return _packed(self.bits, self.shape, tile)[1]
+        return _array_tiles(self.bits, self.shape, tile)[1]
 
     def sample(self, rng: np.random.Generator) -> np.ndarray:
         return self.array
@@ -240,27 +243,32 @@ def _fraction(bits: bytes, size: int) -> float:
 
 
 @lru_cache(maxsize=1 << 14)
-def _packed(bits: bytes, shape: Counts, tile: Counts) -> tuple[float, int]:
+def _array_tiles(bits: bytes, shape: Counts, tile: Counts) -> tuple[float, int]:
+    """(share of the elements that lie in empty tiles of a grid, most non-zeros of a tile at any place) of one array.
+
+    The grid begins at the first element and is cut off at the far border. Counted by elements, such a piece weighs no more
+    than it holds: by tiles, one zero in a corner could make tiles empty more often than single elements are.
+    """
     array = np.unpackbits(np.frombuffer(bits, np.uint8), count=math.prod(shape)).reshape(shape)
-    counts = _tile_counts(array, tile)
-    return float((counts == 0).mean()), int(counts.max())
+    empty = _tile_sums(array, tile) == 0
+    return float(_tile_sums(np.ones_like(array), tile)[empty].sum() / array.size), int(_sliding_sums(array, tile).max())
 
 
-@lru_cache(maxsize=1 << 14)
-def _array_empty(raw: bytes, shape: tuple[int, ...], tile: Counts) -> float:
-    return float((_tile_counts(np.frombuffer(raw, bool).reshape(shape), tile) == 0).mean())
-
-
-@lru_cache(maxsize=1 << 14)
-def _array_most(raw: bytes, shape: tuple[int, ...], tile: Counts) -> int:
-    return int(_tile_counts(np.frombuffer(raw, bool).reshape(shape), tile).max())
-
-
-def _tile_counts(array: np.ndarray, tile: Counts) -> np.ndarray:
-    """Non-zeros of each tile of a grid that begins at the first element; tiles at the far border are smaller."""
+def _tile_sums(array: np.ndarray, tile: Counts) -> np.ndarray:
+    """Sum over each tile of a grid that begins at the first element; tiles at the far border are smaller."""
     out = array.astype(np.int64)
     for axis, (n, t) in enumerate(zip(array.shape, tile, strict=True)):
         out = np.add.reduceat(out, np.arange(0, n, max(1, min(t, n))), axis=axis)
+    return out
+
+
+def _sliding_sums(array: np.ndarray, tile: Counts) -> np.ndarray:
+    """Sum over the tile at each place where it lies inside the array."""
+    out = array.astype(np.int64)
+    for axis, (n, t) in enumerate(zip(array.shape, tile, strict=True)):
+        t = max(1, min(t, n))
+        ends = np.insert(np.cumsum(out, axis=axis), 0, 0, axis=axis)
+        out = np.take(ends, range(t, n + 1), axis=axis) - np.take(ends, range(n + 1 - t), axis=axis)
     return out
 
 

@@ -31,11 +31,39 @@ def test_empty_tiles_and_the_fullest_tile_are_those_of_drawn_tensors(model: Dens
     assert np.mean([d.mean() for d in draws]) == pytest.approx(model.fraction)
     for tile in TILES:
         even = all(n % t == 0 for n, t in zip(SHAPE, tile, strict=True))
-        counts = np.array([[d[at].sum() for at in grid(SHAPE, tile)] for d in draws])
+        places = grid(SHAPE, tile)
+        counts = np.array([[d[at].sum() for at in places] for d in draws])
         assert counts.max() <= model.most(tile)
+        if isinstance(model, Actual | Banded):  # exact, each tile weighted by what it holds
+            held = [draws[0][at].size for at in places]
+            assert model.empty(tile) == pytest.approx(np.average(counts[0] == 0, weights=held))
+            continue
         if even or not isinstance(model, Uniform):  # a uniform tile at the border is smaller: `survival.mean` averages sizes
             spread = 4 * math.sqrt(0.25 / counts.size * 12)
             assert np.mean(counts == 0) == pytest.approx(model.empty(tile), abs=spread + (0.02 if not even else 0)), tile
+
+
+AWKWARD: tuple[Density, ...] = (  # zeros that a grid of 4 and 1 elements meets too often or too seldom
+    *MODELS, Actual.of(np.array([[1, 1, 1, 1, 0]])), Actual.of(np.array([[0, 0, 0, 0, 1]])), Banded((5, 7), 0))
+
+
+@pytest.mark.parametrize("model", AWKWARD, ids=lambda m: f"{type(m).__name__}-{m.fraction:.2f}-{m.shape}")
+def test_no_tile_is_empty_more_often_than_one_element(model: Density) -> None:
+    """What the search takes for granted where it bounds skipped accesses."""
+    one = model.empty((1, 1))
+    assert one == pytest.approx(1 - model.fraction)
+    for tile in itertools.product(*(range(1, n + 1) for n in model.shape)):
+        assert model.empty(tile) <= one + 1e-12, tile
+
+
+@pytest.mark.parametrize("model", [m for m in AWKWARD if isinstance(m, Actual | Banded)], ids=lambda m: str(m.shape))
+def test_the_fullest_tile_may_lie_anywhere(model: Density) -> None:
+    """A sliding window does not stand on the grid of its own tiles."""
+    array = model.sample(np.random.default_rng(0))
+    for tile in TILES:
+        height, width = (min(t, n) for t, n in zip(tile, model.shape, strict=True))
+        places = itertools.product(range(model.shape[0] - height + 1), range(model.shape[1] - width + 1))
+        assert model.most(tile) == max(array[i : i + height, j : j + width].sum() for i, j in places)
 
 
 def test_the_hypergeometric_form_is_exact() -> None:
