@@ -6,9 +6,10 @@ they are listed as unseen.
 
 from __future__ import annotations
 
+import copy
 import importlib
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,21 @@ def run_torch(text: str, arrays: Arrays, data: str, batch: int, record: Callable
             progress(i, len(parts), "running")
             watch.run(torch.as_tensor(np.ascontiguousarray(part[""])).to(example[0].dtype), text)
     return names, f"torch {torch.__version__}", sum(len(p[""]) for p in parts)
+
+
+def observed(
+    module: Any, names: Iterable[str], images: Any, record: Callable[[str, str, np.ndarray], None], batch: int = 500
+) -> None:
+    """Runs a module on a tensor of images and shows the tensors of the named layers to `record(layer, role, values)`.
+
+    Runs a copy: no hook stays. Roles are weight (once), input and output (each batch).
+    """
+    torch = importlib.import_module("torch")
+    watch = _Watch(torch, copy.deepcopy(module).eval(), set(names), record)
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for part in images.split(batch):
+            watch.run(part, "the network")
 
 
 class _Watch:
