@@ -138,21 +138,21 @@ def solve(
     points = list(seeds)
     ports: tuple[PortKey, ...] = ()
     bound, progress = -np.inf, Progress()
+    seen: list[tuple[Found, Cost]] = []
     steps = steps or (lp.steps() if not seeds else lp.steps()[-1:])
     for at, (imperfect, options) in enumerate(steps):
         options.deadline = deadline
         final = at == len(steps) - 1
         while True:
             answer = _step(lp, make, lp.problem(imperfect), options, ports, points)
-            bound, progress = answer.bound, answer.progress
-            points = answer.points
+            bound, progress, points, seen = answer.bound, answer.progress, answer.points, answer.seen
             more = _new_ports(lp, make, imperfect, answer, ports) if lp.space.ports and final else ()
             if not more or progress.unopened_bound < np.inf:
                 break
             ports = (*ports, *more)
     if not points and progress.unopened_bound < np.inf:  # out of time without an answer
         points = _step(lp, make, lp.coarse(), Options(False, False), (), ()).points
-    return Answer(points, bound, progress, ports)
+    return Answer(points, bound, progress, ports, seen)
 
 
 def _seeded(make: Goal, points: Sequence[tuple[Found, Cost]]) -> Goal:
@@ -325,21 +325,22 @@ def proof(objective: str, value: float, answer: Answer, lp: LayerProblem) -> tup
     stopped = answer.progress.unopened_bound < np.inf
     if outside or (stopped and not np.isfinite(answer.bound)):
         return False, 1.0
-    if objective in ("front", "latency") and not (stopped or as_claimed(lp, answer)):
-        fastest = min(f.cycles for f, _ in answer.seen)
-        return False, max(0.0, 1.0 - fastest / value) if objective == "latency" else 1.0
-    if not stopped and (objective in ("front", "latency") or answer.bound >= value * (1 - 1e-9)):
+    if objective == "latency" and not stopped:
+        gap = max(0.0, 1.0 - min((f.cycles for f, _ in answer.seen), default=value) / value) if value else 0.0
+        return gap <= 1e-9, gap if gap > 1e-9 else 0.0
+    if objective == "front" and not stopped:
+        return (True, 0.0) if reached(answer) else (False, 1.0)
+    if not stopped and answer.bound >= value * (1 - 1e-9):
         return True, 0.0
     bound = max(answer.bound, 0.0) if objective != "latency" else 0.0
     gap = float(max(0.0, (value - bound) / value)) if value else 0.0
     return gap <= 1e-9, gap
 
 
-def as_claimed(lp: LayerProblem, answer: Answer) -> bool:
-    """Whether all that the last search found costs what it thought: it does but where zeros are priced by a lower bound."""
-    if lp.problem(False).sparse is None:
-        return True
-    return all(c.energy_pj <= f.energy_pj * (1 + 1e-9) and c.cycles <= f.cycles * (1 + 1e-9) for f, c in answer.seen)
+def reached(answer: Answer) -> bool:
+    """Whether no mapping that the last search found was thought better than all true points (zeros are priced by a bound)."""
+    true = [(c.energy_pj, c.cycles) for _, c in answer.points]
+    return all(any(e <= f.energy_pj * (1 + 1e-9) and c <= f.cycles * (1 + 1e-9) for e, c in true) for f, _ in answer.seen)
 
 
 def borders() -> list[str]:
