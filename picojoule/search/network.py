@@ -28,10 +28,10 @@ from picojoule.search.optimal import (
     NAMED,
     OBJECTIVES,
     LayerProblem,
-    as_claimed,
     best_mapping,
     certificate,
     inexact,
+    reached,
     simplified,
     solve,
 )
@@ -297,7 +297,7 @@ def _hull(lp: LayerProblem, task: Task, began: float, deadline: float | None) ->
     hull = lower_hull(pairs)
     points = tuple((answer.points[i][0].mapping, answer.points[i][1]) for i in hull)
     stopped = answer.progress.unopened_bound < float("inf")
-    claimed = as_claimed(lp, answer)
+    claimed = reached(answer)
     proved = not stopped and claimed and not inexact(lp)
     bound = answer.progress.unopened_bound if stopped else np.inf
     if not claimed:
