@@ -40,6 +40,7 @@ _HOME = {
     "MeasureSettings": "picojoule.platforms.measuring.measure:Settings",
     "remeasure": "picojoule.platforms.measuring.rerun",
     "transforms": "picojoule.platforms.transforms.compare",
+    "train": "picojoule.learning.baseline",
     "sweep": "picojoule.platforms.measuring.sweep",
     "ceilings": "picojoule.platforms.measuring.ceilings",
     "compare_network": "picojoule.compare.compare:compare",
@@ -108,6 +109,7 @@ __all__ = [
     "systolic",
     "to_html",
     "to_json",
+    "train",
     "transforms",
     "verify",
     "which",
@@ -130,6 +132,7 @@ if TYPE_CHECKING:
     from picojoule.hardware.operand_means import with_statistics
     from picojoule.hardware.schema import chip_schema
     from picojoule.hardware.spec import chips, load_chip
+    from picojoule.learning.baseline import train
     from picojoule.mapping.mapping import parse as parse_mapping
     from picojoule.neardata.answer import near_data
     from picojoule.neardata.study import array_accuracy, sensor_modes

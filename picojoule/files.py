@@ -1,12 +1,21 @@
-"""Files that users name: a missing file, a folder, binary data and damaged JSON are errors of the input, with their place."""
+"""Files that users name (a missing or binary file, a folder, damaged JSON: errors with their place), and where the cache is."""
 
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 from picojoule.errors import SpecError
+
+
+def cache_folder() -> Path:
+    """Where answers and trained weights are kept: $PICOJOULE_CACHE, else the user's cache folder."""
+    if os.environ.get("PICOJOULE_CACHE"):
+        return Path(os.environ["PICOJOULE_CACHE"])
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "picojoule"
 
 
 def read_text(path: Path, hint: str = "check the path", kind: str = "text file") -> str:

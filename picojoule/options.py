@@ -167,9 +167,9 @@ def words(text: str, nothing: str = "") -> tuple[str, ...]:
     return () if nothing and found == (nothing,) else found
 
 
-def numbers(text: str, option: str) -> tuple[int, ...]:
-    """`4,16` -> (4, 16): whole numbers, 1 or more."""
-    return tuple(_positive(w, option) for w in words(text))
+def numbers(text: str, option: str, least: int = 1) -> tuple[int, ...]:
+    """`4,16` -> (4, 16): whole numbers, `least` or more."""
+    return tuple(_number(w, option, least) for w in words(text))
 
 
 def text_or_file(text: str, what: str) -> tuple[str, str]:
@@ -222,10 +222,15 @@ def _width(text: str) -> int | str:
 
 
 def _positive(text: str, option: str) -> int:
+    return _number(text, option, 1)
+
+
+def _number(text: str, option: str, least: int) -> int:
     try:
         number = int(text)
     except ValueError:
-        number = 0
-    if number < 1:
-        raise SpecError(f"{text!r} is no positive integer", where=option, hint="write a whole number, 1 or more")
+        number = least - 1
+    if number < least:
+        kind = "positive integer" if least else "whole number"
+        raise SpecError(f"{text!r} is no {kind}", where=option, hint=f"write a whole number, {least} or more")
     return number

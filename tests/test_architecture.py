@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "picojoule"
 ORDER = (
-    *("errors", "files", "formats", "workload", "hardware", "mapping", "cost", "search"),
+    *("errors", "files", "formats", "workload", "learning", "hardware", "mapping", "cost", "search"),
     *("neardata", "platforms", "compress", "explore", "published", "compare", "report", "options", "cli"),
 )
 BELOW = {"options": {"errors", "files", "formats"}, "report": {*ORDER} - {"cli"}}  # report shows what options were wrong

@@ -18,7 +18,7 @@ from picojoule.report import show
 def accuracy(
     on: On,
     data: Annotated[str, typer.Option("--data", metavar="DATA", help="digits, fashion-mnist, or an .npz file")] = "digits",
-    net: Annotated[str | None, typer.Option("--net", metavar="NET", help="small or lenet5; default: by the images")] = None,
+    net: Annotated[str | None, typer.Option("--net", metavar="NET", help="as in `pj train`; default: by the images")] = None,
     epochs: Annotated[int, typer.Option("--epochs", metavar="N", help="of training")] = 15,
     weight_bits: Annotated[int | None, typer.Option("--weight-bits", metavar="N")] = None,
     input_bits: Annotated[int | None, typer.Option("--input-bits", metavar="N")] = None,

@@ -6,17 +6,17 @@ says how chips differ, not how well 1,000 images stand for all images (`n` does)
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from picojoule.errors import SpecError
 from picojoule.hardware.in_memory import Adc, Array
+from picojoule.learning.accuracy import interval, percent_right
 from picojoule.neardata.noise import Noise
 from picojoule.neardata.torch_layers import to_array
 from picojoule.workload.labelled import Labelled
@@ -45,15 +45,6 @@ class Point:
     noise: Noise
     accuracy: Accuracy
     energy_pj: float | None = None
-
-
-def percent_right(module: nn.Module, images: Tensor, labels: Tensor, batch: int = 500) -> float:
-    """Accuracy in percent."""
-    right = 0
-    with torch.inference_mode():
-        for i in range(0, len(images), batch):
-            right += int((module(images[i : i + batch]).argmax(1) == labels[i : i + batch]).sum())
-    return 100.0 * right / len(images)
 
 
 def with_adc(array: Array, bits: int) -> Array:
@@ -102,15 +93,6 @@ def accuracy(
         )
         found.append(percent_right(made, images, labels))
     return Accuracy(mean=fmean(found), interval=interval(found), draws=tuple(found), n=len(images))
-
-
-def interval(values: Sequence[float]) -> float | None:
-    """Half the width of Student's 95 % interval of the mean; None for a single value."""
-    if len(values) < 2:
-        return None
-    from scipy.stats import t
-
-    return float(t.ppf(0.975, len(values) - 1)) * stdev(values) / math.sqrt(len(values))
 
 
 def curve(

@@ -67,8 +67,10 @@ def array_accuracy(
     try:
         import torch
 
+        from picojoule.learning.nets import network
+        from picojoule.learning.train import train
         from picojoule.neardata import accuracy as measured
-        from picojoule.neardata import training
+        from picojoule.neardata.training import fine_tune
     except ImportError:
         raise SpecError("torch is not installed", where="accuracy", hint="pip install 'picojoule[torch]'") from None
     known = labelled(data, data_dir)
@@ -87,12 +89,12 @@ def array_accuracy(
     for b in adc_bits:  # mistakes before minutes of training
         if b is not None:
             measured.with_adc(chip.array, b)
-    module = training.train(training.network(name, known, seed), known, epochs=epochs, seed=seed, progress=progress)
+    module = train(network(name, known, seed), known, epochs=epochs, seed=seed, progress=progress)
     price = _price(chip, module, known.test_images.shape[1:], wb, xb) if energy else None
     points = measured.curve(module, known, chip.array, adc_bits=adc_bits, noises=given, energy=price, **settings)
     tuned = []
     if fine_tune_epochs:
-        better = training.fine_tune(
+        better = fine_tune(
             module, known, chip.array, given[0], epochs=fine_tune_epochs, seed=seed, weight_bits=wb, progress=progress
         )
         tuned = measured.curve(better, known, chip.array, adc_bits=adc_bits, noises=given, energy=price, **settings)

@@ -1,4 +1,4 @@
-"""Training of small classifiers, and fine-tuning that knows the array's noise.
+"""Fine-tuning that knows the array's noise.
 
 Noise-aware: each batch sees weights quantised and disturbed as one chip's would be, and the gradient passes straight through to
 the clean ones (Joshi et al., Nature Communications 11, 2020, for PCM). Batches, seeds and epochs are stated; nothing is hidden.
@@ -8,92 +8,20 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.nn.utils import parametrize
 
-from picojoule.errors import unknown_name
 from picojoule.hardware.in_memory import Array
+<<<<<<< HEAD
 from picojoule.hardware.slices import weight_range
+=======
+from picojoule.learning.train import Progress, train
+>>>>>>> 3cc99d6 (Small nets that train from scratch, kept once trained: pj train)
 from picojoule.neardata.noise import Noise
 from picojoule.workload.labelled import Labelled
-
-Progress = Callable[[int, int, str], None]
-
-
-def _small(side: int, classes: int) -> nn.Module:
-    """Two convolutions and two dense layers: 8x8 digits."""
-    return nn.Sequential(
-        nn.Conv2d(1, 16, 3, padding=1),
-        nn.ReLU(),
-        nn.Conv2d(16, 32, 3, padding=1),
-        nn.ReLU(),
-        nn.MaxPool2d(2),
-        nn.Flatten(),
-        nn.Linear(32 * (side // 2) ** 2, 64),
-        nn.ReLU(),
-        nn.Linear(64, classes),
-    )
-
-
-def _lenet(side: int, classes: int) -> nn.Module:
-    """LeNet-5 with ReLU and max pooling: 28x28 images."""
-    return nn.Sequential(
-        nn.Conv2d(1, 6, 5, padding=2),
-        nn.ReLU(),
-        nn.MaxPool2d(2),
-        nn.Conv2d(6, 16, 5),
-        nn.ReLU(),
-        nn.MaxPool2d(2),
-        nn.Flatten(),
-        nn.Linear(16 * (side // 4 - 2) ** 2, 120),
-        nn.ReLU(),
-        nn.Linear(120, 84),
-        nn.ReLU(),
-        nn.Linear(84, classes),
-    )
-
-
-NETS: dict[str, Callable[[int, int], nn.Module]] = {"small": _small, "lenet5": _lenet}
-
-
-def network(name: str, data: Labelled, seed: int = 0) -> nn.Module:
-    """An untrained net for the data's images."""
-    if name not in NETS:
-        raise unknown_name("small network", name, NETS)
-    torch.manual_seed(seed)
-    return NETS[name](data.train_images.shape[-1], data.classes)
-
-
-def train(
-    module: nn.Module,
-    data: Labelled,
-    *,
-    epochs: int,
-    seed: int = 0,
-    rate: float = 2e-3,
-    batch: int = 128,
-    progress: Progress = lambda *_: None,
-) -> nn.Module:
-    """The module, trained in place by Adam with a cosine schedule, in evaluation mode."""
-    torch.manual_seed(seed)
-    images, labels = torch.from_numpy(data.train_images), torch.from_numpy(data.train_labels)
-    steps = epochs * math.ceil(len(images) / batch)
-    optimiser = torch.optim.Adam(module.parameters(), lr=rate)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
-    module.train()
-    for epoch in range(epochs):
-        progress(epoch, epochs, "epochs")
-        for part in torch.randperm(len(images)).split(batch):
-            optimiser.zero_grad()
-            F.cross_entropy(module(images[part]), labels[part]).backward()
-            optimiser.step()
-            schedule.step()
-    return module.eval()
 
 
 def weight_sigma(array: Array, weight_bits: int, noise: Noise) -> float:

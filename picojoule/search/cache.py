@@ -11,17 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import picojoule
+from picojoule.files import cache_folder
 
 if TYPE_CHECKING:
     from picojoule.search.network import Points, Task
-
-
-def folder() -> Path:
-    """Where answers are kept: $PICOJOULE_CACHE, else the user's cache folder."""
-    if os.environ.get("PICOJOULE_CACHE"):
-        return Path(os.environ["PICOJOULE_CACHE"])
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "picojoule"
 
 
 @lru_cache(maxsize=1)
@@ -44,7 +37,7 @@ class Cache:
     def _path(self, task: Task) -> Path:
         key: Any = (task.layer.shape_key, task.chip, task.kind, task.space, task.slopes, tuple(map(str, task.seeds)))
         name = hashlib.sha256((_code() + repr(key)).encode()).hexdigest()
-        return folder() / name[:2] / f"{name}.pickle"
+        return cache_folder() / name[:2] / f"{name}.pickle"
 
     def get(self, task: Task) -> Points | None:
         if not self.on:

@@ -21,17 +21,21 @@ pytestmark = pytest.mark.torch
 torch = pytest.importorskip("torch")
 pytest.importorskip("sklearn")
 
+from picojoule.learning.accuracy import interval, percent_right  # noqa: E402
+from picojoule.learning.nets import network  # noqa: E402
+from picojoule.learning.train import train  # noqa: E402
 from picojoule.neardata import accuracy as measured  # noqa: E402
-from picojoule.neardata import analog_first, training  # noqa: E402
+from picojoule.neardata import analog_first  # noqa: E402
 from picojoule.neardata.torch_layers import multiply as torch_multiply  # noqa: E402
 from picojoule.neardata.torch_layers import to_array  # noqa: E402
+from picojoule.neardata.training import fine_tune  # noqa: E402
 
 
 @cache
 def trained() -> tuple[Any, Any]:
     """(digits, the small network trained on them)."""
     data = labelled("digits")
-    return data, training.train(training.network("small", data), data, epochs=12)
+    return data, train(network("small", data), data, epochs=12)
 
 
 def wide(**more: Any) -> Any:
@@ -81,7 +85,7 @@ def test_zero_noise_gives_the_digital_accuracy_and_the_same_outputs(weights: str
 def test_integers_of_eight_bits_keep_the_accuracy() -> None:
     data, net = trained()
     images, labels = torch.from_numpy(data.test_images), torch.from_numpy(data.test_labels)
-    fp32 = measured.percent_right(net, images, labels)
+    fp32 = percent_right(net, images, labels)
     found = measured.accuracy(net, data, wide(), weight_bits=8, input_bits=8)
     assert fp32 > 93 and abs(found.mean - fp32) < 1.0 and found.interval is None
 
@@ -110,16 +114,16 @@ def test_noise_aware_training_wins_back_at_least_half_of_the_loss() -> None:
     noise, settings = Noise(program_sigma=0.2), {"weight_bits": 8, "input_bits": 8, "draws": 8}
     clean = measured.accuracy(net, data, wide(), **settings).mean
     before = measured.accuracy(net, data, wide(), noise=noise, **settings).mean
-    tuned = training.fine_tune(net, data, wide(), noise, epochs=25, weight_bits=8)
+    tuned = fine_tune(net, data, wide(), noise, epochs=25, weight_bits=8)
     after = measured.accuracy(tuned, data, wide(), noise=noise, **settings).mean
     assert clean - before > 10
     assert after - before > 0.5 * (clean - before)
 
 
 def test_intervals_are_students() -> None:
-    assert measured.interval([1.0]) is None
-    assert measured.interval([1.0, 3.0]) == pytest.approx(12.706, rel=1e-3)  # t = 12.706 at one degree of freedom, s/sqrt(2) = 1
-    wide_, narrow = measured.interval([90, 92, 94]), measured.interval([90, 92, 94] * 10)
+    assert interval([1.0]) is None
+    assert interval([1.0, 3.0]) == pytest.approx(12.706, rel=1e-3)  # t = 12.706 at one degree of freedom, s/sqrt(2) = 1
+    wide_, narrow = interval([90, 92, 94]), interval([90, 92, 94] * 10)
     assert wide_ is not None and narrow is not None and wide_ > 4 * narrow
 
 
@@ -137,7 +141,7 @@ def test_an_analog_first_layer_costs_accuracy_as_its_noise_grows() -> None:
     calibration = torch.from_numpy(data.train_images[:128])
     images, labels = torch.from_numpy(data.test_images), torch.from_numpy(data.test_labels)
     nets = [analog_first.with_analog_first(net, calibration, sigma=s) for s in (0.0, 0.05, 0.5)]
-    right = [measured.percent_right(n, images, labels) for n in nets]
+    right = [percent_right(n, images, labels) for n in nets]
     assert right[0] > 85 and right[0] >= right[1] > right[2]
     fine = analog_first.with_analog_first(net, calibration, weight_bits=12, output_bits=14)
     with torch.inference_mode():
