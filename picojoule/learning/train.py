@@ -83,7 +83,7 @@ def train_by(
     """`train` with a recipe. `limit`: only so many training images; `checkpoint`: a file to go on from, written every epoch."""
     images, labels = torch.from_numpy(data.train_images[:limit]), torch.from_numpy(data.train_labels[:limit])
     per_epoch = math.ceil(len(images) / recipe.batch)
-    module.train().to(memory_format=torch.channels_last)  # a third less time for small convolutions on a CPU
+    _laid_out(module.train(), torch.channels_last)  # a third less time for small convolutions on a CPU
     optimiser = torch.optim.AdamW(module.parameters(), lr=recipe.rate, weight_decay=recipe.weight_decay)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, _shape(recipe, per_epoch * recipe.epochs))
     state = {"module": module, "optimiser": optimiser, "schedule": schedule}
@@ -98,7 +98,12 @@ def train_by(
                 optimiser.step()
                 schedule.step()
             _keep(checkpoint, state, epoch + 1)
-    return module.eval().to(memory_format=torch.contiguous_format)
+    return _laid_out(module.eval(), torch.contiguous_format)
+
+
+def _laid_out(module: nn.Module, order: torch.memory_format) -> nn.Module:
+    """The module with its convolutions' weights in this order of dimensions."""
+    return module.to(memory_format=order)  # type: ignore[call-overload]
 
 
 def _shape(recipe: Recipe, steps: int) -> Callable[[int], float]:

@@ -67,6 +67,7 @@ def array_accuracy(
     try:
         import torch
 
+        from picojoule.learning.accuracy import percent_right
         from picojoule.learning.nets import network
         from picojoule.learning.train import train
         from picojoule.neardata import accuracy as measured
@@ -112,7 +113,7 @@ def array_accuracy(
         lossless_adc_bits=chip.array.lossless_adc_bits(wb, xb),
         images=len(images),
         integers=exact.mean,
-        fp32=measured.percent_right(module, images, labels),
+        fp32=percent_right(module, images, labels),
         points=tuple(points),
         tuned=tuple(tuned),
         fine_tune_epochs=fine_tune_epochs,

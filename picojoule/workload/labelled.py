@@ -46,6 +46,16 @@ class Labelled:
     def classes(self) -> int:
         return int(max(self.train_labels.max(), self.test_labels.max())) + 1
 
+    def held_out(self, n: int, seed: int = 0) -> Labelled:
+        """The training images alone, `n` of them, drawn at random, for test images: decide by them, the real ones unseen."""
+        total = len(self.train_images)
+        if not 0 < n < total:
+            raise SpecError(f"{n} of {total} training images held out", where=self.name, hint="leave some of them to train on")
+        order = np.random.default_rng(seed).permutation(total)
+        out, kept = np.sort(order[:n]), np.sort(order[n:])
+        parts = self.train_images[kept], self.train_labels[kept], self.train_images[out], self.train_labels[out]
+        return Labelled(f"{self.name}, {n} held out", *parts)
+
 
 def labelled(text: str, data_dir: str | Path | None = None) -> Labelled:
     """The data set of a name or a file."""
