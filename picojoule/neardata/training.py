@@ -15,11 +15,8 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from picojoule.hardware.in_memory import Array
-<<<<<<< HEAD
 from picojoule.hardware.slices import weight_range
-=======
 from picojoule.learning.train import Progress, train
->>>>>>> 3cc99d6 (Small nets that train from scratch, kept once trained: pj train)
 from picojoule.neardata.noise import Noise
 from picojoule.workload.labelled import Labelled
 
