@@ -48,6 +48,7 @@ class EncoderBits:
     @property
     def lost_percent(self) -> float:
         """Points of accuracy lost on the test part."""
+        assert self.chosen.tested is not None
         return self.fp32_tested.percent - self.chosen.tested.percent
 
 

@@ -7,7 +7,7 @@ fill. Then, and where codes are symmetric, a Clip cuts inputs first. The file ru
 
 from __future__ import annotations
 
-import io
+import tempfile
 import warnings
 from pathlib import Path
 from typing import Any
@@ -49,18 +49,18 @@ def to_onnx(module: nn.Module, images: Tensor, path: str | Path) -> Path:
 
 def _floats(module: nn.Module, images: Tensor) -> Any:
     """The module as an ONNX model, its parameters under their own names."""
-    held = io.BytesIO()
-    with warnings.catch_warnings():
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        path = Path(folder) / "floats.onnx"
         warnings.simplefilter("ignore")  # about the exporter's age
         try:
             torch.onnx.export(
-                module, (images,), held, dynamo=False, opset_version=20, do_constant_folding=False,
+                module, (images,), path, dynamo=False, opset_version=20, do_constant_folding=False,
                 input_names=["images"], output_names=["logits"], dynamic_axes={"images": {0: "n"}, "logits": {0: "n"}},
             )  # fmt: skip
         except Exception as error:
             first = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise SpecError(f"torch cannot write it as ONNX: {first}", hint="no branches on data in forward") from None
-    return onnx.load_from_string(held.getvalue())
+        return onnx.load(path)
 
 
 class _Layer:
@@ -111,10 +111,11 @@ def _quantise_input(layer: _Layer, q: Quantiser) -> None:
     given, name, step = layer.node.input[layer.input], layer.name, float(q.step.detach())
     nodes, at = [], given
     if bits > q.codes.bits or q.codes.signed:  # ours are symmetric, ONNX reaches one code lower
-        ends = [layer.add(f"input_{n}", np.float32(step * v)) for n, v in (("low", q.codes.low), ("high", q.codes.high))]
+        both = ("low", q.codes.low), ("high", q.codes.high)
+        ends = [layer.add(f"input_{n}", np.array(step * v, np.float32)) for n, v in both]
         nodes.append(helper.make_node("Clip", [at, *ends], [f"{name}.cut"], f"{name}/Clip"))
         at = f"{name}.cut"
-    scale, zero = layer.add("input_step", np.float32(step)), layer.zero("input_zero", kind, ())
+    scale, zero = layer.add("input_step", np.array(step, np.float32)), layer.zero("input_zero", kind, ())
     nodes.append(helper.make_node("QuantizeLinear", [at, scale, zero], [f"{name}.codes"], f"{name}/QuantizeLinear"))
     nodes.append(helper.make_node("DequantizeLinear", [f"{name}.codes", scale, zero], [f"{name}.given"], f"{name}/Dequantize"))
     layer.before(layer.node, *nodes)
@@ -129,7 +130,8 @@ def _quantise_weight(layer: _Layer, q: Quantiser, module: Any) -> None:
             break
         original = step(original)
     codes, shape = q.integers(original).numpy(), tuple(original.shape)
-    steps, about = q.step.detach().flatten().numpy(), {}
+    steps = q.step.detach().flatten().numpy()
+    about: dict[str, Any] = {}
     if q.rows.granularity == "tensor":
         steps = steps.reshape(())
     elif q.rows.granularity == "channel":

@@ -74,7 +74,8 @@ class Encoder(nn.Module):
         places = torch.arange(ids.shape[1], device=ids.device)
         x = e["word_embeddings"](ids) + e["position_embeddings"](places) + e["token_type_embeddings"](torch.zeros_like(ids))
         x = e["LayerNorm"](x)
-        for layer in self.encoder["layer"]:
+        layers: Any = self.encoder["layer"]
+        for layer in layers:
             x = layer(x, mask)
         weight = mask.to(x.dtype).unsqueeze(-1)
         return F.normalize((x * weight).sum(1) / weight.sum(1))

@@ -195,7 +195,7 @@ def test_eight_bits_keep_the_accuracy_and_training_wins_back_what_two_lose() -> 
     train(q, digits(), epochs=2, rate=1e-3, batch=64)
     assert before < fp32 - 5 and percent_right(q, x, y) > before + 0.3 * (fp32 - before)
     assert all(len(torch.unique(c)) <= 3 for c in q.conv1.weight), "still two bits"
-    assert any(float(w.shift.abs().max()) > 0 for _, w, _ in quantisers(q)), "steps have learned"
+    assert any(bool(w.shift.detach().any()) for _, w, _ in quantisers(q)), "steps have learned"
 
 
 def test_a_plain_copy_computes_with_the_rounded_weights_and_leaves_other_copies_alone() -> None:
