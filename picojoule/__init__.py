@@ -40,6 +40,8 @@ _HOME = {
     "MeasureSettings": "picojoule.platforms.measuring.measure:Settings",
     "remeasure": "picojoule.platforms.measuring.rerun",
     "transforms": "picojoule.platforms.transforms.compare",
+    "quantise": "picojoule.compress.quantise_study",
+    "minilm_bits": "picojoule.compress.encoder_bits",
     "train": "picojoule.learning.baseline",
     "sweep": "picojoule.platforms.measuring.sweep",
     "ceilings": "picojoule.platforms.measuring.ceilings",
@@ -92,6 +94,7 @@ __all__ = [
     "map_network",
     "measure",
     "memories",
+    "minilm_bits",
     "models",
     "near_data",
     "number_format",
@@ -100,6 +103,7 @@ __all__ = [
     "predict_network",
     "profile",
     "published_platforms",
+    "quantise",
     "remeasure",
     "reproduce",
     "row_stationary",
@@ -122,6 +126,8 @@ if TYPE_CHECKING:
     from picojoule.compare.compare import compare as compare_network
     from picojoule.compare.limits import Limits
     from picojoule.compare.which import which
+    from picojoule.compress.encoder_bits import minilm_bits
+    from picojoule.compress.quantise_study import quantise
     from picojoule.cost.explain import explain
     from picojoule.cost.model import evaluate
     from picojoule.errors import PicojouleError

@@ -1,4 +1,4 @@
-"""`pj train`: small nets from scratch, kept for everything that needs them."""
+"""`pj train`, `pj quantise`, `pj minilm`: small nets from scratch, at any width, and a real encoder's weights."""
 
 from __future__ import annotations
 
@@ -36,3 +36,45 @@ def train(
             progress=progress,
         )
     shown.baseline(done, as_json)
+
+
+@app.command()
+def quantise(
+    net: Annotated[str, typer.Argument(metavar="NET", help="as in `pj train`")],
+    data: Annotated[str, typer.Option("--data", metavar="DATA", help="digits, fashion-mnist, or an .npz file")] = "digits",
+    seeds: Annotated[str, typer.Option("--seeds", metavar="N,N", help="nets trained from these")] = "0",
+    bits: Annotated[str, typer.Option("--bits", metavar="N,N", help="of weights and inputs of every layer")] = "8,4",
+    epochs: Annotated[int, typer.Option("--epochs", metavar="N", help="of training on below 8 b; 0: none")] = 1,
+    calibration: Annotated[str, typer.Option("--calibration", metavar="HOW", help="max, percentile or mse")] = "mse",
+    granularity: Annotated[str, typer.Option("--granularity", metavar="STEP", help="tensor, channel or group")] = "channel",
+    data_dir: Annotated[Path | None, typer.Option("--data-dir", metavar="DIR", help="where the data lies")] = None,
+    as_json: Json = False,
+) -> None:
+    """Accuracy of a trained net at few bits: rounded after training, trained on with rounding, and by onnxruntime."""
+    with show.progress() as progress:
+        done = picojoule.quantise(
+            net, data, seeds=options.numbers(seeds, "--seeds", least=0), bits=options.numbers(bits, "--bits"), epochs=epochs,
+            calibration=calibration, granularity=granularity, data_dir=data_dir, progress=progress,
+        )  # fmt: skip
+    shown.quantised(done, as_json)
+
+
+@app.command()
+def minilm(
+    data_dir: Annotated[Path | None, typer.Option("--data-dir", metavar="DIR", help="the SpamAssassin messages")] = None,
+    weights_dir: Annotated[Path | None, typer.Option("--weights-dir", metavar="DIR", help="of model.safetensors")] = None,
+    means: Annotated[str, typer.Option("--means", metavar="B,B", help="means of weight bits to try")] = "3,3.5,4,5,6",
+    loss: Annotated[float, typer.Option("--loss", metavar="POINTS", help="accuracy that may be lost")] = 1.0,
+    train: Annotated[int, typer.Option("--train", metavar="N", help="messages for the classifier")] = 800,
+    decide: Annotated[int, typer.Option("--decide", metavar="N", help="messages that decide on bits")] = 250,
+    test: Annotated[int, typer.Option("--test", metavar="N", help="messages reported on")] = 1000,
+    seed: Annotated[int, typer.Option("--seed")] = 0,
+    as_json: Json = False,
+) -> None:
+    """As few weight bits as MiniLM-L6 needs to tell spam, layer by layer, from measured sensitivities."""
+    with show.progress() as progress:
+        done = picojoule.minilm_bits(
+            data_dir, weights_dir, means=options.decimals(means, "--means"), loss_percent=loss, train=train, decide=decide,
+            test=test, seed=seed, progress=progress,
+        )  # fmt: skip
+    shown.minilm(done, as_json)

@@ -76,7 +76,7 @@ def trained(
     recipe = recipe or recipe_for(name, data, epochs)
     module = network(name, data, seed)
     weights = cache_folder() / "trained" / f"{name}-{data.name}-{seed}-{_digest(name, module, data, recipe, seed)}.pt"
-    known = _known(weights, module)
+    known = loaded(weights, module)
     if known is not None:
         return module.eval(), known
     checkpoint, clock = weights.with_suffix(".part"), weights.with_suffix(".seconds")
@@ -108,7 +108,8 @@ def _digest(name: str, module: nn.Module, data: Labelled, recipe: Recipe, seed: 
     return digest.hexdigest()[:16]
 
 
-def _known(weights: Path, module: nn.Module) -> Record | None:
+def loaded(weights: Path, module: nn.Module) -> Record | None:
+    """The record of a kept net, its weights put into the module; None where there is none. A damaged file is put aside."""
     if not weights.is_file():
         return None
     try:
