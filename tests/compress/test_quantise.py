@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -260,3 +261,21 @@ def test_wrong_input_is_named() -> None:
         net.conv1.weight[0, 0, 0, 0] = float("inf")
     with pytest.raises(SpecError, match="not finite"):
         quantised(net, Bits(weights=4), calibration())
+
+
+def test_the_command_compares_with_equally_trained_floats_and_keeps_what_it_measured() -> None:
+    from tests.cli.run import pj
+
+    arguments = ("quantise", "small", "--data", "digits", "--bits", "8,3", "--epochs", 1, "--json")
+    code, out, err = pj(*arguments)
+    assert code == 0, err
+    eight, three = json.loads(out)["lines"]
+    assert eight["trained"] is None and eight["lost"] == pytest.approx(eight["fp32"] - eight["rounded"])
+    assert three["lost"] == pytest.approx(three["trained_on_fp32"] - three["trained"]) and three["epochs"] == 1
+    if eight["onnxruntime"] is not None:
+        assert abs(eight["onnxruntime"] - eight["rounded"]) <= 0.3 and abs(three["onnxruntime"] - three["rounded"]) <= 0.3
+    assert pj(*arguments)[1] == out and "W3A3" in pj(*arguments[:-1])[1]
+    for wrong, said in ((("--bits", "1"), "codes of 1 bits"), (("--calibration", "best"), "unknown calibration"),
+                        (("--epochs", "-1"), "0 or more epochs")):  # fmt: skip
+        code, out, err = pj("quantise", "small", *wrong)
+        assert code == 2 and out == "" and said in err
