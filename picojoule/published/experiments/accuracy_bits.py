@@ -37,7 +37,7 @@ def _run(progress: Progress) -> Outcome:
         Check(what="values that span a wide range: at 4 b powers of two lose at least 10 points less than linear steps",
               holds=wide["log"] - wide["linear"] >= 10, detail=f"{wide['log']:.1f} against {wide['linear']:.1f} %"),
     )
-    tables = {
+    tables: dict[str, list[dict[str, Any]]] = {
         f"accuracy [%] on {case.n} test digits, {case.fp32:.2f} % in fp32, weights and inputs of every layer":
             [{"bits": b, **{f"{k} [%]": round(v, 2) for k, v in row.items()}} for b, row in by_bits.items()],
         "4 b inputs whose range is wider than they need": [
