@@ -91,7 +91,9 @@ def test_a_curve_is_straight_between_its_points_and_orders_layers() -> None:
 
 def test_layers_lose_weights_in_turn_as_long_as_the_loss_allows() -> None:
     net, x = nets.made(), nets.image(20)
-    y = net(x).argmax(1)
+    with torch.no_grad():
+        net[9].weight *= 30  # so that the loss feels what is taken out
+        y = net(x).argmax(1)
     before = energy.loss(net, x, y)
     small, masks = energy.layer_by_layer(net, ["7", "4", "0"], x, y, rise=0.001, fit_on=x)
     assert energy.loss(small, x, y) <= before + 3 * 0.001 and list(masks) == ["7", "4", "0"]
@@ -108,9 +110,9 @@ def test_layers_lose_weights_in_turn_as_long_as_the_loss_allows() -> None:
 def test_zeros_save_energy_where_the_chip_skips_them_and_nowhere_else() -> None:
     net, x = nets.made(), nets.image(4)
     network = export(net[7:], (torch.ones(1, 20),), name="net")  # its two linear layers
-    table = {"layers": {str(int(n) - 7): v for n, v in prune.measured_densities(net, x)["layers"].items() if int(n) > 6}}
+    table = {"layers": {n: v for n, v in prune.measured_densities(net, x)["layers"].items() if n in ("7", "9")}}
     sparse = energy.curves(network, pj.load_chip("eie-like"), table, (0.2, 1.0))
-    assert set(sparse) == {"0", "2"} and all(c.saved_pj > 0 for c in sparse.values())
+    assert set(sparse) == {"7", "9"} and all(c.saved_pj > 0 for c in sparse.values())
     total = energy.layer_energies(network, pj.load_chip("eie-like"), table)
     assert total == pytest.approx({n: c.dense_pj for n, c in sparse.items()})
     dense = energy.curves(network, pj.load_chip("eyeriss"), table, (0.2, 1.0))
