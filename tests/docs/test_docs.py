@@ -38,6 +38,8 @@ def blocks(page: Path) -> list[Block]:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
 def test_the_examples_of_a_page_run_and_print_what_it_says(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for package in needs(page):
+        pytest.importorskip(package)
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
     for block in blocks(page):
@@ -50,6 +52,12 @@ def test_the_examples_of_a_page_run_and_print_what_it_says(page: Path, tmp_path:
             run_examples(block.text, names, at)
         elif block.language == "python":
             exec(compile(block.text, at, "exec"), names)
+
+
+def needs(page: Path) -> list[str]:
+    """Optional packages: `<!-- needs: torch, sklearn -->` on the page's first line."""
+    found = re.match(r"<!-- needs: (.+?) -->", page.read_text(encoding="utf-8"))
+    return [x.strip() for x in found[1].split(",")] if found else []
 
 
 def run_console(text: str, at: str) -> None:
