@@ -39,8 +39,14 @@ class Labelled:
             if labels.shape != (len(images),) or not len(images):
                 problem = f"{len(images)} {part} images and labels of shape {labels.shape}"
                 raise SpecError(problem, where=self.name, hint="one integer label an image")
+            if labels.dtype.kind not in "iu" or labels.min() < 0:
+                raise SpecError(f"{part}_labels are not 0, 1, 2, ...", where=self.name, hint="number the classes from 0")
             if not np.isfinite(images).all():
                 raise SpecError(f"{part}_images holds values that are not finite", where=self.name, hint="clean the data first")
+
+        if self.train_images.shape[1:] != self.test_images.shape[1:]:
+            problem = f"images of {self.train_images.shape[1:]} to train on and of {self.test_images.shape[1:]} to test on"
+            raise SpecError(problem, where=self.name, hint="make them alike")
 
     @property
     def classes(self) -> int:

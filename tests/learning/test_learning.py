@@ -174,6 +174,24 @@ def test_the_command_trains_each_seed_and_says_how_well() -> None:
     assert "mean of 2" in pj("train", "small", "--seeds", "0,1", "--epochs", 1)[1]
 
 
+@pytest.mark.parametrize("change, said", [
+    ({"train_labels": None}, "train_labels is missing"),
+    ({"train_labels": np.zeros(7, int)}, "20 train images and labels of shape (7,)"),
+    ({"train_labels": np.full(20, -1)}, "number the classes from 0"),
+    ({"train_images": np.full((20, 1, 8, 8), np.nan)}, "not finite"),
+    ({"train_images": np.zeros((20, 64))}, "images are [n, channels, h, w]"),
+    ({"test_images": np.zeros((5, 3, 8, 8))}, "make them alike"),
+    ({"train_images": np.zeros((20, 1, 8, 6)), "test_images": np.zeros((5, 1, 8, 6))}, "pad them"),
+])  # fmt: skip
+def test_data_that_cannot_be_learned_is_refused_before_anything_is_written(change: Any, said: str, tmp_path: Path) -> None:
+    parts = {"train_images": np.zeros((20, 1, 8, 8)), "train_labels": np.arange(20) % 3,
+             "test_images": np.zeros((5, 1, 8, 8)), "test_labels": np.arange(5) % 3}  # fmt: skip
+    np.savez(tmp_path / "mine.npz", **{k: v for k, v in (parts | change).items() if v is not None})
+    code, out, err = pj("train", "small", "--data", tmp_path / "mine.npz")
+    assert code == 2 and out == "" and said in err and "Traceback" not in err
+    assert not list((cache_folder() / "trained").glob("small-mine*"))
+
+
 @pytest.mark.parametrize("wrong, said", [
     (("smal",), "did you mean 'small'"),
     (("small", "--data", "cifar"), "unknown data set"),
