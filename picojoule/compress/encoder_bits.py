@@ -68,9 +68,11 @@ def minilm_bits(
     if min(train, decide, test) < PROBE or not means:
         raise SpecError(f"parts of {train}, {decide} and {test} messages", where="minilm", hint=f"{PROBE} or more each")
     try:
+        import sklearn  # noqa: F401
+
         from picojoule.learning.minilm import encoded, minilm, tokens
     except ImportError:
-        raise SpecError("torch is not installed", where="minilm", hint="pip install 'picojoule[accuracy]'") from None
+        raise SpecError("torch or scikit-learn is not installed", where="minilm", hint="pip install 'picojoule[accuracy]'") from None
     from picojoule.learning.messages import spam_assassin
 
     encoder, words = minilm(weights_dir)
@@ -115,7 +117,7 @@ class _Judge:
         from picojoule.learning.accuracy import Accuracy
 
         right = int((self.model.predict(vectors) == labels).sum())
-        return Accuracy(data="SpamAssassin", n=len(labels), correct=right)
+        return Accuracy(data="SpamAssassin", n=len(labels), correct=right, of="messages")
 
 
 def sensitivities(encoder: Any, probe: Any, progress: Progress = lambda *_: None) -> dict[str, dict[int, float]]:

@@ -18,15 +18,16 @@ Z95 = 1.959964  # of the normal distribution, two-sided 95 %
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accuracy:
-    """`correct` of `n` images of `data`; percent, and Wilson's 95 % interval for the images that were not drawn."""
+    """`correct` of `n` samples (`of`: what they are) of `data`; in percent, with Wilson's 95 % interval for those not drawn."""
 
     data: str
     n: int
     correct: int
+    of: str = "images"
 
     def __post_init__(self) -> None:
         if not 0 <= self.correct <= self.n or self.n < 1:
-            raise SpecError(f"{self.correct} of {self.n} images right", where=self.data, hint="give at least one image")
+            raise SpecError(f"{self.correct} of {self.n} {self.of} right", where=self.data, hint="give at least one")
 
     @property
     def percent(self) -> float:
@@ -42,7 +43,7 @@ class Accuracy:
 
     def __str__(self) -> str:
         low, high = self.interval
-        return f"{self.percent:.2f} % ({low:.2f} to {high:.2f}) of {self.n:,} images of {self.data}"
+        return f"{self.percent:.2f} % ({low:.2f} to {high:.2f}) of {self.n:,} {self.of} of {self.data}"
 
 
 def correct(module: nn.Module, images: Tensor, labels: Tensor, batch: int = 500) -> int:
