@@ -72,7 +72,8 @@ def minilm_bits(
 
         from picojoule.learning.minilm import encoded, minilm, tokens
     except ImportError:
-        raise SpecError("torch or scikit-learn is not installed", where="minilm", hint="pip install 'picojoule[accuracy]'") from None
+        problem = "torch or scikit-learn is not installed"
+        raise SpecError(problem, where="minilm", hint="pip install 'picojoule[accuracy]'") from None
     from picojoule.learning.messages import spam_assassin
 
     encoder, words = minilm(weights_dir)
