@@ -22,6 +22,7 @@ pytest.importorskip("sklearn")
 from torch import nn  # noqa: E402
 from torch.nn.utils import parametrize  # noqa: E402
 
+from picojoule.compress import quantiser  # noqa: E402
 from picojoule.compress.fold import fold_batchnorm  # noqa: E402
 from picojoule.compress.quantise import Bits, mean_weight_bits, plain, quantised, quantisers, rounded  # noqa: E402
 from picojoule.compress.quantiser import Codes, Quantiser, Rows, steps  # noqa: E402
@@ -119,6 +120,19 @@ def test_the_gradient_passes_straight_and_what_is_cut_off_moves_the_step() -> No
     assert x.grad.tolist() == [1, 1, 0, 0]
     inside = sum(round(v / 0.5) - v / 0.5 for v in (0.2, 0.9))  # LSQ, equation 3
     assert float(step.grad) == pytest.approx(inside + 3 - 3, abs=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(), (6, 1)])
+def test_the_fast_twin_has_the_values_and_gradients_of_the_definition(shape: tuple[int, ...]) -> None:
+    x, upstream = values(6 * 50).reshape(6, 50).double(), values(6 * 50, 1).reshape(6, 50).double()
+    found = []
+    for how in (lambda x, s: Codes(bits=3)(x, s), lambda x, s: quantiser._Linear.apply(x, s, -3, 3)):
+        given, step = x.clone().requires_grad_(), torch.full(shape, 0.4, dtype=torch.float64, requires_grad=True)
+        held = how(given, step)
+        (held * upstream).sum().backward()
+        found.append((held.detach(), given.grad, step.grad))
+    for a, b in zip(*found, strict=True):
+        assert torch.allclose(a, b, rtol=1e-12, atol=1e-12)
 
 
 def test_folding_is_exact() -> None:
