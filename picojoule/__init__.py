@@ -53,6 +53,7 @@ _HOME = {
     "near_data": "picojoule.neardata.answer",
     "array_accuracy": "picojoule.neardata.study",
     "sensor_modes": "picojoule.neardata.study",
+    "shrink": "picojoule.compress.shrink",
     "reproduce": "picojoule.published.registry",
     "experiments": "picojoule.published.registry",
     "cards": "picojoule.published.card_files",
@@ -108,6 +109,7 @@ __all__ = [
     "reproduce",
     "row_stationary",
     "sensor_modes",
+    "shrink",
     "statistics",
     "sweep",
     "systolic",
@@ -128,6 +130,7 @@ if TYPE_CHECKING:
     from picojoule.compare.which import which
     from picojoule.compress.encoder_bits import minilm_bits
     from picojoule.compress.quantise_study import quantise
+    from picojoule.compress.shrink import shrink
     from picojoule.cost.explain import explain
     from picojoule.cost.model import evaluate
     from picojoule.errors import PicojouleError

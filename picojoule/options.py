@@ -161,6 +161,17 @@ def fraction(text: str, option: str) -> float:
     return number
 
 
+def points(text: str, option: str) -> float:
+    """`1%` or `1` -> 1.0: percentage points of accuracy."""
+    try:
+        value = float(text.strip().removesuffix("%"))
+    except ValueError:
+        value = math.nan
+    if not 0 < value < 100:
+        raise SpecError(f"{text!r} is no loss of accuracy", where=option, hint="write points above 0, such as 1% or 0.5")
+    return value
+
+
 def words(text: str, nothing: str = "") -> tuple[str, ...]:
     """`a, b` -> ("a", "b"); the word `nothing` stands for an empty list."""
     found = tuple(w.strip() for w in text.split(",") if w.strip())

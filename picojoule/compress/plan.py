@@ -22,7 +22,7 @@ from picojoule.workload.layer import Layer, conv, gemm
 from picojoule.workload.network import Network, Step, VectorOp
 
 if TYPE_CHECKING:
-    from picojoule.compress.structured import Structure
+    from picojoule.compress.structured import Structure, Width
 
 BITS = range(2, 17)
 SUM_BITS = 8  # of operands of residual sums and means, quantised there too
@@ -127,16 +127,30 @@ class Storage:
         """(input, output) bits of every layer, as they are stored under the plan."""
         found = {}
         for step in self.network.layers:
-            read = self._width(self._written(step.inputs[0]), plan) if step.inputs else plan.of(step.layer.name).input_bits
+            read = self._width(self.written(step.inputs[0]), plan) if step.inputs else plan.of(step.layer.name).input_bits
             found[step.layer.name] = (read, self._width(step.outputs[0], plan) if step.outputs else RESULT_BITS)
         return found
 
-    def _written(self, activation: str) -> str:
+    def layer(self, name: str) -> Layer:
+        """A MAC layer by name."""
+        return next(s.layer for s in self.network.layers if isinstance(s.layer, Layer) and s.layer.name == name)
+
+    def summed(self) -> tuple[str, ...]:
+        """The layers whose results an operator that computes reads: those are rounded as they leave the layer."""
+        def reach(activation: str) -> bool:
+            return any(
+                not isinstance(s.layer, Layer) and bool(s.outputs) and (s.layer.op not in PASSING or any(map(reach, s.outputs)))
+                for s in self._readers.get(activation, ())
+            )
+
+        return tuple(s.layer.name for s in self.network.layers if s.outputs and reach(s.outputs[0]))
+
+    def written(self, activation: str) -> str:
         """The activation as it was when written, before operators that are done on the way."""
         step = self._made.get(activation)
         if step is None or not isinstance(step.layer, VectorOp) or step.layer.op not in PASSING or len(step.inputs) != 1:
             return activation
-        return self._written(step.inputs[0])
+        return self.written(step.inputs[0])
 
     def _width(self, activation: str, plan: Plan) -> int:
         """The widest that any reader asks for."""
@@ -155,31 +169,36 @@ def network_of(base: Network, plan: Plan, structure: Structure | None = None) ->
 
     Only MAC layers are kept: what the other operators amount to needs an export.
     """
-    widths = Storage(base).widths(plan)
-    network = _narrowed(base, plan, structure) if plan.channels else base
+    bits = Storage(base).widths(plan)
+    if plan.channels and structure is None:
+        problem = "channels go, but no structure says which layers share them"
+        raise SpecError(problem, where="plan", hint="give structure(module, images)")
+    widths = structure.widths(dict(plan.channels)) if structure and plan.channels else {}
     steps: list[Step] = []
-    for step in network.layers:
+    for step in base.layers:
         assert isinstance(step.layer, Layer)
-        own = plan.of(step.layer.name)
-        layer = with_widths(step.layer, own.weight_bits, *widths[step.layer.name])
-        layer = layer if own.density == 1 else layer.with_density("plan", weight=own.density)
-        steps.extend(replace(step, layer=x) for x in factors(layer, own))
+        name = step.layer.name
+        layers = planned(step.layer, plan.of(name), *bits[name], widths.get(name))
+        steps.extend(replace(step, layer=x) for x in layers)
     return Network(base.name, tuple(steps), (), base.source, base.notes, base.outputs)
+
+
+def planned(layer: Layer, own: LayerPlan, read: int, written: int, width: Width | None = None) -> tuple[Layer, ...]:
+    """What takes the place of one layer: its channels (`width`), then its bits and zeros, then its factors."""
+    if width is not None:
+        from picojoule.compress.structured import resized
+
+        layer = resized(layer, width)
+    layer = with_widths(layer, own.weight_bits, read, written)
+    if own.density < 1:
+        layer = layer.with_density("plan", weight=own.density)
+    return factors(layer, own)
 
 
 def with_widths(layer: Layer, weight: int, read: int, written: int) -> Layer:
     """The layer with these bits; a second operand that nobody trained, as in attention, is an activation."""
     trained = any(t.learned for t in layer.tensors)
     return layer.bits_of(weight=weight if trained else read, input=read, output=written)
-
-
-def _narrowed(base: Network, plan: Plan, structure: Structure | None) -> Network:
-    from picojoule.compress.structured import narrowed
-
-    if structure is None:
-        problem = "channels go, but no structure says which layers share them"
-        raise SpecError(problem, where="plan", hint="give structure(module, images)")
-    return narrowed(base, structure, dict(plan.channels))
 
 
 def factors(layer: Layer, own: LayerPlan) -> tuple[Layer, ...]:
