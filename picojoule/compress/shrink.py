@@ -173,12 +173,14 @@ class Shrinking:
         for u, unit in enumerate(self.space.units):
             level = plan_choice[u]
             undone = self._value(plan_choice, u, 0) if level else now
-            more = {}
-            if level + 1 < len(unit.values):
-                more = {"next_value": unit.value(level + 1), "next_saves_share": 1 - self._value(plan_choice, u, level + 1) / now,
-                        "next_loses_nats": losses[u][level + 1] - losses[u][level]}
-            out.append(Decision(unit=unit.label, technique=unit.technique, value=unit.value(level), level=level,
-                                saved_share=undone / now - 1, lost_nats=losses[u][level], **more))
+            last = level + 1 == len(unit.values)
+            harder = level if last else level + 1
+            out.append(Decision(
+                unit=unit.label, technique=unit.technique, value=unit.value(level), level=level, saved_share=undone / now - 1,
+                lost_nats=losses[u][level], next_value="" if last else unit.value(harder),
+                next_saves_share=1 - self._value(plan_choice, u, harder) / now,
+                next_loses_nats=losses[u][harder] - losses[u][level],
+            ))  # fmt: skip
         return tuple(out)
 
     def _value(self, choice: Choice, u: int, level: int) -> float:
