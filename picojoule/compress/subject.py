@@ -20,7 +20,7 @@ from picojoule.workload.labelled import Labelled, labelled
 from picojoule.workload.network import Network
 from picojoule.workload.read_torch import export, module_and_inputs
 
-SHORTER = 8  # short fine-tunings see so many times fewer images
+SHORTER, SHORT_IMAGES = 8, 3000  # short fine-tunings see so many times fewer images, these at most
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +39,7 @@ class Subject:
         """(long, short) fine-tunings; by default about one epoch of a large data set, and ten of a small one."""
         n = len(self.data.train_images) - self.held_out
         long = images or min(40_000, max(n, 12_000))
-        return Effort(images=long), Effort(images=max(1, long // SHORTER))
+        return Effort(images=long), Effort(images=max(1, min(SHORT_IMAGES, long // SHORTER)))
 
     def bench(self, tell: Progress) -> Bench:
         """Where its plans are measured; kept in the user's cache."""
