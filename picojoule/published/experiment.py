@@ -62,7 +62,8 @@ class Experiment:
 
     `run` takes a progress callback and returns an Outcome; nothing in it may be fitted to the reported numbers, except the
     calibration that `calibration` names. `needs` lists optional packages. `reason` is set, and `run` left out, where the claim
-    cannot be reproduced. `slow` experiments take minutes and are left out of `pj reproduce all` unless asked for.
+    cannot be reproduced; `differs` says why a claim is known to hold less, or not at all, here. `slow` experiments take minutes
+    and are left out of `pj reproduce all` unless asked for.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Experiment:
     calibration: str = "none: every constant comes from a data sheet, a component model or the layer's shapes"
     needs: tuple[str, ...] = ()
     reason: str = ""
+    differs: str = ""
     slow: bool = False
 
     def __post_init__(self) -> None:

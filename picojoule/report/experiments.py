@@ -30,7 +30,7 @@ def reproduced(done: Sequence[Reproduction], as_json: bool) -> bool:
     else:
         for r in done:
             show.print_parts(*_parts(r))
-    return all(r.verdict != "differs" for r in done)
+    return all(r.verdict != "differs" or r.experiment.differs for r in done)
 
 
 def to_json(r: Reproduction) -> dict[str, Any]:
@@ -43,6 +43,7 @@ def to_json(r: Reproduction) -> dict[str, Any]:
         "calibration": e.calibration,
         "reason": e.reason,
         "verdict": r.verdict,
+        "known_to_differ": r.experiment.differs,
         "rows": [{**asdict(row), "error_percent": row.error_percent} for row in o.rows],
         "checks": [asdict(c) for c in o.checks],
         "notes": list(o.notes),
@@ -59,7 +60,8 @@ def _parts(r: Reproduction) -> list[RenderableType]:
         parts += [title, tables.rows_table(rows), ""]
     parts += [f"{'holds' if c.holds else 'FAILS'}: {c.what}{f' ({c.detail})' if c.detail else ''}" for c in o.checks]
     parts += [f"note: {n}" for n in o.notes]
-    return [*parts, f"verdict: {r.verdict}{f': {e.reason}' if e.reason else ''}", ""]
+    why = e.reason or (e.differs if r.verdict == "differs" else "")
+    return [*parts, f"verdict: {r.verdict}{f': {why}' if why else ''}", ""]
 
 
 def _row(row: Row) -> dict[str, object]:
