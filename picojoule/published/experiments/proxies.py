@@ -78,7 +78,7 @@ def _run(progress: Progress) -> Outcome:
     for j, name in enumerate(PROXIES):
         rank, tau = spearmanr(sizes[:, j], energy).statistic, kendalltau(sizes[:, j], energy).statistic
         found[name] = float(rank)
-        misled = _worst(sizes[:, j], energy)
+        misled = worst_pair(sizes[:, j], energy)
         rows.append(Row(what=name, unit="", reported=None, predicted=float(rank), group="rank correlation (Spearman)"))
         table.append({"proxy": name, "Spearman": round(float(rank), 3),
                       "pairs ordered wrongly [%]": round(50 * (1 - float(tau)), 1),
@@ -88,14 +88,14 @@ def _run(progress: Progress) -> Outcome:
         Check(what="neither MACs nor weights rank as well as the bits that are moved", detail=f"{found}",
               holds=max(found["MACs"], found["weights"]) < found["bits moved once"]),
         Check(what="some network of fewer MACs costs at least 1.5x more than one of more", detail=f"{table[0]}",
-              holds=_worst(sizes[:, 0], energy) >= 1.5),
+              holds=worst_pair(sizes[:, 0], energy) >= 1.5),
     )
     note = (f"{len(nets)} networks of two convolutions and two dense layers for 8 x 8 images, {len(distinct)} distinct ones, "
             f"each by its mapping of least energy on {CHIP}; mean {fmean(energy) / 1e6:.2f} µJ. Costs alone, no accuracy.")
     return Outcome(rows=tuple(rows), checks=checks, tables={"proxies against energy": table}, notes=(note,))
 
 
-def _worst(proxy: np.ndarray, energy: np.ndarray) -> float:
+def worst_pair(proxy: np.ndarray, energy: np.ndarray) -> float:
     """The greatest ratio of energies of two networks of which the proxy says that the first is not larger."""
     order = np.lexsort((energy, proxy))
     largest = 0.0
