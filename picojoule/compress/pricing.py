@@ -7,7 +7,7 @@ with its certificate, and kept on disk beside the answers of `pj map`. Nothing i
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from picojoule.compress.plan import LayerPlan, Plan, Storage, planned
@@ -85,8 +85,17 @@ class Price:
         return sum(x.weight_bits for x in self.layers)
 
 
+def least_bits(chip: Chip) -> int:
+    """The width below which a chip gains nothing: that of its MACs, unless it declares that it computes narrower operands.
+
+    A chip that does not is not taken to unpack them either, so its memories hold them at that width too (0: no such width).
+    """
+    unit = chip.compute
+    return 0 if unit.scaling != "none" or unit.speed != "fixed" else min(16, unit.bits)
+
+
 class Pricer:
-    """Prices plans of one network on one chip.
+    """Prices plans of one network on one chip. Widths below `least_bits` count as that.
 
     For "edp" each layer is mapped for its own energy-delay product, which bounds the network's from above; `pj map` solves the
     network's exactly.
@@ -104,6 +113,7 @@ class Pricer:
         self.base, self.objective, self.structure = base, objective, structure
         self.chip = simplified(chip, NAMED["default"])
         self.storage, self.cache, self.tell = Storage(base), Cache(cache), tell
+        self.least_bits = least_bits(self.chip)
         self.searched = 0  # shapes that were mapped and not looked up
         self._answers: dict[object, Points] = {}
         self._prices: dict[object, LayerPrice] = {}
@@ -115,12 +125,18 @@ class Pricer:
         widths = self.structure.widths(dict(plan.channels)) if self.structure and plan.channels else {}
         layers = []
         for layer, count in self._steps:
-            key = (layer.name, plan.of(layer.name), bits[layer.name], widths.get(layer.name))
+            own, (read, written) = self._held(plan.of(layer.name)), bits[layer.name]
+            key = (layer.name, own, max(read, self.least_bits), max(written, self.least_bits), widths.get(layer.name))
             if key not in self._prices:
-                new = planned(layer, plan.of(layer.name), *bits[layer.name], widths.get(layer.name))
+                new = planned(layer, *key[1:])
                 self._prices[key] = self._sum(layer.name, new, count)
             layers.append(self._prices[key])
         return Price(layers=tuple(layers), clock_hz=self.chip.clock_hz, objective=self.objective)
+
+    def _held(self, own: LayerPlan) -> LayerPlan:
+        """A layer as this chip holds it."""
+        least = self.least_bits
+        return replace(own, weight_bits=max(own.weight_bits, least), input_bits=max(own.input_bits, least))
 
     def uses_zeros(self, layer: str, own: LayerPlan) -> bool:
         """Whether the layer gets cheaper on this chip where half of its weights are zero."""

@@ -108,9 +108,12 @@ def _stored(q: Quantiser, where: str) -> tuple[int, int]:
 
 def _quantise_input(layer: _Layer, q: Quantiser) -> None:
     kind, bits = _stored(q, layer.name)
+    cut = bits > q.codes.bits or q.codes.signed  # ours are symmetric, ONNX reaches one code lower
+    if cut and bits == 4:  # onnxruntime's optimiser refuses a Clip before codes of 4 b
+        kind, bits = _TYPES[8, q.codes.signed], 8
     given, name, step = layer.node.input[layer.input], layer.name, float(q.step.detach())
     nodes, at = [], given
-    if bits > q.codes.bits or q.codes.signed:  # ours are symmetric, ONNX reaches one code lower
+    if cut:
         both = ("low", q.codes.low), ("high", q.codes.high)
         ends = [layer.add(f"input_{n}", np.array(step * v, np.float32)) for n, v in both]
         nodes.append(helper.make_node("Clip", [at, *ends], [f"{name}.cut"], f"{name}/Clip"))

@@ -35,7 +35,7 @@ Progress = Callable[[int, int, str], None]
 SEARCHES = ("greedy", "knapsack", "evolutionary")
 TRIES = 4  # fine-tunings that close in on the budget, short ones and then long ones
 HOPE = 1.5  # budgets that a short fine-tuning may lose
-LOSSES = (0.002, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16)  # nats that knapsack and evolution are asked for
+SHARES = (0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0)  # of the loss that the budget stands for: what searches are asked for
 
 
 class Shrinking:
@@ -125,21 +125,22 @@ class Shrinking:
         """The cheapest network of these techniques that keeps the budget; None where none does."""
         space = self.space.only(techniques)
         losses = [row for unit, row in zip(self.space.units, found.losses, strict=True) if unit.technique in techniques]
-        way = self.ways[tuple(techniques)] = self._way(space, losses)
-        hoped, _ = self._closing_in(f"{name}, on the way", space, way, self.short, found.nats_per_point * self.budget)
+        aim = found.nats_per_point * self.budget
+        way = self.ways[tuple(techniques)] = self._way(space, losses, aim)
+        hoped, _ = self._closing_in(f"{name}, on the way", space, way, self.short, aim)
         _, row = self._closing_in(name, space, way, self.long, hoped)
         if row is None:
             start = self.measured(name, space.plan(space.start), self.long)
             row = start if self.lost(start, self.long) <= self.budget else None
         return row
 
-    def _way(self, space: Space, losses: Losses) -> list[Step]:
-        most = LOSSES[-1] * max(1.0, self.budget)
-        way = greedy(space, self.pricer.price, losses, until=most, tell=self.tell)
+    def _way(self, space: Space, losses: Losses, aim: float) -> list[Step]:
+        """Choices of ever less price and more predicted loss."""
+        way = greedy(space, self.pricer.price, losses, until=SHARES[-1] * aim, tell=self.tell)
         if self.search == "greedy":
             return way
         steps = [way[0]]
-        for budget in LOSSES:
+        for budget in (share * aim for share in SHARES):
             if self.search == "knapsack":
                 steps.append(knapsack(space, self.pricer.price, losses, budget))
             else:

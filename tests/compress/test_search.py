@@ -85,6 +85,14 @@ def test_a_chip_that_makes_no_use_of_zeros_is_offered_none(pricer: Pricer) -> No
     assert [u.name for u in space_of(one, None, scnn, ("zeros",)).units] == ["conv"]
 
 
+def test_a_chip_that_computes_at_one_width_gains_nothing_by_fewer_bits() -> None:
+    one = pj.load_model("conv:K=4,C=4,P=4,Q=4,R=3,S=3")
+    eyeriss, fusion = (Pricer(one, pj.load_chip(name), cache=False) for name in ("eyeriss", "fusion-like"))
+    values = [[p.price(Plan.uniform(["conv"], weight_bits=b, input_bits=b)).value for b in (16, 8, 3)] for p in (eyeriss, fusion)]
+    assert values[0][0] == values[0][1] == values[0][2] and values[1][0] > values[1][1] > values[1][2]
+    assert space_of(one, None, eyeriss).only(("quantise",)).units == () != space_of(one, None, fusion, ("quantise",)).units
+
+
 def test_a_price_is_that_of_the_network_mapped_by_itself(pricer: Pricer) -> None:
     from picojoule.compress.plan import network_of
 
