@@ -61,3 +61,9 @@ def test_the_readme_has_two_commands_and_they_exist() -> None:
     block = readme.split("```\n")[1]
     assert block.split() == ["make", "demo", "make", "test"]
     assert "\ndemo: env" in makefile and "\ntest: env" in makefile
+
+
+def test_the_command_line_loads_where_no_optional_package_is() -> None:
+    blocked = "import sys; sys.modules.update(dict.fromkeys(('torch', 'onnxruntime', 'sklearn', 'torch_pruning', 'onnxscript'))); "
+    done = subprocess.run([sys.executable, "-c", blocked + "import picojoule.cli"], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr

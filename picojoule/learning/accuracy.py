@@ -6,12 +6,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
-
-import torch
-from torch import Tensor, nn
+from typing import TYPE_CHECKING
 
 from picojoule.errors import SpecError
-from picojoule.learning.threads import one_thread
+
+if TYPE_CHECKING:  # reports show accuracies where PyTorch is not installed
+    from torch import Tensor, nn
 
 Z95 = 1.959964  # of the normal distribution, two-sided 95 %
 
@@ -48,6 +48,10 @@ class Accuracy:
 
 def correct(module: nn.Module, images: Tensor, labels: Tensor, batch: int = 500) -> int:
     """How many images the module puts into their class, in evaluation mode; the module's mode is left as it was."""
+    import torch
+
+    from picojoule.learning.threads import one_thread
+
     was = module.training
     module.eval()
     right = 0
