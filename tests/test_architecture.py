@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import importlib.metadata
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -70,3 +72,18 @@ def test_the_command_line_loads_where_no_optional_package_is() -> None:
     code = f"import sys; sys.modules.update(dict.fromkeys(({absent}))); import picojoule.cli"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
+
+
+def test_what_optional_packages_need_is_locked_beside_them() -> None:
+    """`make test` installs them with --no-deps, so that none brings a PyTorch of gigabytes along."""
+    locked = {f: dict(re.findall(r"^([\w.-]+)==(\S+)", (ROOT / f).read_text(encoding="utf-8").lower(), re.MULTILINE))
+              for f in ("requirements.lock", "requirements-extra.lock")}  # fmt: skip
+    known = {n.replace("_", "-") for names in locked.values() for n in names} | {"torch"}
+    for name in locked["requirements-extra.lock"]:
+        try:
+            needs = importlib.metadata.requires(name) or []
+        except importlib.metadata.PackageNotFoundError:
+            continue
+        for need in (n for n in needs if "extra ==" not in n and "python_version <" not in n):
+            found = re.match(r"[\w.-]+", need)
+            assert found and found[0].lower().replace("_", "-") in known, f"{name} needs {need}"
