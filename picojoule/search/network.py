@@ -297,7 +297,7 @@ def _hull(lp: LayerProblem, task: Task, began: float, deadline: float | None) ->
     hull = lower_hull(pairs)
     points = tuple((answer.points[i][0].mapping, answer.points[i][1]) for i in hull)
     stopped = answer.progress.unopened_bound < float("inf")
-    claimed = reached(answer)
+    claimed = reached(lp, answer)
     proved = not stopped and claimed and not inexact(lp)
     bound = answer.progress.unopened_bound if stopped else np.inf
     if not claimed:

@@ -326,10 +326,11 @@ def proof(objective: str, value: float, answer: Answer, lp: LayerProblem) -> tup
     if outside or (stopped and not np.isfinite(answer.bound)):
         return False, 1.0
     if objective == "latency" and not stopped:
-        gap = max(0.0, 1.0 - min((f.cycles for f, _ in answer.seen), default=value) / value) if value else 0.0
+        thought = value if reached(lp, answer) else min((f.cycles for f, _ in answer.seen), default=value)
+        gap = max(0.0, 1.0 - thought / value) if value else 0.0
         return gap <= 1e-9, gap if gap > 1e-9 else 0.0
     if objective == "front" and not stopped:
-        return (True, 0.0) if reached(answer) else (False, 1.0)
+        return (True, 0.0) if reached(lp, answer) else (False, 1.0)
     if not stopped and answer.bound >= value * (1 - 1e-9):
         return True, 0.0
     bound = max(answer.bound, 0.0) if objective != "latency" else 0.0
@@ -337,8 +338,13 @@ def proof(objective: str, value: float, answer: Answer, lp: LayerProblem) -> tup
     return gap <= 1e-9, gap
 
 
-def reached(answer: Answer) -> bool:
-    """Whether no mapping that the last search found was thought better than all true points (zeros are priced by a bound)."""
+def reached(lp: LayerProblem, answer: Answer) -> bool:
+    """Whether no mapping that the last search found was thought better than all true points: zeros are priced by a bound.
+
+    Without zeros prices are exact, and what ports add is asked for before the search ends.
+    """
+    if lp.problem(False).sparse is None:
+        return True
     true = [(c.energy_pj, c.cycles) for _, c in answer.points]
     return all(any(e <= f.energy_pj * (1 + 1e-9) and c <= f.cycles * (1 + 1e-9) for e, c in true) for f, _ in answer.seen)
 
