@@ -1,9 +1,12 @@
-"""Files that users name (a missing or binary file, a folder, damaged JSON: errors with their place), and where the cache is."""
+"""Files that users name (a missing or binary file, a folder, damaged JSON: errors with their place), and what the cache needs."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import tempfile
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,25 @@ def cache_folder() -> Path:
         return Path(os.environ["PICOJOULE_CACHE"])
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "picojoule"
+
+
+@lru_cache(maxsize=4)
+def code_digest(*folders: str) -> str:
+    """A digest of the package's code in these folders, so that nothing kept outlives a change of what made it."""
+    root = Path(__file__).parent
+    digest = hashlib.sha256()
+    for folder in folders:
+        for file in sorted((root / folder).glob("*.py")):
+            digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def keep(path: Path, content: bytes) -> None:
+    """Writes a file of the cache that is either the old one or the new one, never half of one. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as f:
+        f.write(content)
+    os.replace(f.name, path)
 
 
 def read_text(path: Path, hint: str = "check the path", kind: str = "text file") -> str:

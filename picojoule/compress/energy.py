@@ -25,6 +25,7 @@ from torch.nn import functional as F
 from picojoule.compress.prune import Masks, Scores, share_of_each, weights
 from picojoule.errors import SpecError
 from picojoule.hardware.chip import Chip
+from picojoule.learning.accuracy import mean_cross_entropy
 from picojoule.search.network import map_network
 from picojoule.workload.densities import with_densities
 from picojoule.workload.network import Network
@@ -113,7 +114,7 @@ def layer_by_layer(
     names = list(order)
     for i, name in enumerate(names):
         progress(i, len(names), f"pruning {name}")
-        allowed = loss(made, images, labels) + rise
+        allowed = mean_cross_entropy(made, images, labels) + rise
         gram, whole = input_gram(made, name, fit_on), weights(made, [name])[name].detach().clone()
         layer = made.get_submodule(name)
         best = torch.ones_like(whole, dtype=torch.bool), whole
@@ -121,18 +122,12 @@ def layer_by_layer(
             mask = share_of_each({name: result_error(whole, gram)}, d)[name]
             trial = refitted(whole, mask, gram)
             _set(layer, trial)
-            if loss(made, images, labels) > allowed:
+            if mean_cross_entropy(made, images, labels) > allowed:
                 break
             best = mask, trial
         masks[name] = best[0]
         _set(layer, best[1])
     return made, masks
-
-
-def loss(module: nn.Module, images: Tensor, labels: Tensor) -> float:
-    """Mean cross-entropy in nats."""
-    with torch.no_grad():
-        return float(F.cross_entropy(module(images), labels))
 
 
 def input_gram(module: nn.Module, name: str, images: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ again. The held-out images were part of what the teacher was trained on, which f
 too large.
 
 The test images are used by `test` alone, for what is reported. Everything that is measured is kept in a folder under what
-decides it (network, data, plan, effort, seed), so that a stopped run goes on and runs for other chips share it.
+decides it (network, data, plan, effort, seed, our code), so that a stopped run goes on and runs for other chips share it.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from picojoule.compress.apply import reshaped, rounded
 from picojoule.compress.fold import fold_batchnorm
 from picojoule.compress.plan import Plan, Storage
 from picojoule.compress.structured import Structure
-from picojoule.learning.accuracy import Accuracy, correct
-from picojoule.learning.threads import one_thread
+from picojoule.files import code_digest, keep
+from picojoule.learning.accuracy import Accuracy, correct, mean_cross_entropy
 from picojoule.learning.train import Recipe, save, train_by
 from picojoule.workload.labelled import Labelled
 
@@ -78,7 +78,7 @@ class Bench:
         self.folder = folder / self._digest(module, held_out)
 
     def _digest(self, module: nn.Module, held_out: int) -> str:
-        digest = hashlib.sha256(repr((self.data.name, held_out, self.seed)).encode())
+        digest = hashlib.sha256(repr((self.data.name, held_out, self.seed, code_digest("learning", "compress"))).encode())
         for name, value in module.state_dict().items():
             digest.update(name.encode() + value.numpy().tobytes())
         digest.update(self.data.train_labels.tobytes())
@@ -94,7 +94,7 @@ class Bench:
             weights = path.with_suffix(".pt")
             save(weights, module.state_dict())
             known = Measured(loss=self.loss(module), weights=weights, held_out=self._judge(module))
-            keep(path, {**known.to_json(), "plan": plan.to_json(), "effort": asdict(effort)})
+            _keep(path, {**known.to_json(), "plan": plan.to_json(), "effort": asdict(effort)})
         return known
 
     def network(self, plan: Plan, effort: Effort) -> nn.Module:
@@ -137,11 +137,7 @@ class Bench:
     # ---- judging ------------------------------------------------------------------------------------------------
     def loss(self, module: nn.Module, limit: int | None = None) -> float:
         """Mean cross-entropy on the held-out images (on the first `limit`)."""
-        images, labels = self.images[:limit], self.labels[:limit]
-        with torch.inference_mode(), one_thread():
-            module.eval()
-            total = sum(float(F.cross_entropy(module(x), y, reduction="sum")) for x, y in _parts(images, labels))
-        return total / len(images)
+        return mean_cross_entropy(module, self.images[:limit], self.labels[:limit])
 
     def _judge(self, module: nn.Module) -> Accuracy:
         return Accuracy(data=self.fit.name, n=len(self.images), correct=correct(module, self.images, self.labels))
@@ -153,7 +149,7 @@ class Bench:
             return float(json.loads(path.read_text())["loss"])
         except (OSError, ValueError, KeyError):
             value = self.loss(rounded(self.module, plan, self.storage, self.calibration), limit)
-            keep(path, {"loss": value, "plan": plan.to_json()})
+            _keep(path, {"loss": value, "plan": plan.to_json()})
             return value
 
     def test(self, plan: Plan, effort: Effort | None) -> Accuracy:
@@ -167,7 +163,7 @@ class Bench:
                       else self.network(plan, effort))
             images, labels = torch.from_numpy(self.data.test_images), torch.from_numpy(self.data.test_labels)
             found = Accuracy(data=self.data.name, n=len(images), correct=correct(module, images, labels))
-            keep(path, asdict(found))
+            _keep(path, asdict(found))
             return found
 
     def _path(self, plan: Plan, effort: Effort) -> Path:
@@ -184,13 +180,5 @@ class Bench:
             return None
 
 
-def _parts(images: Tensor, labels: Tensor, batch: int = 500) -> list[tuple[Tensor, Tensor]]:
-    return list(zip(images.split(batch), labels.split(batch), strict=True))
-
-
-def keep(path: Path, value: Any) -> None:
-    """JSON that leaves either the old file or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(value, indent=1))
-    part.replace(path)
+def _keep(path: Path, value: Any) -> None:
+    keep(path, json.dumps(value, indent=1).encode())

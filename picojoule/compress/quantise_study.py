@@ -16,7 +16,7 @@ from statistics import fmean
 from typing import Any
 
 from picojoule.errors import SpecError, unknown_name
-from picojoule.files import cache_folder
+from picojoule.files import cache_folder, code_digest, keep
 from picojoule.workload.labelled import labelled
 
 Progress = Callable[[int, int, str], None]
@@ -102,7 +102,8 @@ def quantise(
 
 
 def _kept(about: dict[str, Any], module: Any, record: Any, make: Callable[[], Line]) -> Line:
-    digest = hashlib.sha256(json.dumps([about, record.to_json(), RATE, WARMUP, IMAGES], sort_keys=True).encode())
+    decides = [about, record.to_json(), RATE, WARMUP, IMAGES, code_digest("learning", "compress")]
+    digest = hashlib.sha256(json.dumps(decides, sort_keys=True).encode())
     for value in module.state_dict().values():
         digest.update(value.numpy().tobytes())
     path = cache_folder() / "quantised" / f"{about['net']}-{record.data}-{about['seed']}-{digest.hexdigest()[:16]}.json"
@@ -110,8 +111,7 @@ def _kept(about: dict[str, Any], module: Any, record: Any, make: Callable[[], Li
         return Line(**json.loads(path.read_text()))
     except (OSError, ValueError, TypeError):
         line = make()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(asdict(line)))
+        keep(path, json.dumps(asdict(line)).encode())
         return line
 
 

@@ -221,8 +221,8 @@ def shrink(
 ) -> Shrunk:
     """The cheapest network found on the chip that loses at most `budget` percentage points, beside what it is compared with.
 
-    `model`: a small net by name (trained once, without the held-out images), or module:callable of a trained module; `images`
-    that a long fine-tuning sees; `alone`: also what each technique finds by itself; `out`: a folder for the network as torch and
+    `model`: a small net by name (trained once, on all training images), or module:callable of a trained module; `images` that a
+    long fine-tuning sees; `alone`: also what each technique finds by itself; `out`: a folder for the network as torch and
     ONNX files, the plan, the result and a page. A stopped run goes on where it was. Needs torch and torch-pruning.
     """
     methods = check_methods(methods)

@@ -70,10 +70,9 @@ class Shrunk:
         return max(self.dense.test.percent, self.uniform[0].test.percent) - self.chosen.test.percent
 
     def times_below(self, name: str) -> float:
-        """How many times the chosen network's energy goes into that of a row."""
+        """How many times the chosen network's energy, latency or energy-delay product (the objective) goes into that of a row."""
         row = next(r for r in (*self.uniform, self.dense, *self.alone) if r.name == name)
-        return row.price.energy_pj / self.chosen.price.energy_pj
-
+        return row.price.value / self.chosen.price.value
 
     def to_json(self) -> dict[str, Any]:
         return {

@@ -72,6 +72,20 @@ def percent_right(module: nn.Module, images: Tensor, labels: Tensor, batch: int 
     return 100.0 * correct(module, images, labels, batch) / len(images)
 
 
+def mean_cross_entropy(module: nn.Module, images: Tensor, labels: Tensor, batch: int = 500) -> float:
+    """Mean cross-entropy in nats of the module, put into evaluation mode, on these images."""
+    import torch
+    from torch.nn import functional as F
+
+    from picojoule.learning.threads import one_thread
+
+    module.eval()
+    with torch.inference_mode(), one_thread():
+        parts = zip(images.split(batch), labels.split(batch), strict=True)
+        total = sum(float(F.cross_entropy(module(x), y, reduction="sum")) for x, y in parts)
+    return total / len(images)
+
+
 def interval(values: Sequence[float]) -> float | None:
     """Half the width of Student's 95 % interval of the mean; None for a single value."""
     if len(values) < 2:

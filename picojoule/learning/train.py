@@ -5,9 +5,8 @@ Each epoch draws its order, shifts and noise from its own seed, so a run that wa
 
 from __future__ import annotations
 
+import io
 import math
-import os
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from picojoule.errors import SpecError
+from picojoule.files import keep
 from picojoule.learning.threads import one_thread
 from picojoule.workload.labelled import Labelled
 
@@ -152,7 +152,6 @@ def _keep(checkpoint: Path | None, state: dict[str, Any], epochs: int) -> None:
 
 def save(path: Path, value: Any) -> None:
     """torch.save that leaves either the old file or the new one, never half of one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as f:
-        torch.save(value, f)
-    os.replace(f.name, path)
+    content = io.BytesIO()
+    torch.save(value, content)
+    keep(path, content.getvalue())

@@ -55,7 +55,8 @@ def headline(done: Shrunk) -> str:
     assert done.chosen.test
     lost = done.lost_points
     change = f"{abs(lost):.2f} points {'below' if lost >= 0 else 'above'} the dense network"
-    text = (f"{done.model} on {done.chip.name}: {done.times_below('INT16'):.2f}x less energy than INT16 and "
+    goal = {"edp": "energy-delay product"}.get(done.objective, done.objective)
+    text = (f"{done.model} on {done.chip.name}: {done.times_below('INT16'):.2f}x less {goal} than INT16 and "
             f"{done.times_below('INT8'):.2f}x less than INT8, {change} ({done.chosen.test.n:,} test images of {done.data}, "
             f"seed {done.seed}).")
     return text + (" Interrupted: the best so far." if done.interrupted else "")

@@ -3,29 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import pickle
-import tempfile
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import picojoule
-from picojoule.files import cache_folder
+from picojoule.files import cache_folder, code_digest, keep
 
 if TYPE_CHECKING:
     from picojoule.search.network import Points, Task
 
 
-@lru_cache(maxsize=1)
-def _code() -> str:
-    """A digest of the code that searches, counts and prices, so that no answer outlives a change of it."""
-    root = Path(picojoule.__file__).parent
-    digest = hashlib.sha256(picojoule.__version__.encode())
-    for part in ("formats", "workload", "hardware", "mapping", "cost", "search"):  # chips are priced anew for each layer
-        for file in sorted((root / part).glob("*.py")):
-            digest.update(file.read_bytes())
-    return digest.hexdigest()
+CODE = ("formats", "workload", "hardware", "mapping", "cost", "search")  # what searches, counts and prices
 
 
 class Cache:
@@ -36,7 +25,7 @@ class Cache:
 
     def _path(self, task: Task) -> Path:
         key: Any = (task.layer.shape_key, task.chip, task.kind, task.space, task.slopes, tuple(map(str, task.seeds)))
-        name = hashlib.sha256((_code() + repr(key)).encode()).hexdigest()
+        name = hashlib.sha256((picojoule.__version__ + code_digest(*CODE) + repr(key)).encode()).hexdigest()
         return cache_folder() / name[:2] / f"{name}.pickle"
 
     def get(self, task: Task) -> Points | None:
@@ -51,11 +40,7 @@ class Cache:
         """Keep an answer that needs no second try: proved, or a first look."""
         if not self.on or not (answer.proved or task.kind == "glance"):
             return
-        path = self._path(task)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as f:
-                f.write(pickle.dumps(answer))
-            os.replace(f.name, path)
+            keep(self._path(task), pickle.dumps(answer))
         except OSError:
             return

@@ -15,6 +15,7 @@ from tests.cli.run import pj as command
 pytestmark = pytest.mark.torch
 torch = pytest.importorskip("torch")
 pytest.importorskip("torch_pruning")
+pytest.importorskip("sklearn")  # brings the digits
 
 from torch import nn  # noqa: E402
 
