@@ -204,8 +204,13 @@ def _fate(layer: Layer, chip: Chip, line: tuple[Place, ...], i: int, merging: tu
     return tuple(combined(layer, x) for x in shares)  # type: ignore[return-value]
 
 
-def conditions(layer: Layer, chip: Chip, line: tuple[Place, ...], i: int, merging: tuple[FanOut, ...] = ()) -> list[Condition]:
-    """What leaves out accesses between line[i] and line[i + 1], the copies of the merging fan-outs served together."""
+def conditions(
+    layer: Layer, chip: Chip, line: tuple[Place, ...], i: int, merging: tuple[FanOut, ...] = (), macs: bool = False
+) -> list[Condition]:
+    """What leaves out accesses between line[i] and line[i + 1], the copies of the merging fan-outs served together.
+
+    `macs`: of the MACs that read through line[i], so that boxes count by the MACs in them.
+    """
     role, out = line[0].tensor.role, []
     known = [t.role for t in line[0].layer.tensors]
     for k in range(i + 1):
@@ -214,8 +219,10 @@ def conditions(layer: Layer, chip: Chip, line: tuple[Place, ...], i: int, mergin
             for target, leaders in stated:
                 if target == role:
                     used, apart, copies = used_with(line[k + 1], merging if k == i else ())
-                    if k < i:  # shared out by what goes on further in
-                        used = apart = by_points(line[0].tensor, used)
+                    if macs:
+                        used = by_points(line[0].tensor, used)
+                    elif k < i:
+                        used = apart = by_visits(line[k + 1], line[i + 1], used)
                     out += [Condition(x, used, apart, copies, skip, k) for x in leaders if x in known]
     return out
 
@@ -292,8 +299,22 @@ def mac_conditions(layer: Layer, chip: Chip, mapping: Mapping, accounting: str =
     for tensor in layer.tensors:
         if tensor.role in OPERANDS:
             line = places(layer, chip, mapping, tensor, ACCOUNTINGS[accounting])
-            out += [replace(c, used=by_points(tensor, c.used), copies=1) for c in conditions(layer, chip, line, len(line) - 2)]
+            out += [replace(c, copies=1) for c in conditions(layer, chip, line, len(line) - 2, macs=True)]
     return [c for c in out if c.skip], out
+
+
+def by_visits(outer: Place, inner: Place, used: Used) -> Used:
+    """The boxes of the outer place weighted by the inner one's visits in them, along dimensions that do not index the tensor.
+
+    There is one visit a box where the inner tile stays over all loops in it; elsewhere visits are taken to be as many as points.
+    Error: loops over parts of a box, with a ragged last box, are neither.
+    """
+    def ends(place: Place, d: str) -> set[int]:
+        return {j for j, x in enumerate(place.loops) if x.dim == d and j not in place.staying}
+
+    once = {d for d, _ in used if ends(inner, d) <= ends(outer, d)}
+    shared = by_points(outer.tensor, used)
+    return tuple((d, own if d in once else points) for (d, own), (_, points) in zip(used, shared, strict=True))
 
 
 def by_points(tensor: Tensor, used: Used) -> Used:
