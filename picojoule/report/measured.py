@@ -143,13 +143,16 @@ def ceilings(found: Ceilings, machine: Machine, others_share: float | None, as_j
     if as_json:
         show.json_only({"machine": machine.to_json(), "others_share": others_share, **found.to_json()})
         return
+    how = "square ones" if found.board else f"square ones, {found.threads} threads"
     rows = [
-        {"ceiling": f"{dtype} products", "rate": f"{v / 1e9:.4g} GOP/s", "how": f"square ones, {found.threads} threads"}
+        {"ceiling": f"{dtype} products", "rate": f"{v / 1e9:.4g} GOP/s", "how": how}
         for dtype, v in found.peak_ops_per_s
     ]
+    what, by = ("copies", "reads and writes") if found.board else ("reads", "1 thread")
     rows += [
-        {"ceiling": f"{level} reads", "rate": f"{v / 1e9:.4g} GB/s", "how": f"{size / 1024:g} KiB over and over, 1 thread"}
+        {"ceiling": f"{level} {what}", "rate": f"{v / 1e9:.4g} GB/s", "how": f"{size / 1024:g} KiB over and over, {by}"}
         for level, v, size in found.bandwidth_bytes_per_s
     ]
     busy = "" if others_share is None else f"; other processes used {100 * others_share:.0f} % of it meanwhile"
-    show.print_parts(f"{machine.cpu}, {machine.cores} cores, {machine.system}{busy}", "", tables.rows_table(rows))
+    board = f"{found.board} in " if found.board else ""
+    show.print_parts(f"{board}{machine.cpu}, {machine.cores} cores, {machine.system}{busy}", "", tables.rows_table(rows))

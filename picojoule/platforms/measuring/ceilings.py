@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from picojoule.platforms.measuring import timing, torch_kernels
+from picojoule.platforms.measuring import cuda, timing, torch_kernels
 from picojoule.platforms.measuring.machine import Machine, Others, machine
 from picojoule.platforms.measuring.work import gemm_work
 
@@ -25,13 +25,14 @@ class Ceilings:
     peak_ops_per_s: tuple[tuple[str, float], ...]
     bandwidth_bytes_per_s: tuple[tuple[str, float, int], ...]  # (level, rate, bytes of the working set)
     threads: int
+    board: str | None = None  # the CUDA device that was measured; None: the processor
 
     def to_json(self) -> dict[str, Any]:
         return {
             "peak_ops_per_s": dict(self.peak_ops_per_s),
             "bandwidth_bytes_per_s": {level: rate for level, rate, _ in self.bandwidth_bytes_per_s},
             "working_set_bytes": {level: size for level, _, size in self.bandwidth_bytes_per_s},
-            "threads": self.threads,
+            "threads": self.threads, "board": self.board,
         }
 
 
@@ -100,7 +101,7 @@ def ceilings(
 ) -> tuple[Ceilings, Machine, float | None]:
     """(ceilings of this machine, the machine, how much of it others used meanwhile). Peaks need torch, bandwidths do not.
 
-    Bandwidths are those of the processor's memories read by one thread; a device's own are measured by its copy kernels.
+    Bandwidths of a processor's memories are those of one thread that reads; a CUDA device's are those of its copies.
     """
     host, others = machine(), Others()
     where = torch_kernels.device(device)
@@ -109,8 +110,14 @@ def ceilings(
     used = threads or host.cores
     torch.set_num_threads(used)
     try:
-        top = peaks(where, ("fp64", "fp32", "bf16") if device == "cpu" else ("fp32", "bf16", "fp16"), progress, clock)
+        board = None
+        if device == "cpu":
+            top, rates = peaks(where, ("fp64", "fp32", "bf16"), progress, clock), bandwidths(host, progress, clock)
+        else:
+            with cuda.true_fp32(torch):
+                top = peaks(where, ("fp64", "fp32", "bf16", "fp16"), progress, clock)
+            rates, board = cuda.bandwidths(where, torch), str(torch.cuda.get_device_name(where))
     finally:
         torch.set_num_threads(before)
-    found = Ceilings(peak_ops_per_s=top, bandwidth_bytes_per_s=bandwidths(host, progress, clock), threads=used)
+    found = Ceilings(peak_ops_per_s=top, bandwidth_bytes_per_s=rates, threads=used, board=board)
     return found, host, others.share()

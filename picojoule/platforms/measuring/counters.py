@@ -7,6 +7,7 @@ power ever stands in. Sources: Linux powercap documentation; NVML reference, nvm
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import time
 from collections.abc import Callable
@@ -115,6 +116,27 @@ def cuda_counter(index: int = 0, nvml: Any = None) -> Counter | Energy:
     except nvml.NVMLError as error:
         return Energy(status="unavailable", remedy=f"NVML does not read the board's energy: {error}")
     return counter
+
+
+def board_facts(index: int = 0, nvml: Any = None) -> dict[str, float | str]:
+    """Power limit, highest clocks and driver of the board, as far as NVML tells them."""
+    try:
+        nvml = nvml or importlib.import_module("pynvml")
+        nvml.nvmlInit()
+        board = nvml.nvmlDeviceGetHandleByIndex(index)
+    except Exception:  # the binding or the library is not there: nothing is known of the board
+        return {}
+    asked: dict[str, Callable[[], Any]] = {
+        "power_limit_w": lambda: nvml.nvmlDeviceGetEnforcedPowerLimit(board) * 1e-3,
+        "max_sm_mhz": lambda: nvml.nvmlDeviceGetMaxClockInfo(board, nvml.NVML_CLOCK_SM),
+        "max_mem_mhz": lambda: nvml.nvmlDeviceGetMaxClockInfo(board, nvml.NVML_CLOCK_MEM),
+        "driver": lambda: nvml.nvmlSystemGetDriverVersion(),
+    }
+    out = {}
+    for name, ask in asked.items():
+        with contextlib.suppress(nvml.NVMLError):
+            out[name] = ask()
+    return out
 
 
 def _name(zone: Path) -> str:

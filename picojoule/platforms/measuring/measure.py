@@ -70,6 +70,7 @@ class KernelRun:
     hot: timing.Times
     cold: timing.Times
     calls_per_burst: int
+    mode: str  # eager: submitted one by one; graph: many in one CUDA graph
     error: float
     energy: counters.Energy
 
@@ -79,7 +80,7 @@ class KernelRun:
         row: dict[str, Any] = {
             "name": w.name, "family": w.family, "dtype": w.dtype, "dims": dims,
             "flops": w.flops, "bytes": w.bytes, "rel_err": self.error, "count": self.count, "cold_s": self.cold.to_json(),
-            "hot_s": self.hot.to_json(), "hot_mode": "eager", "calls_per_burst": self.calls_per_burst,
+            "hot_s": self.hot.to_json(), "hot_mode": self.mode, "calls_per_burst": self.calls_per_burst,
         }
         if e.status == "measured":
             row["energy"] = {
@@ -168,7 +169,7 @@ def measure(model: str, settings: Settings | None = None, *, dims: dict[str, int
     s = replace(s, threads=s.threads or host.cores)
     network = picojoule.load_model(model, batch=None if "=" in model else s.batch, dims=dims)
     place = runs.place(s)
-    with place.threads():
+    with place.settled():
         others = Others()
         whole, notes = _network(model, s, place, dims or {}, progress)
         kernels, left_out, wrong = _kernels(network, s, place, progress)
@@ -229,12 +230,13 @@ def _kernels(
 def run_kernel(one: Work, s: Settings, place: runs.Place, count: int = 1) -> KernelRun:
     """Time one kernel hot and cold, and check the result of its last timed call; a wrong one raises WrongResult."""
     kernel = place.kernel(one, s.seed)
-    sync = place.sync
-    hot, calls, last = timing.hot(kernel.call, budget_s=s.budget_s, sync=sync, clock=place.clock)
+    many = place.repeated(kernel.call)
+    hot, calls, last = place.hot(many)
     error = operands.check_result(one.name, kernel.values(last), kernel.exact(), one.dtype)
-    cold = timing.cold(kernel.call, place.displacer(machine())[0], budget_s=s.budget_s, sync=sync, clock=place.clock)
-    energy = place.energy_of(kernel.call)
-    return KernelRun(work=one, count=count, hot=hot, cold=cold, calls_per_burst=calls, error=error, energy=energy)
+    cold, energy = place.cold(kernel.call), place.energy_of(many)
+    return KernelRun(
+        work=one, count=count, hot=hot, cold=cold, calls_per_burst=calls, mode=many.mode, error=error, energy=energy
+    )
 
 
 def _network(
@@ -246,17 +248,20 @@ def _network(
     except runs.NotRunnable as why:
         return None, (f"the network as a whole was not run: {why}",)
     call = run.call(s.batch)
-    hot, _, last = timing.hot(call, samples=700, budget_s=s.budget_s, sync=place.sync, clock=place.clock)
+    hot, _, last = place.hot(timing.Repeated(call, 1, "eager", call), samples=700)
+    process = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    memory, of = place.peak_memory(process)  # before the check, which has the network in fp64
     run.check(last)
-    cold = timing.cold(call, place.displacer(machine())[0], budget_s=s.budget_s, sync=place.sync, clock=place.clock)
-    graph = run.graph(s.batch, s.budget_s)
+    many = place.repeated(call)
+    graph = place.hot(many, samples=700)[0] if many.mode == "graph" else None
+    cold = place.cold(call)
     loads = tuple(_scenario(name, run, s, hot) for name in s.scenarios)
-    energy = place.energy_of(call)
-    memory, of = place.peak_memory(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024))
     done = NetworkRun(
-        eager=hot, cold=cold, graph=graph, peak_memory_bytes=memory, peak_memory_of=of, energy=energy, scenarios=loads
+        eager=hot, cold=cold, graph=graph, peak_memory_bytes=memory, peak_memory_of=of, energy=place.energy_of(many),
+        scenarios=loads,
     )
-    return done, run.notes
+    notes = ("energy was counted while CUDA graphs were replayed",) if graph and done.energy.gross_j is not None else ()
+    return done, run.notes + notes
 
 
 def _scenario(name: str, run: runs.Network, s: Settings, hot: timing.Times) -> scenarios.Scenario:

@@ -7,6 +7,7 @@ import importlib
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +15,8 @@ import numpy as np
 
 from picojoule.errors import SpecError
 from picojoule.platforms.measurements import TOLERANCE
-from picojoule.platforms.measuring import counters, displace, onnx_kernels, operands, timing, torch_kernels
-from picojoule.platforms.measuring.machine import Machine
+from picojoule.platforms.measuring import counters, cuda, displace, onnx_kernels, operands, timing, torch_kernels
+from picojoule.platforms.measuring.machine import Machine, machine
 from picojoule.platforms.measuring.work import Work
 
 if TYPE_CHECKING:
@@ -40,9 +41,14 @@ class Place:
         self._counter: counters.Counter | counters.Energy | None = None
         self._idle_w: float | None = None
 
+    @property
+    def on_cuda(self) -> bool:
+        """Does it run on a CUDA device?"""
+        return self.device is not None and bool(self.device.type == "cuda")
+
     @contextlib.contextmanager
-    def threads(self) -> Iterator[None]:
-        """The stated number of threads, for as long as the measurement lasts."""
+    def settled(self) -> Iterator[None]:
+        """The stated number of threads, and fp32 that is fp32, for as long as the measurement lasts."""
         if self.device is None:
             yield
             return
@@ -50,9 +56,27 @@ class Place:
         before = torch.get_num_threads()
         torch.set_num_threads(self.settings.threads)
         try:
-            yield
+            with cuda.true_fp32(torch) if self.on_cuda else contextlib.nullcontext():
+                yield
         finally:
             torch.set_num_threads(before)
+
+    def repeated(self, call: Callable[[], Any]) -> timing.Repeated:
+        """How the call is made back to back: by itself, or on a CUDA device as a graph of many."""
+        return cuda.repeated(call, torch_kernels.load_torch()) if self.on_cuda else timing.Repeated(call, 1, "eager", call)
+
+    def hot(self, many: timing.Repeated, *, samples: int = 9) -> tuple[timing.Times, int, Any]:
+        """(times of one call back to back, calls of a burst, the last timed result)."""
+        budget = self.settings.budget_s
+        taken, bursts, last = timing.hot(many.run, samples=samples, budget_s=budget, sync=self.sync, clock=self.clock)
+        return many.each(taken), many.calls * bursts, last
+
+    def cold(self, call: Callable[[], Any]) -> timing.Times:
+        """Times of single calls with the caches displaced before each."""
+        displace, budget = self.displacer(machine())[0], self.settings.budget_s
+        if self.on_cuda:
+            return cuda.cold(call, displace, torch_kernels.load_torch(), budget_s=budget)
+        return timing.cold(call, displace, budget_s=budget, sync=self.sync, clock=self.clock)
 
     def kernel(self, work: Work, seed: int) -> torch_kernels.Kernel:
         """The kernel with its operands on the device."""
@@ -66,12 +90,21 @@ class Place:
             self._displacer = displace.displacer(host, self.device)
         return self._displacer
 
-    def energy_of(self, call: Callable[[], Any]) -> counters.Energy:
+    def energy_of(self, many: timing.Repeated) -> counters.Energy:
         """Energy of one call by the device's counter, or why there is none. The idle power is taken before the first."""
+        if self._idle_w is None:
+            self._idle_w = counters.idle_power_w(self.counter)
+        found = counters.energy_of(many.run, self.counter, sync=self.sync, idle_w=self._idle_w)
+        if found.gross_j is None or found.calls is None:
+            return found
+        return replace(found, gross_j=found.gross_j / many.calls, calls=found.calls * many.calls)
+
+    @property
+    def counter(self) -> counters.Counter | counters.Energy:
+        """The device's energy counter, or why there is none."""
         if self._counter is None:
             self._counter = self._open()
-            self._idle_w = counters.idle_power_w(self._counter)
-        return counters.energy_of(call, self._counter, sync=self.sync, idle_w=self._idle_w)
+        return self._counter
 
     def _open(self) -> counters.Counter | counters.Energy:
         if not self.settings.energy:
@@ -86,7 +119,7 @@ class Place:
 
     def peak_memory(self, process_bytes: int) -> tuple[int, str]:
         """(bytes, whose): what torch allocated on the device, or the largest size of this process."""
-        if self.settings.device == "cuda":
+        if self.on_cuda:
             return int(torch_kernels.load_torch().cuda.max_memory_allocated()), "allocated on the device"
         return process_bytes, "largest resident size of the whole process"
 
@@ -112,11 +145,6 @@ class Network(ABC):
     @abstractmethod
     def check(self, result: Any) -> None:
         """Check the result of a timed run; a wrong one raises WrongResult."""
-
-    def graph(self, batch: int, budget_s: float) -> timing.Times | None:
-        """Times of the same as one CUDA graph; None where there are no graphs."""
-        return None
-
 
 class TorchNetwork(Network):
     """A torch module in evaluation mode on a device."""
@@ -173,21 +201,6 @@ class TorchNetwork(Network):
         most = 10 * TOLERANCE[self._place.settings.dtype]
         if not np.isfinite(error) or error > most:
             raise operands.WrongResult("the network", error, most)
-
-    def graph(self, batch: int, budget_s: float) -> timing.Times | None:
-        if self._place.settings.device != "cuda":
-            return None
-        torch, call = self._torch, self.call(batch)
-        side = torch.cuda.Stream()
-        with torch.cuda.stream(side):
-            for _ in range(3):
-                call()
-        torch.cuda.synchronize()
-        captured = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(captured):
-            call()
-        return timing.hot(captured.replay, samples=700, budget_s=budget_s, sync=self._place.sync)[0]
-
 
 class OnnxNetwork(Network):
     """An ONNX file through onnxruntime on the processor."""

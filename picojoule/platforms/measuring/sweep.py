@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from picojoule.errors import SpecError
-from picojoule.platforms.measuring import ceilings, operands, runs
+from picojoule.platforms.measuring import ceilings, cuda, operands, runs, torch_kernels
 from picojoule.platforms.measuring.machine import BUSY_SHARE, Others, machine
 from picojoule.platforms.measuring.measure import SCHEMA, KernelRun, Settings, run_kernel
 from picojoule.platforms.measuring.work import Work, conv_work, gemm_work, renamed, vector_work
@@ -82,7 +82,7 @@ def sweep(settings: Settings | None = None, progress: Progress = lambda *_: None
     found, _, _ = ceilings.ceilings(s.device, threads, progress, place.clock)
     others, todo = Others(), list(kernels(s))
     done, wrong = [], []
-    with place.threads():
+    with place.settled():
         for i, one in enumerate(todo):
             progress(i, len(todo), one.name)
             try:
@@ -103,4 +103,6 @@ def sweep(settings: Settings | None = None, progress: Progress = lambda *_: None
         meta |= {"units": threads, "dram_read_bytes_per_s": threads * rates["DRAM"]}
         meta |= {"cache_bytes": size} if (size := max((n for _, n in host.caches), default=None)) else {}
         meta |= {"clock_hz": hz} if (hz := host.clock_hz) else {}
+    if s.device == "cuda":
+        meta |= cuda.facts(place.device, torch_kernels.load_torch(), place.counter)
     return Sweep(settings=s, kernels=tuple(done), wrong=tuple(wrong), meta=meta)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from picojoule.errors import SpecError
@@ -32,6 +32,21 @@ class Times:
 
     def to_json(self) -> dict[str, float | int | None]:
         return {name: getattr(self, name) for name in ("n", "mean", "median", "min", "max", "p10", "p90", "p99")}
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """`run()` makes `calls` calls, submitted as `mode` says (`eager`: one by one; `graph`), and returns what the last one did."""
+
+    run: Callable[[], Any]
+    calls: int
+    mode: str
+    call: Callable[[], Any]
+
+    def each(self, taken: Times) -> Times:
+        """The times of one call, from those of a run."""
+        per = {f.name: getattr(taken, f.name) for f in fields(taken)}
+        return Times(**{name: x if name == "n" or x is None else x / self.calls for name, x in per.items()})
 
 
 def times(samples: Sequence[float]) -> Times:
