@@ -22,7 +22,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from picojoule.cost.imbalance import Leader, double, single
-from picojoule.cost.survival import Classes, Runs, counts_of, survival, tile_stored, together, whole
+from picojoule.cost.survival import Along, Classes, Runs, counts_of, overlapping, survival, tile_stored, together, whole
 from picojoule.cost.traffic import ACCOUNTINGS, LoopAbove, Place, fanouts_between, places
 from picojoule.hardware.chip import OPERANDS, Chip, FanOut, Memory
 from picojoule.hardware.compression import DENSE, Format, Stored
@@ -218,13 +218,43 @@ def conditions(
         for skip, stated in ((True, memory.skips), (False, memory.gates)):
             for target, leaders in stated:
                 if target == role:
-                    used, apart, copies = used_with(line[k + 1], merging if k == i else ())
+                    merged = merging if k == i else ()
+                    used, apart, copies = used_with(line[k + 1], merged)
                     if macs:
                         used = by_points(line[0].tensor, used)
                     elif k < i:
                         used = apart = by_visits(line[k + 1], line[i + 1], used)
-                    out += [Condition(x, used, apart, copies, skip, k) for x in leaders if x in known]
+                    shared = windows_used(line[k + 1], merged)
+                    for x in leaders:
+                        if x in known:
+                            both = (used, apart) if x == role else (with_windows(used, shared), with_windows(apart, shared))
+                            out.append(Condition(x, *both, copies, skip, k))
     return out
+
+
+def windows_used(place: Place, merging: tuple[FanOut, ...]) -> dict[str, Classes]:
+    """What is used with one word along the reduction dimensions of windows whose copies at merging fan-outs overlap."""
+    alike = {f.name for f in merging if f.multicast}
+    bounds, out = dict(place.layer.dims), {}
+    for rank in place.tensor.ranks if alike else ():
+        if len(rank.terms) != 2:
+            continue
+        terms = []
+        for coefficient, d in rank.terms:
+            loops = [x for x in place.loops if x.dim == d]
+            inside, outside = (tuple((x.stride, x.bound) for x in loops if (x.fanout in alike) == here) for here in (True, False))
+            terms.append(Along(coefficient, bounds[d], place.extents[d], inside, outside))
+        if not all(t.inside for t in terms):
+            continue
+        for (_, d), own, other in zip(rank.terms, terms, reversed(terms), strict=True):
+            if d not in place.layer.output.dims:
+                out[d] = overlapping(own, other)
+    return out
+
+
+def with_windows(used: Used, shared: Dictionary[str, Classes]) -> Used:
+    """What is used, with the windows' dimensions as they are shared."""
+    return tuple((d, shared.get(d, classes)) for d, classes in used)
 
 
 def used_with(place: Place, merging: tuple[FanOut, ...] = ()) -> tuple[Used, Used, int]:

@@ -10,6 +10,7 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 
 from picojoule.hardware.compression import Format, Stored, fibres, stored
@@ -71,6 +72,47 @@ def together(bound: int, extent: int, inside: tuple[tuple[int, int], ...], outsi
         runs = _joined([base + x for x in places], extent, bound)
         if runs:
             found[runs] += 1
+    return tuple(sorted(found.items()))
+
+
+@dataclass(frozen=True)
+class Along:
+    """One term of a two-term rank: tiles of `extent` along its dimension, which loops (stride, bound) `inside` join for one
+    transfer and others `outside` move."""
+
+    coefficient: int
+    bound: int
+    extent: int
+    inside: tuple[tuple[int, int], ...]
+    outside: tuple[tuple[int, int], ...]
+
+    def starts(self, at: int) -> list[int]:
+        """Where the joined tiles begin, with the loops outside at their pass `at`."""
+        base = _at(at, self.outside)
+        return [x for i in range(_passes(self.inside)) if (x := base + _at(i, self.inside)) < self.bound]
+
+    @property
+    def positions(self) -> range:
+        """Passes of the loops outside that can differ: one where nothing is ragged."""
+        same = _passes((*self.inside, *self.outside)) * self.extent == self.bound
+        return range(1 if same else _passes(self.outside))
+
+
+@lru_cache(maxsize=1 << 12)
+def overlapping(own: Along, other: Along) -> Classes:
+    """What is used along `own` with each index of a window's rank that one transfer serves to all copies that touch it.
+
+    Windows of copies that differ in both dimensions overlap: an index goes to every (own, other) with own + other = index.
+    """
+    found: Counter[Runs] = Counter()
+    for i, j in itertools.product(own.positions, other.positions):
+        users: dict[int, set[int]] = {}
+        for a, b in itertools.product(own.starts(i), other.starts(j)):
+            mine = range(a, min(a + own.extent, own.bound))
+            theirs = range(b, min(b + other.extent, other.bound))
+            for index in {own.coefficient * x + other.coefficient * y for x in mine for y in theirs}:
+                users.setdefault(index, set()).add(a)
+        found.update(_joined(sorted(starts), own.extent, own.bound) for starts in users.values())
     return tuple(sorted(found.items()))
 
 

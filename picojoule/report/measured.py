@@ -80,7 +80,7 @@ def _network(m: Measurement) -> list[Any]:
     if e.gross_j is None:
         parts.append(f"energy: unavailable ({e.remedy})")
     else:
-        idle = f", of which {1e3 * e.idle_w * n.eager.median:.4g} mJ idle" if e.idle_w else ""
+        idle = f", of which {1e3 * e.idle_w * (n.graph or n.eager).median:.4g} mJ idle" if e.idle_w else ""
         how = f"{e.source}, {e.scope}, window {e.window_s:.3g} s, {e.counter_steps} counter steps, {e.calls} calls"
         parts.append(f"energy: {1e3 * e.gross_j:.4g} mJ an inference of the batch{idle} ({how})")
     parts.append(f"peak memory: {n.peak_memory_bytes / 2**20:.0f} MiB ({n.peak_memory_of})")

@@ -16,6 +16,7 @@ from picojoule.platforms.measuring.timing import Repeated
 
 MOST_CALLS = 50  # of one graph
 GRAPH_S = 1e-3  # a graph need not be longer: its own launch is lost in it
+STEADY_S = 10e-3  # longer than reading the board's energy takes, short beside its steps of 100 ms
 PACES = 7  # times the shortest graph is replayed
 
 
@@ -70,6 +71,31 @@ def cold(call: Callable[[], Any], displace: Callable[[], Any], torch: Any, *, sa
         torch.cuda.synchronize()
         taken.append(1e-3 * before.elapsed_time(after))
     return timing.times(taken)
+
+
+def steady(many: Repeated, torch: Any) -> tuple[Callable[[], Any], int]:
+    """(a call that keeps the device busy while the host reads a counter, calls of the kernel that it stands for).
+
+    It submits a burst and waits for the one before: reading the board's energy takes milliseconds, and a device that waited
+    for it would be charged its idle power.
+    """
+    torch.cuda.synchronize()
+    start = time.perf_counter()
+    many.run()
+    torch.cuda.synchronize()
+    runs = max(1, math.ceil(STEADY_S / (time.perf_counter() - start)))
+    submitted: list[Any] = []
+
+    def burst() -> None:
+        for _ in range(runs):
+            many.run()
+        done = torch.cuda.Event()
+        done.record()
+        submitted.append(done)
+        if len(submitted) > 1:
+            submitted.pop(0).synchronize()
+
+    return burst, runs * many.calls
 
 
 @contextlib.contextmanager

@@ -45,6 +45,11 @@ class Settings:
     runtime: str = "torch"  # or onnxruntime
     clock: str = "wall"  # or cpu: time of this process alone, on one thread, so that other processes do not count
 
+    @property
+    def layout(self) -> str:
+        """How images lie in memory."""
+        return "nhwc" if self.channels_last else "nchw"
+
     def __post_init__(self) -> None:
         for name in self.scenarios:
             if name not in scenarios.NAMES:
@@ -137,7 +142,7 @@ class Measurement:
         s = self.settings
         meta = {
             "device": self.device_name, "model": self.model, "batch": s.batch, "dtype": s.dtype, "threads": s.threads,
-            "layout": "nhwc" if s.channels_last else "nchw", "seed": s.seed, "data": "random", "measured": True,
+            "layout": s.layout, "seed": s.seed, "data": "random", "measured": True,
             "runtime": s.runtime, "device_kind": s.device, "budget_s": s.budget_s, "clock": s.clock,
             "flush": self.displaced, "utc": self.utc,
             "machine": self.machine.to_json(), "others_share": self.others_share, "busy": self.busy,
@@ -187,11 +192,11 @@ def works(network: Network, s: Settings) -> tuple[list[tuple[Work, int]], list[s
     for step in network.steps:
         try:
             if isinstance(step.layer, Layer):
-                one = work(step.layer, s.dtype, "nhwc" if s.channels_last else "nchw")
+                one = work(step.layer, s.dtype, s.layout)
             elif isinstance(step.layer, VectorOp) and step.layer.read_elements and step.layer.written_elements:
                 if s.runtime == "onnxruntime":
                     raise SpecError(step.layer.op, hint="torch runs element-wise operators by themselves")
-                one = vector_work(step.layer, s.dtype)
+                one = vector_work(step.layer, s.dtype, s.layout)
             else:
                 continue  # moves nothing: a view, or a bias that is added on the way out
         except SpecError as error:

@@ -94,10 +94,13 @@ class Place:
         """Energy of one call by the device's counter, or why there is none. The idle power is taken before the first."""
         if self._idle_w is None:
             self._idle_w = counters.idle_power_w(self.counter)
-        found = counters.energy_of(many.run, self.counter, sync=self.sync, idle_w=self._idle_w)
+        if isinstance(self.counter, counters.Energy):
+            return self.counter
+        call, calls = cuda.steady(many, torch_kernels.load_torch()) if self.on_cuda else (many.run, many.calls)
+        found = counters.energy_of(call, self.counter, sync=None if self.on_cuda else self.sync, idle_w=self._idle_w)
         if found.gross_j is None or found.calls is None:
             return found
-        return replace(found, gross_j=found.gross_j / many.calls, calls=found.calls * many.calls)
+        return replace(found, gross_j=found.gross_j / calls, calls=found.calls * calls)
 
     @property
     def counter(self) -> counters.Counter | counters.Energy:

@@ -6,7 +6,7 @@ Their shapes are of AlexNet, VGG-16, GoogLeNet, SqueezeNet and OverFeat, so that
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -45,16 +45,15 @@ def kernels(s: Settings) -> Iterator[Work]:
         yield renamed(gemm_work(m, n, k, s.dtype), f"gemm_skinny_{s.dtype}_{m}x{n}x{k}")
     for b, m, n, k in BATCHED:
         yield renamed(gemm_work(m, n, k, s.dtype, b), f"gemm_batched_{s.dtype}_{b}x{m}x{n}x{k}")
-    layout = "nhwc" if s.channels_last else "nchw"
     for net, c, h, k, r, u, pad, groups in CONVOLUTIONS:
         shape = ConvShape(N=s.batch, C=c, H=h, W=h, K=k, R=r, S=r, stride=(u, u), pad=(pad, pad), groups=groups)
-        yield renamed(conv_work(shape, s.dtype, layout), f"conv_{net}_{s.dtype}_c{c}_h{h}_k{k}_r{r}_s{u}")
+        yield renamed(conv_work(shape, s.dtype, s.layout), f"conv_{net}_{s.dtype}_c{c}_h{h}_k{k}_r{r}_s{u}")
     for op, operands_ in (("Relu", 1), ("Add", 2)):
         for n in ELEMENTS:
             yield renamed(vector_work(VectorOp(op, op, n, operands_ * n, n), s.dtype), f"vec_{op.lower()}_{s.dtype}_{n}")
     for c, pixels in ((64, 3136), (256, 196), (512, 49)):
         norm = VectorOp("bn", "BatchNormalization", 2 * c * pixels, c * pixels + 2 * c, c * pixels)
-        yield renamed(vector_work(norm, s.dtype), f"vec_norm_{s.dtype}_{c}x{pixels}")
+        yield renamed(vector_work(norm, s.dtype, s.layout), f"vec_norm_{s.dtype}_{c}x{pixels}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +76,9 @@ def sweep(settings: Settings | None = None, progress: Progress = lambda *_: None
     s = settings or Settings()
     if s.runtime != "torch":
         raise SpecError("the sweep runs through torch", where="--sweep", hint="pip install 'picojoule[torch]'")
-    host, place = machine(), runs.place(s)
-    threads = s.threads or host.cores
+    host = machine()
+    s = replace(s, threads=s.threads or host.cores)
+    threads, place = s.threads, runs.place(s)
     found, _, _ = ceilings.ceilings(s.device, threads, progress, place.clock)
     others, todo = Others(), list(kernels(s))
     done, wrong = [], []
@@ -93,7 +93,7 @@ def sweep(settings: Settings | None = None, progress: Progress = lambda *_: None
     rates = {level: rate for level, rate, _ in found.bandwidth_bytes_per_s}
     meta: dict[str, Any] = {
         "device": place.name(host), "kind": "gpu" if s.device == "cuda" else "cpu", "dtype": s.dtype, "batch": s.batch,
-        "layout": "nhwc" if s.channels_last else "nchw", "seed": s.seed, "data": "random", "measured": True,
+        "layout": s.layout, "seed": s.seed, "data": "random", "measured": True,
         "clock": s.clock, "threads": threads, "machine": host.to_json(), "others_share": share,
         "busy": share is not None and share > BUSY_SHARE, "flush": place.displacer(host)[1],
         "peaks": dict(found.peak_ops_per_s), "peaks_are": "measured: the best of square products",

@@ -53,11 +53,14 @@ def synchroniser(where: Any) -> Callable[[], None] | None:
 def kernel(work: Work, where: Any, seed: int = 0) -> Kernel:
     """The kernel on a device, with random operands that are checked to be so."""
     torch = load_torch()
-    rng = np.random.default_rng(seed)
+    rng, kind = np.random.default_rng(seed), getattr(torch, DTYPES[work.dtype])
+    there = torch.Generator(where).manual_seed(seed) if where.type == "cuda" else None
 
     def made(name: str, shape: tuple[int, ...], scale: float = 1.0) -> Any:
+        if there is not None:  # as many numbers as a GPU multiplies take the host long to draw
+            return (torch.randn(shape, generator=there, device=where) * scale).to(kind)
         array = operands.check_random(name, operands.random(shape, rng) * np.float32(scale))
-        return torch.from_numpy(array).to(where, getattr(torch, DTYPES[work.dtype]))
+        return torch.from_numpy(array).to(where, kind)
 
     call, exact = {"gemm": _gemm, "conv": _conv, "vec": _vector}[work.family](torch, work, made)
 
@@ -105,7 +108,9 @@ def _vector(torch: Any, work: Work, made: Made) -> tuple[Callable[[], Any], Call
     op, shape = work.size["op"], tuple(work.size["shape"])
     x = made("operand", shape)
     if op == "BatchNormalization":  # shape is (channels, pixels); at inference a scale and a shift for each channel
-        given = [x[None], made("mean", shape[:1]), torch.square(made("deviation", shape[:1])) + 1]
+        image = x[None, :, :, None]
+        image = image.contiguous(memory_format=torch.channels_last) if work.size["layout"] == "nhwc" else image
+        given = [image, made("mean", shape[:1]), torch.square(made("deviation", shape[:1])) + 1]
         given += [made("scale", shape[:1]), made("shift", shape[:1])]
         return lambda: f.batch_norm(*given), lambda: f.batch_norm(*(g.double() for g in given))
     if op in unary:

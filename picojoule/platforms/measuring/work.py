@@ -84,8 +84,11 @@ def gemm_work(m: int, n: int, k: int, dtype: str = "fp32", batch: int = 1) -> Wo
     return Work(name=name, family="gemm", dtype=dtype, dims=dims, flops=2.0 * batch * m * n * k, bytes=float(size))
 
 
-def vector_work(op: VectorOp, dtype: str) -> Work:
-    """The kernel of an element-wise operator or a batch normalisation; raises SpecError, naming the operator, for any other."""
+def vector_work(op: VectorOp, dtype: str, layout: str = "nchw") -> Work:
+    """The kernel of an element-wise operator or a batch normalisation; raises SpecError, naming the operator, for any other.
+
+    `layout` says how a batch normalisation's images lie in memory, "nchw" or "nhwc".
+    """
     elements = op.written_elements
     if op.op in UNARY and op.read_elements == elements:
         operands = 1
@@ -93,7 +96,7 @@ def vector_work(op: VectorOp, dtype: str) -> Work:
         operands = 2
     elif op.op == "BatchNormalization" and (channels := (op.read_elements - elements) // 2) > 0 and not elements % channels:
         size = (2 * elements + 2 * channels) * BYTES[dtype]
-        shape = (("op", op.op), ("shape", (channels, elements // channels)))
+        shape = (("op", op.op), ("shape", (channels, elements // channels)), ("layout", layout))
         return Work(name=op.name, family="vec", dtype=dtype, dims=shape, flops=float(op.ops), bytes=float(size))
     else:
         raise SpecError(f"{op.op} ({op.name})", hint="plain element-wise operators and batch normalisation run alone")

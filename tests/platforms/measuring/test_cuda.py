@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import picojoule as pj
-from picojoule.platforms.measuring import ceilings, cuda, runs, timing
+from picojoule.platforms.measuring import ceilings, counters, cuda, runs, timing
 from picojoule.platforms.measuring.measure import run_kernel
 from picojoule.platforms.measuring.timing import Repeated, times
 from picojoule.platforms.measuring.work import gemm_work
@@ -94,3 +94,15 @@ def test_a_network_is_measured_on_the_device_and_compared_with_its_prediction(tm
     assert {k["hot_mode"] for k in data["kernels"]} == {"graph"}
     code, out, err = command("predict", "resnet18", "--on", "h100", "--measured", str(file))
     assert code == 0 and "measured" in out, err
+
+
+@pytest.mark.gpu
+def test_power_while_a_product_repeats_lies_between_idle_and_the_limit() -> None:
+    place = runs.place(pj.MeasureSettings(device="cuda", dtype="fp16", budget_s=0.2))
+    for side in (256, 8192):
+        run = run_kernel(gemm_work(side, side, side, "fp16"), place.settings, place)
+        if run.energy.gross_j is None:
+            pytest.skip(str(run.energy.remedy))
+        assert run.energy.idle_w is not None
+        power_w = run.energy.gross_j / run.hot.median
+        assert 0.9 * run.energy.idle_w < power_w < 1.1 * float(counters.board_facts()["power_limit_w"])

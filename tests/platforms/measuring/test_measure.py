@@ -14,7 +14,8 @@ import pytest
 import picojoule
 from picojoule.errors import SpecError
 from picojoule.platforms.measurements import measurements_from
-from picojoule.platforms.measuring import ceilings, measure, onnx_kernels, operands, runs, torch_kernels
+from picojoule.platforms.measuring import ceilings, measure, onnx_kernels, operands, runs, sweep, torch_kernels
+from picojoule.platforms.measuring.machine import machine
 from picojoule.platforms.measuring.measure import Settings
 from picojoule.platforms.measuring.rerun import Drift, compare, stored
 from picojoule.platforms.measuring.work import conv_work, gemm_work, vector_work, work
@@ -25,6 +26,16 @@ from tests.cli.run import pj
 
 OTHERS = ("alexnet", "resnet50", "resnet50-v1", "vit-b16", "bert-base", "gpt2", "vgg16")
 QUICK = Settings(budget_s=0.01, threads=1, energy=False)
+
+
+@pytest.mark.torch
+def test_a_sweep_that_states_no_threads_uses_every_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torch")
+    found = ceilings.Ceilings(peak_ops_per_s=(("fp32", 1e9),), bandwidth_bytes_per_s=(("DRAM", 1e9, 1),), threads=1)
+    monkeypatch.setattr(ceilings, "ceilings", lambda *_: (found, machine(), None))
+    monkeypatch.setattr(sweep, "kernels", lambda s: [gemm_work(8, 8, 8, s.dtype)])
+    done = sweep.sweep(replace(QUICK, threads=0))
+    assert done.meta["threads"] == machine().cores and len(done.kernels) == 1
 
 
 def test_constant_operands_are_refused() -> None:
@@ -50,7 +61,7 @@ def test_a_layer_is_the_kernel_it_says() -> None:
     assert c.shape == ConvShape(C=4, H=14, W=14, K=8, R=3, S=3, stride=(2, 2), pad=(1, 1), groups=2)
     assert c.flops == 2 * c.shape.macs
     norm = vector_work(VectorOp("n", "BatchNormalization", 200, 100 + 2 * 10, 100), "fp32")
-    assert norm.size == {"op": "BatchNormalization", "shape": (10, 10)}
+    assert norm.size == {"op": "BatchNormalization", "shape": (10, 10), "layout": "nchw"}
     with pytest.raises(SpecError, match="MaxPool"):
         vector_work(VectorOp("p", "MaxPool", 900, 400, 100), "fp32")
     with pytest.raises(SpecError, match="unknown data type"):
