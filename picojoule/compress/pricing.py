@@ -85,17 +85,8 @@ class Price:
         return sum(x.weight_bits for x in self.layers)
 
 
-def least_bits(chip: Chip) -> int:
-    """The width below which a chip gains nothing: that of its MACs, unless it declares that it computes narrower operands.
-
-    A chip that does not is not taken to unpack them either, so its memories hold them at that width too (0: no such width).
-    """
-    unit = chip.compute
-    return 0 if unit.scaling != "none" or unit.speed != "fixed" else min(16, unit.bits)
-
-
 class Pricer:
-    """Prices plans of one network on one chip. Widths below `least_bits` count as that.
+    """Prices plans of one network on one chip. Operands narrower than the chip declares count as that wide.
 
     For "edp" each layer is mapped for its own energy-delay product, which bounds the network's from above; `pj map` solves the
     network's exactly.
@@ -113,7 +104,7 @@ class Pricer:
         self.base, self.objective, self.structure = base, objective, structure
         self.chip = simplified(chip, NAMED["default"])
         self.storage, self.cache, self.tell = Storage(base), Cache(cache), tell
-        self.least_bits = least_bits(self.chip)
+        self.least_bits = self.chip.compute.declared_bits
         self.searched = 0  # shapes that were mapped and not looked up
         self._answers: dict[object, Points] = {}
         self._prices: dict[object, LayerPrice] = {}

@@ -248,6 +248,14 @@ class Compute:
     speed: str = "fixed"
     narrowest: int = 1  # bits below which a "composed" or serial unit gains no more
 
+    @property
+    def declared_bits(self) -> int:
+        """The narrowest operands that these units declare to gain from (0: any width): their own, unless they scale.
+
+        Nothing says either that a chip whose MACs do not scale can unpack narrower words from its memories.
+        """
+        return 0 if self.scaling != "none" or self.speed != "fixed" else min(16, self.bits)
+
     def __post_init__(self) -> None:
         for r in (*self.skips, *self.gates):
             if r not in OPERANDS:

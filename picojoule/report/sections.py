@@ -78,7 +78,8 @@ def layer_table(result: NetworkResult) -> str:
             ]
         )
     note = "MACs, energy and latency are of all occurrences (count) of a layer together; equal layers are mapped once."
-    return html.tag("h2", "Layers") + html.tag("p", note) + html.table(head, rows, left=(1, 2, 9, 10))
+    notes = "".join(html.tag("p", f"Note: {n}.") for n in result.notes)
+    return html.tag("h2", "Layers") + html.tag("p", note) + notes + html.table(head, rows, left=(1, 2, 9, 10))
 
 
 def energy_charts(result: NetworkResult) -> str:

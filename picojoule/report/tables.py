@@ -68,7 +68,7 @@ def totals(result: NetworkResult) -> Text:
         f"{result.model} on {result.chip.name}: {units.energy(result.energy_pj)}, {units.seconds(result.latency_s)} "
         f"({result.cycles:,.0f} cycles), EDP {units.edp(result.edp_js)}, {units.count(result.macs)} MACs{per_mac}\n"
         f"objective {result.objective}: {proved}; search {result.search_cpu_s:.1f} s CPU, "
-        f"compilation {result.compile_cpu_s:.1f} s CPU"
+        f"compilation {result.compile_cpu_s:.1f} s CPU" + "".join(f"\nnote: {n}" for n in result.notes)
     )
 
 

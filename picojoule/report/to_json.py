@@ -34,7 +34,7 @@ def network_json(result: NetworkResult, network: Network | None = None) -> dict[
         "totals": totals_json(result),
         "layers": [_network_layer_json(x) for x in result.layers],
         "vector_ops": [vector_op_json(s, result.chip) for s in network.vector_ops] if network else [],
-        "notes": list(network.notes) if network else [],
+        "notes": [*(network.notes if network else ()), *result.notes],
         "certificate": result.certificate,
         "chip_yaml": chip_to_yaml(result.chip),
     }

@@ -86,6 +86,18 @@ class NetworkResult:
     def macs(self) -> int:
         return sum(x.count * x.result.layer.macs for x in self.layers)
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the figures should know: operands narrower than the chip declares to gain from."""
+        unit, operands = self.chip.compute, [t for x in self.layers for t in x.result.layer.tensors if t.role != "output"]
+        least = min((t.bits for t in operands), default=unit.bits)
+        if least >= unit.declared_bits:
+            return ()
+        return (
+            f"operands of {least} b: {self.chip.name} has MACs of {unit.bits} b and declares no gain from narrower ones; "
+            "memories and buses are counted as if they held such words packed, and nobody priced the unpacking",
+        )
+
     def _repr_html_(self) -> str:
         """What a notebook shows; the page lies further right and is loaded only here."""
         from picojoule.report.page import network_fragment

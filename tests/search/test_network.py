@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -99,3 +100,12 @@ def test_bad_questions_are_refused():
         map_network(small_network(), chip, "edp", latency_s=1.0)
     with pytest.raises(SpecError, match="unknown objective 'enrgy'"):
         map_network(small_network(), chip, "enrgy")
+
+
+def test_operands_narrower_than_the_chip_declares_are_told():
+    layer = gemm("g", M=4, N=4, K=8)
+    narrow = replace(layer, tensors=tuple(replace(t, bits=4) for t in layer.tensors))
+    for chip, told in (("eyeriss", True), ("fusion-like", False)):
+        result = map_network(Network("n", (Step(narrow),)), load_chip(chip), "energy", jobs=1, cache=False)
+        assert any("4 b" in n and "unpacking" in n for n in result.notes) == told
+    assert not map_network(Network("n", (Step(layer),)), load_chip("eyeriss"), "energy", jobs=1, cache=False).notes
