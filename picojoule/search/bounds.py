@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from picojoule.search import kernels
+from picojoule.search.boundaries import Boundary
 from picojoule.search.kernels import Goal, Pool, Stage
 from picojoule.search.problem import Prices
-from picojoule.search.stages import Boundary, StageTables
+from picojoule.search.stages import StageTables
+
+
+@dataclass(frozen=True, eq=False)
+class ChoiceBounds:
+    """The choices of spatial extents of a stage: lower bounds of the energy (infinite where pruned at once) and their parts."""
+
+    energy: np.ndarray  # float64[n]
+    low: np.ndarray  # float64[n, T]: pJ per least word below
+    top: np.ndarray  # float64[n, T]: pJ per word of a run
+    fixed: np.ndarray  # float64[n]
 
 
 class Bounds:
@@ -50,11 +63,8 @@ class Bounds:
         """Stage k below an idle boundary: what bounds need, whatever the extents; made once per pattern and boundaries."""
         key = (id(prices), k, tuple(id(b) for b in way))
         if self._template_key != key:
-            ones = np.ones(len(self.lattice.dims), np.int64)
             self._template_key = key
-            self._template_stage = self.tables.stage(
-                prices, k, [*way, Boundary(ones, np.zeros_like(ones), self.tables.subs(ones, ones[None])[0], ones[None])]
-            )
+            self._template_stage = self.tables.stage(prices, k, [*way, self.tables.boundaries.idle()])
         assert self._template_stage is not None
         return self._template_stage
 
@@ -64,12 +74,12 @@ class Bounds:
         """(low, top, fixed, digits below) of stage k for some of its choices of spatial extents, for bounds."""
         tensors = len(self.problem.tensors)
         low, top = np.zeros((len(some), tensors)), np.zeros((len(some), tensors))
-        copies, idle = (x[some] for x in self.tables.choice_copies(k))
+        copies, idle = (x[some] for x in self.tables.boundaries.copies(k))
         fixed = self._fixed_bounds(prices, k, way, copies)
         for t in range(tensors):
             if prices.pattern[k][t]:
                 fixed = fixed + self._bound_coefficients(prices, k, way, t, copies[:, t], idle[:, t], low, top)
-        return low, top, fixed, self.tables.choice_subs(k)[some]
+        return low, top, fixed, self.tables.boundaries.subs(k)[some]
 
     def _bound_coefficients(
         self,
@@ -88,7 +98,7 @@ class Bounds:
         own = bool(line.merges) and line.merges[0] == k
         for j, c in enumerate(line.coef):
             if j >= 2 or (j == 1 and not own):
-                earlier *= self.tables.copies(t, [way[line.merges[j - 1]]])
+                earlier *= way[line.merges[j - 1]].copies[t]
             merged = copies * earlier if own and j else earlier
             low[:, t] += c / merged
             top[:, t] += c * idle / merged
@@ -103,7 +113,7 @@ class Bounds:
             tail, deeper = self.tables.tail(prices, k)
             return np.full(len(copies), tail + float(deeper @ self.problem.least[:, 0]))
         out_t = next(t for t, x in enumerate(pr.tensors) if x.role == "output")
-        past = {s: self.tables.copies(out_t, [b]) for s, b in enumerate(way)}
+        past = {s: b.copies[out_t] for s, b in enumerate(way)}
         total: np.ndarray
         if prices.first_visits:
             total = np.array([prices.constant_pj({**past, k: c}) for c in copies[:, out_t]])
@@ -115,12 +125,12 @@ class Bounds:
             for j, c in enumerate(line.coef):
                 if j:
                     s = line.merges[j - 1]
-                    merged = merged * (copies[:, t] if s == k else self.tables.copies(t, [way[s]]))
+                    merged = merged * (copies[:, t] if s == k else way[s].copies[t])
                 total = total + c * words / merged
         return total
 
-    def bounds(self, goal: Goal, prices: Prices, k: int, way: list[Boundary], above: Pool, cycles: np.ndarray) -> np.ndarray:
-        """float64[n]: lower bound of the energy for each choice of spatial extents (infinite where pruned at once)."""
+    def bounds(self, goal: Goal, prices: Prices, k: int, way: list[Boundary], above: Pool, cycles: np.ndarray) -> ChoiceBounds:
+        """Lower bounds of the energy for each choice of spatial extents, below the labels `above`."""
         pr, tensors = self.problem, len(self.problem.tensors)
         size = self.lattice.size
         energy, waste = np.full(size, np.inf), np.full(size, np.inf)
@@ -128,7 +138,8 @@ class Bounds:
         st = self.template(prices, k, way)
         kernels.summarise(st, above, energy, waste, runs)
         tiles = np.flatnonzero(np.isfinite(energy))
-        out = np.full(len(cycles), np.inf)
+        n = len(cycles)
+        out = ChoiceBounds(np.full(n, np.inf), np.zeros((n, tensors)), np.zeros((n, tensors)), np.zeros(n))
         if not len(tiles):
             return out
         best = energy[tiles].min()
@@ -143,12 +154,12 @@ class Bounds:
         kept = np.array(prices.pattern[k])
         least_run = runs * pr.base[:, None]
         if pr.slider >= 0:
-            least_run[pr.slider] *= self.tables.least_ranks()
+            least_run[pr.slider] *= self.tables.least_ranks
         result = np.empty(len(idx))
         kernels.bound_spatial(
             subs, tiles, self.lattice.digits, self.lattice.stride, energy, pr.least, least_run, low, top, kept, fixed, result
         )
-        out[idx] = result
+        out.energy[idx], out.low[idx], out.top[idx], out.fixed[idx] = result, low, top, fixed
         return out
 
     def allowed(self, goal: Goal, prices: Prices, k: int, way: list[Boundary], st: Stage) -> Stage:

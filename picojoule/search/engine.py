@@ -10,12 +10,13 @@ import numpy as np
 
 from picojoule.errors import NoMapping
 from picojoule.search import kernels
-from picojoule.search.bounds import Bounds
+from picojoule.search.boundaries import Boundary
+from picojoule.search.bounds import Bounds, ChoiceBounds
 from picojoule.search.goals import Found, goal, hull_goal, stairs_goal
 from picojoule.search.kernels import Goal, Pool, Stage
 from picojoule.search.labels import MOST_LABELS, LabelPool
 from picojoule.search.problem import PortKey, Prices, Problem
-from picojoule.search.stages import Boundary, StageTables
+from picojoule.search.stages import StageTables
 from picojoule.search.trace import write_mapping
 
 LABELS_PER_S = 20_000  # seen: 20,000 to 100,000 a second
@@ -81,9 +82,7 @@ class LayerSearch:
             self._outer_stage(prices)
 
     def _outer_stage(self, prices: Prices) -> None:
-        ones = np.ones(len(self.lattice.dims), np.int64)
-        sub, _ = self.tables.subs(ones, ones[None])
-        way = [Boundary(ones, np.zeros_like(ones), sub, ones[None])]
+        way = [self.tables.boundaries.idle()]
         fanout = self.problem.stages[0].fanout
         assert fanout is None
         last = len(self.problem.stages) == 1
@@ -114,7 +113,7 @@ class LayerSearch:
             ):
                 getattr(pool, field_)[n] = value
             pool.load[n], pool.top_load[n] = extra[1:], 0.0
-            kernels.insert(st, pool, 0)
+            LabelPool.insert_first(pool)
             return True
 
         self._advance(prices, 0, way, st, goal, start)
@@ -135,7 +134,7 @@ class LayerSearch:
         return self.goal._replace(base_cycles=cycles, held=np.array([np.inf, np.inf]))
 
     def _advance(self, prices: Prices, k: int, way: list[Boundary], st: Stage, goal: Goal, start: Callable[[Pool], bool]) -> None:
-        full = sum(1 << t for t, kept in enumerate(prices.pattern[k]) if kept)
+        full = self.tables.frame(prices, k).full
         found = 0
         while True:
             pool = self.pools[k].reset(self.lattice.size, full + 1 if full else 1)
@@ -159,60 +158,36 @@ class LayerSearch:
         compute = self.bounds.choice_cycles(k, way)
         cycles = np.maximum(compute, self.goal.least_cycles)
         bounds = self.bounds.bounds(self.goal, prices, k, way, above, cycles)
-        value = self.bounds.values(self.goal, bounds, cycles)
+        value = self.bounds.values(self.goal, bounds.energy, cycles)
         ids = np.empty(int(above.total[0]), np.int32)
         ids = ids[: kernels.finished(above, ids)]
         order = np.argsort(value, kind="stable")
-        for at, s in enumerate(order):
-            if not np.isfinite(bounds[s]) or kernels.hopeless(self.goal, bounds[s], cycles[s]):
+        for at, s in enumerate(order.tolist()):
+            if not np.isfinite(bounds.energy[s]) or kernels.hopeless(self.goal, bounds.energy[s], cycles[s]):
                 self.progress.closed += 1
                 continue
             if self.options.deadline is not None and time.process_time() > self.options.deadline:
                 self.progress.unopened_bound = min(self.progress.unopened_bound, float(value[order[at:]].min()))
                 return
             self.progress.opened += 1
-            self._open(prices, k, way, above, ids, int(s), compute[s])
+            goal = self._with_cycles(compute[s])
+            chosen = self._select(prices, k, way, above, ids, s, bounds, goal)
+            for which, below in self.tables.boundaries.classes(k, s, above.tile[chosen]):
+                boundary = self.tables.boundaries.boundary(k, s, below)
+                self._open(prices, k, [*way, boundary], above, chosen[which], self._with_cycles(compute[s]))
 
-    def _open(
-        self,
-        prices: Prices,
-        k: int,
-        way: list[Boundary],
-        above: Pool,
-        ids: np.ndarray,
-        choice: int,
-        compute: float,
-    ) -> None:
-        """Search below one choice of spatial extents: the labels that may still win, class by class."""
-        extents, axes = (x[choice] for x in self.choices[k])
-        sub, waste = self.tables.subs(extents, axes)
+    def _open(self, prices: Prices, k: int, way: list[Boundary], above: Pool, chosen: np.ndarray, goal: Goal) -> None:
+        """Search stage k below the boundaries `way` from the labels of the stage above that belong there."""
         last = k == len(self.problem.stages) - 1
-        goal = self._with_cycles(compute)
-        chosen = self._select(prices, k, way, above, ids, choice, sub, waste, goal)
-        if not len(chosen):
-            return
-        code, classes = self._classes(above.tile[chosen], extents, sub)
-        for wanted, below in classes:
-            here = [*way, Boundary(extents, below, sub, axes)]
-            st = self.bounds.allowed(self.goal, prices, k, here, self.tables.stage(prices, k, here))
-            extra = self.tables.fixed(prices, here) if last else np.zeros(1 + len(self.ports))
-            runs = self.tables.run_counts(prices, k, here, st)
-            goal = self._with_cycles(compute)
+        st = self.bounds.allowed(self.goal, prices, k, way, self.tables.stage(prices, k, way))
+        extra = self.tables.fixed(prices, way) if last else np.zeros(1 + len(self.ports))
+        runs, b = self.tables.run_counts(prices, k, way), way[-1]
 
-            def start(
-                pool: Pool,
-                goal: Goal = goal,
-                st: Stage = st,
-                extra: np.ndarray = extra,
-                runs: np.ndarray = runs,
-                wanted: int = wanted,
-            ) -> bool:
-                n = kernels.enter(
-                    st, goal, above, pool, chosen, sub, extents, waste, code, wanted, runs, k, self.options.runs, extra
-                )
-                return n >= 0
+        def start(pool: Pool) -> bool:
+            n = kernels.enter(st, goal, above, pool, chosen, b.sub, b.extents, b.waste, runs, k, self.options.runs, extra)
+            return n >= 0
 
-            self._advance(prices, k, here, st, goal, start)
+        self._advance(prices, k, way, st, goal, start)
 
     def _select(
         self,
@@ -222,56 +197,27 @@ class LayerSearch:
         above: Pool,
         ids: np.ndarray,
         choice: int,
-        sub: np.ndarray,
-        waste: np.ndarray,
+        bounds: ChoiceBounds,
         goal: Goal,
     ) -> np.ndarray:
         """The finished labels of the stage above that may still meet the goal below these extents."""
-        low, top, fixed, _ = self.bounds.inner(prices, k, way, np.array([choice]))
+        b = self.tables.boundaries.boundary(k, choice)
         out = np.empty(len(ids), np.int32)
         n = kernels.select(
             self.bounds.template(prices, k, way),
             goal,
             above,
             ids,
-            sub,
-            waste,
-            low[0],
-            top[0],
-            self.tables.least_ranks(),
-            float(fixed[0]),
+            b.sub,
+            b.waste,
+            bounds.low[choice],
+            bounds.top[choice],
+            self.tables.least_ranks,
+            float(bounds.fixed[choice]),
             self.tables.port_floor(prices, k - 1, way),
             out,
         )
         return out[:n]
-
-    def _classes(
-        self, tiles: np.ndarray, extents: np.ndarray, sub: np.ndarray
-    ) -> tuple[np.ndarray, list[tuple[int, np.ndarray]]]:
-        """(int32[tile] class of the tile above, [(class, D per dimension)]): tiles whose counts depend on D differ."""
-        lat = self.lattice
-        code = np.zeros(lat.size, np.int64)
-        both = {d for _, p, q in self.problem.ranks if extents[p] > 1 and extents[q] > 1 for d in (p, q)}
-        inner = np.zeros((len(extents), self.problem.widest), np.int64)
-        for d, e in enumerate(lat.extents):
-            for i in range(len(e)):
-                b = sub[d, i]
-                if b >= 0 and extents[d] > 1 and (d in both or lat.bounds[d] % (int(e[b]) * int(extents[d]))):
-                    inner[d, i] = e[b]
-        radix = 1
-        values: list[tuple[int, np.ndarray]] = []
-        for d in range(len(extents)):
-            distinct = np.unique(inner[d, : len(lat.extents[d])])
-            rank_of = np.searchsorted(distinct, inner[d])
-            code += radix * rank_of[lat.digits[:, d]]
-            values.append((radix, distinct))
-            radix *= len(distinct)
-        present = np.unique(code[tiles])
-        out = []
-        for c in present:
-            below = np.array([v[(c // r) % len(v)] for r, v in values], np.int64)
-            out.append((int(c), below))
-        return code.astype(np.int32), out
 
     def _collect(self, prices: Prices, k: int, way: list[Boundary], pool: Pool, goal: Goal, found: int) -> None:
         best: list[tuple[float, float, int]] = []

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from picojoule.search.compiled import inner, kernel
+from picojoule.search.compiled import inner, kernel, shared
 
 INF = np.inf
 
@@ -34,8 +34,10 @@ class Stage(NamedTuple):
     factor: np.ndarray  # float64[T, J, D, n]
     slider: int  # the tensor with two-term ranks, or -1
     rank_dims: np.ndarray  # int64[R, 2]
-    plain: np.ndarray  # float64[J, R, n, n]
-    slide: np.ndarray  # float64[V, J, R, 2, n, n, n]: V = stage of the first fan-out that unrolls the run (0: none)
+    plain: np.ndarray  # int64[J, R]: which of `plains`
+    plains: np.ndarray  # float64[x, n, n]: words of a rank per tile
+    slide: np.ndarray  # int64[V, J, R, 2]: which of `slides`; V = stage of the first fan-out that unrolls the run (0: none)
+    slides: np.ndarray  # float64[x, n, n, n]: words of a rank per tile under a run from an extent
     least: np.ndarray  # float64[T, tile]: no node at this tile or a smaller one moves fewer words
     low_coef: np.ndarray  # float64[T]: least pJ per such word
     owner: np.ndarray  # int8[D]: the tensor that dimension d leaves in place (-1: none)
@@ -76,13 +78,14 @@ class Pool(NamedTuple):
     segment: np.ndarray  # stage where that run began
     sdim: np.ndarray
     sfrom: np.ndarray  # digit of sdim at the start of the sliding run
-    spassed: np.ndarray  # index into Stage.slide
+    spassed: np.ndarray  # V of Stage.slide
     rested: np.ndarray  # 1: loops irrelevant to the slider lie below the sliding run
     parent: np.ndarray
     action: np.ndarray  # 0..2 place tensor, 16 + d shrink, -1 entry
     alive: np.ndarray
     next: np.ndarray
-    head: np.ndarray  # int32[tile * masks]
+    head: np.ndarray  # int32[tile, masks]
+    busy: np.ndarray  # int8[tile]: has the tile a label?
     total: np.ndarray  # int64[1]: labels in use
 
 
@@ -108,7 +111,7 @@ class Goal(NamedTuple):
     held: np.ndarray  # float64[2]: (energy, cycles) of the best end of this call in mode 2
 
 
-@kernel
+@shared
 def threshold(goal, cycles):  # noqa: ANN001, ANN201
     """Energies below this are worth finding at this many cycles."""
     if goal.mode == 0:
@@ -138,7 +141,7 @@ def threshold(goal, cycles):  # noqa: ANN001, ANN201
     return min(held, goal.energy[n - 1] - goal.flat * (cycles - goal.cycles[n - 1]))
 
 
-@kernel
+@shared
 def hopeless(goal, energy, cycles):  # noqa: ANN001, ANN201
     """Whether a mapping of at least this energy and at least this many cycles cannot improve the goal."""
     return (energy + goal.leak * cycles) * (1.0 + goal.rescale) >= threshold(goal, cycles)
@@ -154,11 +157,11 @@ def words(st, t, j, dig, sdim, sfrom, spassed):  # noqa: ANN001, ANN201
         for k in range(st.rank_dims.shape[0]):
             p, r = st.rank_dims[k, 0], st.rank_dims[k, 1]
             if sdim == p:
-                x *= st.slide[spassed, j, k, 0, sfrom, dig[p], dig[r]]
+                x *= st.slides[st.slide[spassed, j, k, 0], sfrom, dig[p], dig[r]]
             elif sdim == r:
-                x *= st.slide[spassed, j, k, 1, sfrom, dig[p], dig[r]]
+                x *= st.slides[st.slide[spassed, j, k, 1], sfrom, dig[p], dig[r]]
             else:
-                x *= st.plain[j, k, dig[p], dig[r]]
+                x *= st.plains[st.plain[j, k], dig[p], dig[r]]
     return x
 
 
@@ -317,28 +320,26 @@ def _makes_up(st, pool, a, b):  # noqa: ANN001, ANN202
     return pool.energy[a] + st.top_most[t] * (st.least[t, tile] - st.least[t, pool.run[b]]) <= pool.energy[b]
 
 
-@kernel
-def insert(st, pool, n):  # noqa: ANN001, ANN201
-    """Chain label n (its arrays are filled) unless dominated; drops those it dominates. Returns whether it stays."""
+@inner
+def _insert(st, pool, n):  # noqa: ANN001, ANN202
+    """Chain label n (its arrays are filled) unless dominated; drops those it dominates."""
     slot = pool.tile[n] * pool.head.shape[1] + pool.mask[n]
     head = pool.head.reshape(-1)
     energy = pool.energy[n]
     before = np.int64(-1)
-    i = np.int64(head[slot])
-    while i >= 0 and pool.energy[i] < energy:  # lists ascend in energy: these may dominate the new label
+    i = first = np.int64(head[slot])
+    while i >= 0 and pool.energy[i] <= energy:  # lists ascend in energy: these may dominate the new label
         if _dominates(st, pool, i, n):
-            return False
-        before = i
-        i = np.int64(pool.next[i])
-    first = i
-    while i >= 0 and pool.energy[i] == energy:
-        if _dominates(st, pool, i, n):
-            return False
-        i = np.int64(pool.next[i])
+            return
+        nxt = np.int64(pool.next[i])
+        if pool.energy[i] < energy:
+            before, first = i, nxt
+        i = nxt
     i = first
     pool.next[n] = i
     if before < 0:
         head[slot] = n
+        pool.busy[pool.tile[n]] = 1
     else:
         pool.next[before] = n
     before = n
@@ -352,10 +353,9 @@ def insert(st, pool, n):  # noqa: ANN001, ANN201
         i = nxt
     pool.alive[n] = 1
     pool.total[0] = n + 1
-    return True
 
 
-@kernel
+@shared
 def label_cycles(goal, waste, load, extra):  # noqa: ANN001, ANN202
     """Least cycles of a label: compute with its padding, and each port's words so far plus `extra`."""
     c = max(goal.base_cycles * waste, goal.least_cycles)
@@ -380,8 +380,20 @@ def _least_cycles(st, goal, waste, load, tile, mask, top, owner, run):  # noqa: 
 
 
 @inner
-def _place(st, goal, pool, i, t, n, dig):  # noqa: ANN001, ANN202
-    """Try to place tensor t for label i; fills label n and returns whether it is kept."""
+def _promising(st, goal, pool, n):  # noqa: ANN001, ANN202
+    """Whether label n (its arrays are filled) may still meet the goal."""
+    tile, mask, top = np.int64(pool.tile[n]), np.int64(pool.mask[n]), pool.top[n] != 0
+    owner, run, waste = np.int64(pool.owner[n]), np.int64(pool.run[n]), pool.waste[n]
+    energy = pool.energy[n]
+    bound = energy + rest(st, tile, mask, top, owner, pool.top_energy[n], run)
+    if hopeless(goal, bound, _least_cycles(st, goal, waste, pool.load[n], tile, mask, top, owner, run)):
+        return False
+    return top or not beyond(st, goal, tile, energy + _here(st, tile, mask), owner, run, waste)
+
+
+@inner
+def _place(st, pool, i, t, n, dig):  # noqa: ANN001, ANN202
+    """Try to place tensor t for label i; fills label n and returns whether there is room."""
     tile = np.int64(pool.tile[i])
     if st.foot[t, tile] > st.room[t]:
         return False
@@ -427,39 +439,27 @@ def _place(st, goal, pool, i, t, n, dig):  # noqa: ANN001, ANN202
     if st.last and t == pool.owner[i]:
         pool.owner[n] = -1
     pool.parent[n], pool.action[n] = i, t
-    top, owner, run = pool.top[n] != 0, np.int64(pool.owner[n]), np.int64(pool.run[n])
-    bound = energy + rest(st, tile, mask, top, owner, pool.top_energy[n], run)
-    if hopeless(goal, bound, _least_cycles(st, goal, pool.waste[n], pool.load[n], tile, mask, top, owner, run)):
-        return False
-    if not top and beyond(st, goal, tile, energy + _here(st, tile, mask), owner, run, pool.waste[n]):
-        return False
-    return insert(st, pool, n)
+    return True
 
 
 @inner
-def _shrink(st, goal, pool, i, d, to, n, dig, stage, runs, slides):  # noqa: ANN001, ANN202
-    """Put a loop over d around what follows label i: the tile's digit of d becomes `to`."""
-    tile, mask, top = np.int64(pool.tile[i]), np.int64(pool.mask[i]), np.bool_(False)
-    waste = pool.waste[i] * (st.waste[d, to] if dig[d] == 0 else 1.0)
-    after = tile + (to - dig[d]) * st.stride[d]
-    owner, run, segment = np.int64(-1), np.int64(0), np.int64(0)
-    if runs and not st.last:
-        t = np.int64(st.owner[d])
-        if t >= 0 and st.owner_useful[t]:
-            owner, run, segment = t, tile, np.int64(stage)
-            if pool.owner[i] == t:
-                run, segment = np.int64(pool.run[i]), np.int64(pool.segment[i])
-    bound = pool.energy[i] + rest(st, after, mask, top, owner, 0.0, run)
-    if hopeless(goal, bound, _least_cycles(st, goal, waste, pool.load[i], after, mask, top, owner, run)):
-        return False
-    if beyond(st, goal, after, pool.energy[i] + _here(st, after, mask), owner, run, waste):
-        return False
-    pool.energy[n], pool.used[n], pool.waste[n], pool.mask[n] = pool.energy[i], pool.used[i], waste, mask
-    pool.tile[n] = after
+def _shrink(st, pool, i, d, to, n, dig, stage, runs, slides):  # noqa: ANN001, ANN202
+    """Put a loop over d around what follows label i, as label n: the tile's digit of d becomes `to`."""
+    tile, mask = np.int64(pool.tile[i]), np.int64(pool.mask[i])
+    pool.energy[n], pool.used[n], pool.mask[n] = pool.energy[i], pool.used[i], mask
+    pool.waste[n] = pool.waste[i] * (st.waste[d, to] if dig[d] == 0 else 1.0)
+    pool.tile[n] = tile + (to - dig[d]) * st.stride[d]
     for k in range(st.port.shape[0]):
         pool.load[n, k] = pool.load[i, k]
     pool.top[n], pool.top_energy[n] = 0, 0.0
-    pool.owner[n], pool.run[n], pool.segment[n] = owner, run, segment
+    pool.owner[n], pool.run[n], pool.segment[n] = -1, 0, 0
+    if runs and not st.last:
+        t = np.int64(st.owner[d])
+        if t >= 0 and st.owner_useful[t]:
+            if pool.owner[i] == t:
+                pool.owner[n], pool.run[n], pool.segment[n] = t, pool.run[i], pool.segment[i]
+            else:
+                pool.owner[n], pool.run[n], pool.segment[n] = t, tile, stage
     pool.sdim[n], pool.sfrom[n], pool.spassed[n], pool.rested[n] = -1, 0, 0, 0
     s = st.slider
     if slides and s >= 0 and not (st.last and (mask >> s) & 1):
@@ -472,7 +472,6 @@ def _shrink(st, goal, pool, i, d, to, n, dig, stage, runs, slides):  # noqa: ANN
         elif st.owner[d] == s and not st.last and pool.sdim[i] >= 0:
             pool.sdim[n], pool.sfrom[n], pool.spassed[n], pool.rested[n] = pool.sdim[i], pool.sfrom[i], pool.spassed[i], 1
     pool.parent[n], pool.action[n] = i, 16 + d
-    return insert(st, pool, n)
 
 
 @kernel
@@ -490,6 +489,8 @@ def advance(st, goal, pool, stage, runs, slides, ends, most):  # noqa: ANN001, A
     dims = st.digits.shape[1]
     found = 0
     for tile in range(st.digits.shape[0]):
+        if not pool.busy[tile]:
+            continue
         dig = st.digits[tile]
         for mask in range(masks):
             i = np.int64(pool.head[tile, mask])
@@ -523,15 +524,20 @@ def advance(st, goal, pool, stage, runs, slides, ends, most):  # noqa: ANN001, A
                         goal.held[0], goal.held[1] = total, cycles
                     i = np.int64(pool.next[i])
                     continue
-                for t in range(len(st.keeps)):
-                    if st.keeps[t] and not (mask >> t) & 1:
-                        _place(st, goal, pool, i, t, pool.total[0], dig)
-                for d in range(dims):
-                    a = dig[d]
-                    for m in range(st.move_start[d, a], st.move_start[d, a + 1]):
-                        if pool.total[0] + 8 >= len(pool.energy):
+                for d in range(-1, dims):  # place a tensor, or put a loop over d around what follows
+                    first, end = 0, len(st.keeps)
+                    if d >= 0:
+                        first, end = st.move_start[d, dig[d]], st.move_start[d, dig[d] + 1]
+                    for m in range(first, end):
+                        n = pool.total[0]
+                        if n + 8 >= len(pool.energy):
                             return -1
-                        _shrink(st, goal, pool, i, d, st.move_to[d, m], pool.total[0], dig, stage, runs, slides)
+                        if d >= 0:
+                            _shrink(st, pool, i, d, st.move_to[d, m], n, dig, stage, runs, slides)
+                        elif not st.keeps[m] or (mask >> m) & 1 or not _place(st, pool, i, m, n, dig):
+                            continue
+                        if _promising(st, goal, pool, n):
+                            _insert(st, pool, n)
                 i = np.int64(pool.next[i])
     return found
 
@@ -542,6 +548,8 @@ def finished(old, out):  # noqa: ANN001, ANN201
     full = old.head.shape[1] - 1
     n = 0
     for tile in range(old.head.shape[0]):
+        if not old.busy[tile]:
+            continue
         i = old.head[tile, full]
         while i >= 0:
             if old.alive[i]:
@@ -559,8 +567,11 @@ def select(st, goal, old, ids, sub, crossed, low, top, least_rank, fixed, port_f
     """
     dims = st.digits.shape[1]
     found = 0
+    barred = np.int64(-1)
     for x in range(len(ids)):
         i = ids[x]
+        if old.tile[i] == barred:  # labels of a tile follow one another
+            continue
         above = st.digits[old.tile[i]]
         at = 0
         waste = old.waste[i]
@@ -573,6 +584,7 @@ def select(st, goal, old, ids, sub, crossed, low, top, least_rank, fixed, port_f
             waste *= crossed[d, above[d]]
             at += b * st.stride[d]
         if not ok:
+            barred = np.int64(old.tile[i])
             continue
         e = old.energy[i] + fixed
         for t in range(len(st.keeps)):
@@ -595,39 +607,33 @@ def select(st, goal, old, ids, sub, crossed, low, top, least_rank, fixed, port_f
 
 
 @kernel
-def enter(st, goal, old, pool, ids, sub, spatial, crossed, code, wanted, run_count, stage, runs, extra):  # noqa: ANN001, ANN201
-    """Carry labels of the stage above (`ids`) across a boundary into this stage. Returns how many, -1 if the pool is full.
+def enter(st, goal, old, pool, ids, sub, spatial, crossed, run_count, stage, runs, extra):  # noqa: ANN001, ANN201
+    """Carry labels of the stage above (`ids`) across a boundary into this stage. Returns their number, or -1 if the pool is full.
 
     sub: int16[D, n] digit below the fan-out for a digit above it (-1: does not divide).  spatial: int64[D] extents.
-    crossed: float64[D, n], padding of a ragged unrolled outermost loop.  code: int32[tile] class of a tile above (its D
-    values); labels of class `wanted` enter.  run_count: float64[segment, J, D, n, n] positions of the owner's run
-    (digit at its start, digit below the boundary).  extra: [energy, load per port] fixed below the fan-out.
+    crossed: float64[D, n], padding of a ragged unrolled outermost loop.  run_count: float64[segment, J, D, n, n] positions
+    of the owner's run (digit at its start, digit below the boundary).  extra: [energy, load per port] fixed below the fan-out.
     """
     dims = st.digits.shape[1]
-    dig = np.zeros(dims, np.int16)
-    entered = 0
     for x in range(len(ids)):
         i = ids[x]
-        tile = old.tile[i]
-        if code[tile] != wanted:
-            continue
-        above = st.digits[tile]
+        above = st.digits[old.tile[i]]
         waste = 1.0
         at = np.int64(0)
         for d in range(dims):
-            dig[d] = sub[d, above[d]]
             waste *= crossed[d, above[d]]
-            at += dig[d] * st.stride[d]
+            at += sub[d, above[d]] * st.stride[d]
         n = pool.total[0]
         if n + 8 >= len(pool.energy):
             return -1
-        _enter_one(st, goal, old, pool, i, n, at, dig, spatial, waste, run_count, stage, runs, extra)
-        entered += 1
-    return entered
+        _enter_one(st, old, pool, i, n, at, st.digits[at], spatial, waste, run_count, stage, runs, extra)
+        if _promising(st, goal, pool, n):
+            _insert(st, pool, n)
+    return len(ids)
 
 
 @inner
-def _enter_one(st, goal, old, pool, i, n, at, dig, spatial, waste, run_count, stage, runs, extra):  # noqa: ANN001, ANN202
+def _enter_one(st, old, pool, i, n, at, dig, spatial, waste, run_count, stage, runs, extra):  # noqa: ANN001, ANN202
     pool.energy[n], pool.used[n], pool.waste[n] = old.energy[i] + extra[0], 0.0, old.waste[i] * waste
     for k in range(st.port.shape[0]):
         pool.load[n, k] = old.load[i, k] + extra[1 + k]
@@ -660,11 +666,11 @@ def _enter_one(st, goal, old, pool, i, n, at, dig, spatial, waste, run_count, st
                     for k in range(st.rank_dims.shape[0]):
                         p, r = st.rank_dims[k, 0], st.rank_dims[k, 1]
                         if pool.sdim[n] == p:
-                            w *= st.slide[pool.spassed[n], j, k, 0, pool.sfrom[n], dig[p], dig[r]]
+                            w *= st.slides[st.slide[pool.spassed[n], j, k, 0], pool.sfrom[n], dig[p], dig[r]]
                         elif pool.sdim[n] == r:
-                            w *= st.slide[pool.spassed[n], j, k, 1, pool.sfrom[n], dig[p], dig[r]]
+                            w *= st.slides[st.slide[pool.spassed[n], j, k, 1], pool.sfrom[n], dig[p], dig[r]]
                         else:
-                            w *= st.plain[j, k, dig[p], dig[r]]
+                            w *= st.plains[st.plain[j, k], dig[p], dig[r]]
                 if st.scaled:
                     pool.top_energy[n] += st.coef[t, j] * w * st.scale[t, j, at]
                     for k in range(st.port.shape[0]):
@@ -676,10 +682,6 @@ def _enter_one(st, goal, old, pool, i, n, at, dig, spatial, waste, run_count, st
         elif not st.last and st.owner_useful[t]:
             pool.owner[n], pool.run[n], pool.segment[n] = t, old.run[i], old.segment[i]
     pool.parent[n], pool.action[n] = i, -1
-    mask, top, owner, run = np.int64(0), np.bool_(True), np.int64(pool.owner[n]), np.int64(pool.run[n])
-    bound = pool.energy[n] + rest(st, at, mask, top, owner, pool.top_energy[n], run)
-    if not hopeless(goal, bound, _least_cycles(st, goal, pool.waste[n], pool.load[n], at, mask, top, owner, run)):
-        insert(st, pool, n)
 
 
 @kernel

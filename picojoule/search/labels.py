@@ -19,11 +19,24 @@ class LabelPool:
     def reset(self, tiles: int, masks: int) -> Pool:
         if self.pool is None or len(self.pool.energy) < self.size:
             self._allocate()
-        assert self.pool is not None
-        head = np.full((tiles, masks), -1, np.int32)
-        self.pool.total[0] = 0
-        self.pool = self.pool._replace(head=head)
-        return self.pool
+        pool = self.pool
+        assert pool is not None
+        last = int(pool.total[0])
+        if pool.head.shape != (tiles, masks) or last > pool.head.size:
+            pool = pool._replace(head=np.full((tiles, masks), -1, np.int32), busy=np.zeros(tiles, np.int8))
+        else:  # few labels in a large lattice: only their chains are cut
+            used = pool.tile[:last]
+            pool.head[used, pool.mask[:last]] = -1
+            pool.busy[used] = 0
+        pool.total[0] = 0
+        self.pool = pool
+        return pool
+
+    @staticmethod
+    def insert_first(pool: Pool) -> None:
+        """Chain label 0 (its arrays are filled) into an empty pool."""
+        tile, mask = pool.tile[0], pool.mask[0]
+        pool.next[0], pool.alive[0], pool.head[tile, mask], pool.busy[tile], pool.total[0] = -1, 1, 0, 1, 1
 
     def grow(self) -> bool:
         """Make the next reset give four times the room; False where that would be too much memory."""
@@ -57,5 +70,6 @@ class LabelPool:
             alive=np.zeros(n, i1),
             next=np.empty(n, i4),
             head=np.empty((0, 0), i4),
+            busy=np.empty(0, i1),
             total=np.zeros(1, np.int64),
         )

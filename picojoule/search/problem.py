@@ -487,6 +487,8 @@ class Prices:
     def constant_pj(self, copies: dict[int, float]) -> float:
         """pJ that no tile changes; `copies[s]` is how many copies of an output tile the boundary of stage s makes."""
         total, fresh = self.constant, 1.0
+        if not self.first_visits:
+            return total
         out = next(t for t, x in enumerate(self.problem.tensors) if x.role == "output")
         words = float(self.problem.layer.elements(self.problem.tensors[out]))
         for merges, read, into in self.first_visits:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from picojoule.search.compiled import inner, kernel
+from picojoule.search.compiled import allocating, inner
 
 Merge = tuple[int, int, int, int]  # one fan-out that unrolls both dimensions of a rank: (S1, D1, S2, D2), D right below it
 
@@ -135,7 +135,7 @@ def _first(p, d, s):  # noqa: ANN001, ANN202
     return True
 
 
-@kernel
+@allocating
 def rank_words(rank, t1, t2, which, step, passes, merges, copies, groups, box):  # noqa: ANN001, ANN201
     """Elements of the rank off + a*p + b*r (0 <= index < size) moved over all tile positions. Twin of the reference.
 
@@ -165,7 +165,7 @@ def rank_words(rank, t1, t2, which, step, passes, merges, copies, groups, box): 
     return total
 
 
-@kernel
+@allocating
 def rank_peak(rank, t1, t2, box):  # noqa: ANN001, ANN201
     """Most valid elements of the rank in one tile of t1 x t2, over its positions."""
     a, b, n1, n2, off, size = rank
@@ -188,7 +188,7 @@ def _below(t1, t2, merges):  # noqa: ANN001, ANN202
     return True
 
 
-@kernel
+@allocating
 def plain_table(rank, e1, e2, merges, copies, groups, box, out):  # noqa: ANN001, ANN201
     """out[i, j] = rank_words of the tile (e1[i], e2[j]); tiles that do not divide a merged D are left as they are."""
     which, one = np.int64(-1), np.int64(1)
@@ -198,7 +198,7 @@ def plain_table(rank, e1, e2, merges, copies, groups, box, out):  # noqa: ANN001
                 out[i, j] = rank_words(rank, e1[i], e2[j], which, one, one, merges, copies, groups, box)
 
 
-@kernel
+@allocating
 def slide_table(rank, e1, e2, which, step, merges, copies, groups, box, out):  # noqa: ANN001, ANN201
     """out[x, i, j] = rank_words of the tile (e1[i], e2[j]) under a run along `which` that begins at extent e[x]."""
     n = rank[2] if which == 0 else rank[3]

@@ -3,49 +3,38 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
+from picojoule.search.bank import Bank
+from picojoule.search.boundaries import Boundaries, Boundary
+from picojoule.search.counts import Counts, Pair
 from picojoule.search.kernels import Stage
-from picojoule.search.problem import PortKey, Prices, Problem
+from picojoule.search.problem import Line, PortKey, Prices, Problem
 from picojoule.search.rank_kernels import Merge
-from picojoule.search.spatial import digits_below, ragged_first, spatial_choices
 from picojoule.search.stays import FORBIDDEN, StayTables
 
-
-@dataclass
-class Boundary:
-    """Spatial extents and D at the fan-out above a stage. `below[d]` is 0 where no count depends on it."""
-
-    extents: np.ndarray
-    below: np.ndarray
-    sub: np.ndarray
-    axes: np.ndarray
-    copies: dict[int, float] = field(default_factory=dict)  # tensor -> most copies of one word (see `StageTables.copies`)
-
-    @cached_property
-    def spread(self) -> float:
-        """How many instances there are below for each one above."""
-        return float(self.extents.prod())
-
-
+Levels = tuple[tuple[int, ...], ...]  # per merge level of a line the stages whose boundaries' copies are served together
 NO_SCALE = np.ones((1, 1, 1))
 
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """The arrays of `Stage` that hang on the pattern alone, and the number of merge levels."""
+    """What all stages k of a pattern have in common: arrays of `Stage`, the number of merge levels, those of each tensor."""
 
     levels: int
     keeps: np.ndarray
     room: np.ndarray
     shared: np.ndarray
     coef: np.ndarray
+    counts: np.ndarray
     useful: np.ndarray
     full: int
     foot: np.ndarray
+    merged: dict[int, Levels]  # of the tensors kept here
 
 
 class StageTables:
@@ -53,17 +42,20 @@ class StageTables:
 
     def __init__(self, problem: Problem, ports: tuple[PortKey, ...] = ()) -> None:
         self.problem, self.lattice, self.ports = problem, problem.lattice, ports
-        self.choices = [spatial_choices(s.fanout, problem.layer, problem.lattice) for s in problem.stages]
+        self.boundaries, self.counts = Boundaries(problem), Counts(problem.lattice)
+        self.choices = self.boundaries.choices
         self.macs = float(problem.layer.macs)
         self.perfect = all(
             int(n) % int(e) == 0 for n, x in zip(self.lattice.bounds, self.lattice.extents, strict=True) for e in x
         )
         self.stays = StayTables(problem)
-        self._ragged: dict[tuple[object, ...], np.ndarray] = {}
-        self._subdigits: dict[tuple[int, int, bytes], tuple[np.ndarray, np.ndarray]] = {}
         self._mac_words: dict[int, float] = {}
-        self._choice_subs: dict[int, np.ndarray] = {}
-        self._choice_copies: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+        self._levels: dict[tuple[int, tuple[int, ...]], Levels] = {}
+        n = problem.widest
+        self._plains, self._slides = Bank(n, n), Bank(n, n, n)
+        self._rank_tables: dict[tuple[object, ...], tuple[np.ndarray, np.ndarray]] = {}
+        self._run_blocks: dict[tuple[object, ...], np.ndarray] = {}
+        self.least_ranks = math.prod(float(problem._least_rank(r).min()) for r in range(len(problem.ranks)))
 
     def cycles_of(self, spread: float) -> float:
         """Compute cycles when `spread` MAC units work, without padding."""
@@ -98,80 +90,28 @@ class StageTables:
         """No mapping is faster: the widest spread of all fan-outs, and each tensor once through DRAM's ports."""
         return max(self.widest_cycles(), self.compulsory_cycles())
 
-    def positions(self, d: int, merged: list[Boundary]) -> np.ndarray:
+    def levels(self, line: Line, t: int) -> Levels:
+        """Per merge level of tensor t's line the stages whose boundaries' copies are served together."""
+        key = t, line.merges
+        if key not in self._levels:
+            out: list[tuple[int, ...]] = [()]
+            for s in line.merges:
+                f = self.problem.stages[s].fanout
+                assert f is not None
+                on = f.reduction if self.problem.tensors[t].role == "output" else f.multicast
+                out.append((*out[-1], s) if on else out[-1])
+            self._levels[key] = tuple(out)
+        return self._levels[key]
+
+    def positions(self, d: int, merged: Sequence[int], way: list[Boundary]) -> np.ndarray:
         """float64[n]: positions of each extent along d, the copies of the merged boundaries counted once."""
-        n = int(self.lattice.bounds[d])
-        ext = self.lattice.extents[d]
-        out = np.ones(self.problem.widest)
-        active = [b for b in merged if b.extents[d] > 1]
-        if all(b.below[d] == 0 for b in active):
-            out[: len(ext)] = -(-n // ext) / np.prod([b.extents[d] for b in active] or [1])
-            return out
-        for i, t in enumerate(ext):
-            at = np.arange(0, n, int(t))
-            keep = np.ones(len(at), bool)
-            for b in active:
-                inner = int(b.below[d]) or 1
-                keep &= (at // inner) % int(b.extents[d]) == 0 if b.below[d] else True
-            out[i] = keep.sum()
-            for b in active:
-                if not b.below[d]:
-                    out[i] /= b.extents[d]
-        return out
+        return self.counts.positions(d, tuple([way[s].pairs[d] for s in merged if way[s].pairs[d][0] > 1]))
 
-    def merges(self, k: int, merged: list[Boundary]) -> tuple[Merge, ...]:
-        """(S1, D1, S2, D2) of each merged boundary that unrolls both dimensions of rank k: those whose copies overlap."""
-        _, p, q = self.problem.ranks[k]
-        return tuple(
-            (int(b.extents[p]), int(b.below[p]), int(b.extents[q]), int(b.below[q]))
-            for b in merged
-            if b.extents[p] > 1 and b.extents[q] > 1
-        )
-
-    def merging(self, prices: Prices, stage: int, t: int, way: list[Boundary]) -> list[list[Boundary]]:
-        """Per merge level of a line the boundaries whose copies are served together."""
-        line = prices.lines[stage, t]
-        out: list[list[Boundary]] = [[]]
-        for s in line.merges:
-            f = self.problem.stages[s].fanout
-            assert f is not None
-            on = f.reduction if self.problem.tensors[t].role == "output" else f.multicast
-            out.append(out[-1] + ([way[s]] if on else []))
-        return out
-
-    def copies(self, t: int, merged: list[Boundary]) -> float:
-        """The most copies that one word may serve at the merged boundaries."""
-        out = 1.0
-        for b in merged:
-            if t not in b.copies:
-                b.copies[t] = float(self._copies(t, b.extents[None])[0])
-            out *= b.copies[t]
-        return out
-
-    def _copies(self, t: int, extents: np.ndarray) -> np.ndarray:
-        """float64[n]: the most copies that one word of tensor t may serve, for each row of extents."""
-        out = extents[:, ~self.problem.relevant[t]].prod(axis=1).astype(float)
-        if t == self.problem.slider:
-            for _, p, q in self.problem.ranks:
-                out *= np.minimum(extents[:, p], extents[:, q])
-        return out
-
-    def choice_copies(self, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """float64[n, T] for the choices of stage k: the most copies that one word of each tensor may serve, and the copies
-        along dimensions that do not index it."""
-        if k not in self._choice_copies:
-            extents = self.choices[k][0]
-            tensors = range(len(self.problem.tensors))
-            most = np.stack([self._copies(t, extents) for t in tensors], axis=1)
-            idle = np.stack([extents[:, ~self.problem.relevant[t]].prod(axis=1) for t in tensors], axis=1)
-            self._choice_copies[k] = most, idle
-        return self._choice_copies[k]
-
-    def choice_subs(self, k: int) -> np.ndarray:
-        """int16[n, D, digits]: digits below each choice of stage k (see `subs`)."""
-        if k not in self._choice_subs:
-            self._choice_subs[k] = np.stack([self.subs(e, a)[0] for e, a in zip(*self.choices[k], strict=True)])
-        return self._choice_subs[k]
+    def merges(self, r: int, merged: Sequence[int], way: list[Boundary]) -> tuple[Merge, ...]:
+        """(S1, D1, S2, D2) of each merged boundary that unrolls both dimensions of rank r: those whose copies overlap."""
+        _, p, q = self.problem.ranks[r]
+        both = [(*way[s].pairs[p], *way[s].pairs[q]) for s in merged]
+        return tuple([x for x in both if x[0] > 1 and x[2] > 1])
 
     def frame(self, prices: Prices, k: int) -> Frame:
         """What all stages k of a pattern have in common."""
@@ -188,10 +128,12 @@ class StageTables:
                     shared[t] = sum(kept[u] and pr.memory(k, u).name == memory.name for u in range(tensors)) > 1
                 line = prices.lines[k, t].coef
                 coef[t, : len(line)] = line
+            merged = {t: self.levels(prices.lines[k, t], t) for t in range(tensors) if kept[t]}
+            counts = np.repeat(pr.counts[:, None], levels, axis=1)
             useful = np.array([any(x[t] for x in prices.pattern[k + 1 :]) for t in range(tensors)])
             full = sum(1 << t for t in range(tensors) if kept[t])
-            prices.frames[k] = Frame(levels, np.array(kept), room, shared, coef, useful, full,
-                                     pr.foot if pr.sparse is None else pr.sparse.foot(k, kept))
+            prices.frames[k] = Frame(levels, np.array(kept), room, shared, coef, counts, useful, full,
+                                     pr.foot if pr.sparse is None else pr.sparse.foot(k, kept), merged)
         found = prices.frames[k]
         assert isinstance(found, Frame)
         return found
@@ -199,39 +141,17 @@ class StageTables:
     def stage(self, prices: Prices, k: int, way: list[Boundary]) -> Stage:
         """Prices of stage k below the boundaries `way` (one per stage up to k)."""
         pr, lat, frame = self.problem, self.lattice, self.frame(prices, k)
-        tensors, n, ranks, ports = len(pr.tensors), pr.widest, len(pr.ranks), len(self.ports)
-        kept, levels, last = prices.pattern[k], frame.levels, k == len(pr.stages) - 1
-        slides = ranks > 0 and pr.slider >= 0 and kept[pr.slider]
-        plain = np.ones((levels, max(ranks, 1), n, n))
-        slide = np.empty((k + 1, levels, ranks, 2, n, n, n)) if slides else np.ones((1,) * 7)
-        port, factor = np.zeros((ports, tensors, levels)), np.repeat(pr.counts[:, None], levels, axis=1)
-        low, low_port = np.zeros(tensors), np.zeros((ports, tensors))
-        used = self.used(way)
-        for t in range(tensors):
-            if not kept[t]:
-                continue
-            line = prices.lines[k, t]
-            if ports:
-                port[:, t, : len(line.coef)] = np.array(line.port) / used[:, None]
-            for j, merged in enumerate(self.merging(prices, k, t, way)):
-                if any(b.spread > 1 for b in merged):
-                    for d in pr.idle[t]:
-                        if any(b.extents[d] > 1 for b in merged):
-                            factor[t, j, d] = self.positions(d, merged)
-                copies = self.copies(t, merged)
-                low[t] += line.coef[j] / copies
-                low_port[:, t] += port[:, t, j] / copies
-                if t == pr.slider:
-                    self._rank_tables(j, merged, way, plain, slide)
-        tail, tail_port, deeper, deeper_port = 0.0, np.zeros(ports), np.zeros(tensors), np.zeros_like(low_port)
-        if not last:
-            tail, deeper = self.tail(prices, k)
-            tail_port = self.port_floor(prices, k, way)
-            deeper_port = self._deeper_ports(prices, k, used)
+        tensors, last = len(pr.tensors), k == len(pr.stages) - 1
+        factor, low = self._words(frame, way)
+        port, low_port, tail_port, deeper_port = self._loads(prices, k, way)
+        plain, slide = self._rank_indices(frame, k, way)
+        tail, deeper = (0.0, np.zeros(tensors)) if last else self.tail(prices, k)
         for t in range(tensors):  # a node that saves more further in than it costs: bounded by as many words as there are MACs
             if low[t] < 0.0:
                 tail += low[t] * self.mac_words(t)
-        tail_port = np.where((low_port < 0).any(axis=1) | (deeper_port < 0).any(axis=1), -np.inf, tail_port)
+        foot = frame.foot
+        if pr.chip.stays:
+            foot = self.stays.footprints(k, np.prod([b.extents for b in way], axis=0), prices.pattern[k], foot)
         return Stage(
             lat.digits,
             lat.stride,
@@ -242,7 +162,7 @@ class StageTables:
             frame.keeps,
             frame.room,
             frame.shared,
-            self.stays.footprints(k, np.prod([b.extents for b in way], axis=0), kept, frame.foot),
+            foot,
             pr.base,
             frame.coef,
             port,
@@ -250,7 +170,9 @@ class StageTables:
             pr.slider,
             pr.rank_dims,
             plain,
+            self._plains.tables,
             slide,
+            self._slides.tables,
             pr.least,
             np.maximum(low, 0.0),
             pr.owner,
@@ -267,8 +189,43 @@ class StageTables:
             tail_port,
             low_port,
             deeper_port,
-            *self.scales(prices, k, way, levels),
+            *self.scales(prices, k, way, frame.levels),
         )
+
+    def _words(self, frame: Frame, way: list[Boundary]) -> tuple[np.ndarray, np.ndarray]:
+        """(float64[T, J, D, n] positions of each tensor's tiles, float64[T] least pJ per least word)."""
+        factor, low = frame.counts.copy(), np.zeros(len(frame.keeps))
+        for t, levels in frame.merged.items():
+            for j, (merged, coef) in enumerate(zip(levels, frame.coef[t].tolist(), strict=False)):
+                if merged:
+                    for d in self.problem.idle[t]:
+                        if pairs := [way[s].pairs[d] for s in merged if way[s].pairs[d][0] > 1]:
+                            found = self.counts.positions(d, tuple(pairs))
+                            factor[t, j, d, : len(found)] = found
+                low[t] += coef / self.copies(t, merged, way)
+        return factor, low
+
+    def copies(self, t: int, merged: Sequence[int], way: list[Boundary]) -> float:
+        """The most copies that one word may serve at the merged boundaries."""
+        return math.prod([way[s].copies[t] for s in merged], start=1.0)
+
+    def _loads(self, prices: Prices, k: int, way: list[Boundary]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Cycles of ports as `Stage` has them: (`port`, `low_port`, `tail_port`, `deeper_port`)."""
+        frame, ports, tensors = self.frame(prices, k), len(self.ports), len(self.problem.tensors)
+        port, low = np.zeros((ports, tensors, frame.levels)), np.zeros((ports, tensors))
+        tail, deeper = np.zeros(ports), np.zeros((ports, tensors))
+        if not ports:
+            return port, low, tail, deeper
+        used = self.used(way)
+        for t, levels in frame.merged.items():
+            line = prices.lines[k, t]
+            port[:, t, : len(line.coef)] = np.array(line.port) / used[:, None]
+            for j, merged in enumerate(levels):
+                low[:, t] += port[:, t, j] / self.copies(t, merged, way)
+        if k < len(self.problem.stages) - 1:
+            tail = self.port_floor(prices, k, way)
+            deeper = self._deeper_ports(prices, k, used)
+        return port, low, np.where((low < 0).any(axis=1) | (deeper < 0).any(axis=1), -np.inf, tail), deeper
 
     def scales(self, prices: Prices, k: int, way: list[Boundary], levels: int
                ) -> tuple[bool, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -296,14 +253,13 @@ class StageTables:
     def mac_words_merged(self, prices: Prices, t: int, way: list[Boundary]) -> list[float]:
         """Words that the MACs ask of their tensor's innermost holder, per merge level."""
         pr, out = self.problem, []
-        for merged in self.merging(prices, len(pr.stages), t, way):
+        for merged in self.levels(prices.lines[len(pr.stages), t], t):
             words = float(pr.base[t])
-            for d, e in enumerate(self.lattice.extents):
-                if not pr.relevant[t, d]:
-                    words *= self.positions(d, merged)[len(e) - 1]
+            for d in pr.idle[t]:
+                words *= float(self.positions(d, merged, way)[-1])
             if t == pr.slider:
                 for r in range(len(pr.ranks)):
-                    words *= pr.plain(r, self.merges(r, merged))[-1, -1]
+                    words *= float(pr.plain(r, self.merges(r, merged, way))[-1, -1])
             out.append(words)
         return out
 
@@ -311,22 +267,31 @@ class StageTables:
         """float64[K]: instances in use of each port's memory, below the boundaries known so far."""
         return np.array([math.prod(b.spread for b in way[: p.stage + 1]) for p in self.ports])
 
-    def _rank_tables(self, j: int, merged: list[Boundary], way: list[Boundary], plain: np.ndarray, slide: np.ndarray) -> None:
-        """Fill merge level j. A run that began above the boundary of stage `passed` (the outermost that unrolls its dimension)
-        slides by the copies of that boundary and of all further in. What no run can reach stays as it is."""
-        pr = self.problem
-        for r, (_, p, q) in enumerate(pr.ranks):
-            merges = self.merges(r, merged)
-            table = pr.plain(r, merges)
-            plain[j, r, : table.shape[0], : table.shape[1]] = table
-            for passed in range(slide.shape[0]):
-                for which, d in ((0, p), (1, q)):
-                    if passed and way[passed].extents[d] == 1:
-                        continue
-                    step = math.prod(int(b.extents[d]) for b in way[passed:]) if passed else 1
-                    runs = pr.slides(r, which, step, merges)
-                    x, y, z = runs.shape
-                    slide[passed, j, r, which, :x, :y, :z] = runs
+    def _rank_indices(self, frame: Frame, k: int, way: list[Boundary]) -> tuple[np.ndarray, np.ndarray]:
+        """(int64[J, R], int64[V, J, R, 2]): where the slider's words per tile stand among the tables, and under each run.
+
+        A run that began above the boundary of stage `passed` (the outermost that unrolls its dimension) slides by the copies
+        of that boundary and of all further in. What no run can reach, and levels that the slider has not, stay 0.
+        """
+        pr, ranks = self.problem, len(self.problem.ranks)
+        levels = frame.merged.get(pr.slider, ())
+        key = (k, frame.levels, levels, tuple([b.pairs[d] for b in way for _, p, q in pr.ranks for d in (p, q)]))
+        if key in self._rank_tables:
+            return self._rank_tables[key]
+        plain, slide = np.zeros((frame.levels, ranks), np.int64), np.zeros((k + 1, frame.levels, ranks, 2), np.int64)
+        for j, merged in enumerate(levels):
+            for r, (_, p, q) in enumerate(pr.ranks):
+                merges = self.merges(r, merged, way)
+                plain[j, r] = self._plains.index((r, merges), partial(pr.plain, r, merges))
+                for passed in range(k + 1):
+                    for which, d in enumerate((p, q)):
+                        if passed and way[passed].pairs[d][0] == 1:
+                            continue
+                        step = math.prod([b.pairs[d][0] for b in way[passed:]]) if passed else 1
+                        run = r, which, step, merges
+                        slide[passed, j, r, which] = self._slides.index(run, partial(pr.slides, *run))
+        self._rank_tables[key] = plain, slide
+        return plain, slide
 
     def port_floor(self, prices: Prices, k: int, way: list[Boundary]) -> np.ndarray:
         """What may still come off each port's load below stage k: what outputs save is counted at the end, and for ports
@@ -414,7 +379,7 @@ class StageTables:
         """[energy, port loads]: constants and the MACs' operand and output accesses under these boundaries."""
         pr = self.problem
         out_t = next(t for t, x in enumerate(pr.tensors) if x.role == "output")
-        copies = {s: self.copies(out_t, [b]) for s, b in enumerate(way)}
+        copies = {s: b.copies[out_t] for s, b in enumerate(way)}
         total = np.zeros(1 + len(self.ports))
         total[0] = prices.constant_pj(copies)
         used = self.used(way)
@@ -427,82 +392,28 @@ class StageTables:
                     total[1 + x] += line.port[x][j] / used[x] * words
         return total
 
-    def run_counts(self, prices: Prices, k: int, way: list[Boundary], st: Stage) -> np.ndarray:
+    def run_counts(self, prices: Prices, k: int, way: list[Boundary]) -> np.ndarray:
         """float64[segment, J, D, n, n]: positions along d of the tile that d's owner keeps in place over a run that began
         in a segment at an extent (first n), below the boundary of stage k at an extent (second n)."""
-        pr, lat = self.problem, self.lattice
-        levels, n = st.coef.shape[1], pr.widest
-        out = np.ones((max(k, 1), levels, len(lat.dims), n, n))
-        for d, e in enumerate(lat.extents):
-            t = int(pr.owner[d])
-            if t < 0 or not prices.pattern[k][t]:
-                continue
-            bound = int(lat.bounds[d])
-            merging = self.merging(prices, k, t, way)
-            for segment in range(k):
-                for j, merged in enumerate(merging):
-                    ids = {id(b) for b in merged}
-                    after = [b for s, b in enumerate(way) if s > segment and id(b) not in ids and b.extents[d] > 1]
-                    before = [b for s, b in enumerate(way) if s <= segment and id(b) in ids and b.extents[d] > 1]
-                    table = np.repeat((-(-bound // e)).astype(float)[:, None], len(e), axis=1)
-                    table *= np.prod([b.extents[d] for b in after] or [1]) / np.prod([b.extents[d] for b in before] or [1])
-                    if after or before:
-                        self._ragged_runs(bound, d, e, after, before, way, table)
-                    out[segment, j, d, : len(e), : len(e)] = table
+        frame, n = self.frame(prices, k), self.problem.widest
+        out = np.ones((max(k, 1), frame.levels, len(self.lattice.dims), n, n))
+        for d, t in enumerate(self.problem.owner.tolist()):
+            if t in frame.merged and k:
+                block = self._run_block(d, frame.merged[t], tuple([b.pairs[d] for b in way]))
+                out[:, : block.shape[1], d, : block.shape[2], : block.shape[2]] = block
         return out
 
-    def _ragged_runs(
-        self,
-        bound: int,
-        d: int,
-        e: np.ndarray,
-        after: list[Boundary],
-        before: list[Boundary],
-        way: list[Boundary],
-        table: np.ndarray,
-    ) -> None:
-        """Correct the rows of `table` whose run begins at an extent that does not divide the bound."""
-        inner = tuple((int(b.extents[d]), 0 if b is way[-1] else int(b.below[d])) for b in after)
-        outer = tuple((int(b.extents[d]), int(b.below[d])) for b in before if b.below[d])
-        key = (d, inner, outer)
-        if key not in self._ragged:
-            rows = np.full((len(e), len(e)), np.nan)
-            for i, start in enumerate(e):
-                if bound % int(start):
-                    for j, below in enumerate(e):
-                        if start % int(below) == 0:
-                            rows[i, j] = _active(bound, int(start), int(below), inner, outer)
-            self._ragged[key] = rows
-        rows = self._ragged[key]
-        np.copyto(table, rows, where=~np.isnan(rows))
-
-    def least_ranks(self) -> float:
-        """Least words of all two-term ranks of the slider."""
-        return float(np.prod([self.problem._least_rank(r).min() for r in range(len(self.problem.ranks))] or [1.0]))
-
-    def subs(self, extents: np.ndarray, axes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(int16[D, n] digits below, float64[D, n] padding) for spatial extents and their assignment to axes."""
-        sub = np.full((len(extents), self.problem.widest), -1, np.int16)
-        waste = np.ones((len(extents), self.problem.widest))
-        for d, s in enumerate(extents):
-            e = self.lattice.extents[d]
-            sub[d, : len(e)], waste[d, : len(e)] = self._sub_cache(d, int(s), axes[:, d])
-        return sub, waste
-
-    def _sub_cache(self, d: int, s: int, row: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        key = (d, s, row.tobytes())
-        if key not in self._subdigits:
-            e = self.lattice.extents[d]
-            self._subdigits[key] = digits_below(e, s, ragged_first(e, row) >= 0)
-        return self._subdigits[key]
-
-
-def _active(bound: int, start: int, below: int, inner: tuple[tuple[int, int], ...], outer: tuple[tuple[int, int], ...]) -> int:
-    """Positions below the bound of a run that begins at `start`, with the copies of the boundaries inside it (extent, D; D 0:
-    `below`), those of merged boundaries outside it standing at their first copy."""
-    at = np.arange(0, bound, start)
-    for n, inside in outer:
-        at = at[(at // inside) % n == 0]
-    for n, inside in inner:
-        at = (at[:, None] + (inside or below) * np.arange(n)[None, :]).reshape(-1)
-    return int(np.count_nonzero(at < bound))
+    def _run_block(self, d: int, levels: Levels, pairs: tuple[Pair, ...]) -> np.ndarray:
+        """float64[segment, J, n, n] of one dimension; `pairs` of the boundaries from the outside in."""
+        key = d, levels, pairs
+        if key not in self._run_blocks:
+            k, n = len(pairs) - 1, len(self.lattice.extents[d])
+            block = np.empty((k, len(levels), n, n))
+            for segment in range(k):
+                for j, merged in enumerate(levels):
+                    after = [s for s in range(segment + 1, k + 1) if s not in merged and pairs[s][0] > 1]
+                    before = [pairs[s] for s in range(segment + 1) if s in merged and pairs[s][0] > 1]
+                    inside = tuple((pairs[s][0], 0 if s == k else pairs[s][1]) for s in after)
+                    block[segment, j] = self.counts.runs(d, inside, tuple(before))
+            self._run_blocks[key] = block
+        return self._run_blocks[key]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from picojoule.mapping.mapping import Loop, Mapping, Node
+from picojoule.search.boundaries import Boundary
 from picojoule.search.kernels import Pool
 from picojoule.search.problem import Problem
 from picojoule.search.spatial import ragged_first
-from picojoule.search.stages import Boundary
 
 
 def write_mapping(problem: Problem, pools: Sequence[Pool | None], stage: int, way: Sequence[Boundary], label: int) -> Mapping:
