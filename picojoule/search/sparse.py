@@ -24,9 +24,9 @@ import numpy as np
 from picojoule.cost.sparsity import active, directory_bits
 from picojoule.cost.survival import levels_of, spans, tile_stored, whole
 from picojoule.hardware.chip import OPERANDS, Memory
-from picojoule.hardware.compression import DENSE, Format, stored
+from picojoule.hardware.compression import DENSE, Format, Levels, stored
 from picojoule.mapping.footprint import counted_bits
-from picojoule.workload.density import Uniform
+from picojoule.workload.density import Density, Uniform
 from picojoule.workload.layer import Rank, Tensor
 
 if TYPE_CHECKING:
@@ -131,13 +131,7 @@ class SparseView:
         """Words and bits for each dense word of boxes of these sizes; boxes that look alike are encoded once."""
         shape, zeros, levels = self.layer.shape(tensor), self.layer.zeros(tensor), levels_of(tensor, fmt)
         counts = np.stack([np.clip(self._spans(r, sizes), 1, n) for r, n in zip(tensor.ranks, shape, strict=True)], axis=1)
-        key = counts
-        if isinstance(zeros, Uniform):  # only the number of elements in each level matters
-            key = np.ones_like(counts)
-            for level in levels:
-                if level:
-                    key[:, level[0]] = counts[:, list(level)].prod(axis=1)
-        boxes, at = _distinct(key)
+        boxes, at = _distinct(_alike(counts, levels, zeros))
         found = [stored(fmt, levels, tuple(int(x) for x in box), zeros) for box in boxes]
         points = boxes.prod(axis=1)
         words, bits = (np.array([getattr(s, what) for s in found]) / points for what in ("words", "metadata_bits"))
@@ -177,7 +171,7 @@ class SparseView:
         first = np.empty(rows.max() + 1, np.int64)
         first[rows] = np.arange(len(rows))
         counts = np.stack([self.problem._rank_foot(r)[first] for r in tensor.ranks], axis=1)
-        boxes, inverse = _distinct(counts)
+        boxes, inverse = _distinct(_alike(counts, levels_of(tensor, fmt), self.layer.zeros(tensor)))
         bits = [counted_bits(self.layer, tensor, fmt, tuple(int(x) for x in box)) for box in boxes]
         return np.array(bits, np.int64)[inverse][rows]
 
@@ -187,6 +181,17 @@ class SparseView:
             own = [d for d, name in enumerate(self.problem.names) if name in self.layer.tensors[t].dims]
             self._own[t] = own, *_distinct(self.problem.lattice.digits[:, own])
         return self._own[t]
+
+
+def _alike(counts: np.ndarray, levels: Levels, zeros: Density) -> np.ndarray:
+    """int[n, ranks] boxes that a format takes as much for as for these elements along each rank."""
+    if not isinstance(zeros, Uniform):
+        return counts
+    out = np.ones_like(counts)  # only the number of elements in each level matters
+    for level in levels:
+        if level:
+            out[:, level[0]] = counts[:, list(level)].prod(axis=1)
+    return out
 
 
 def _distinct(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
