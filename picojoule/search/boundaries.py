@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -24,6 +24,10 @@ class Boundary:
     pairs: tuple[Pair, ...]  # per dimension (extent, D); D is 0 where no count depends on it
     spread: float  # instances below for each one above
 
+    def inside(self, below: list[int]) -> Boundary:
+        """The same with D below it per dimension."""
+        return replace(self, pairs=tuple([(s, d) for (s, _), d in zip(self.pairs, below, strict=True)]))
+
 
 class Boundaries:
     """Makes the boundaries of one problem. `choices` are the spatial extents of each stage's fan-out, with their axes."""
@@ -42,12 +46,12 @@ class Boundaries:
         sub, waste = self._crossing(ones[0], ones)
         return Boundary(ones[0], ones, sub, waste, (1.0,) * len(self.problem.tensors), ((1, 0),) * len(self.lattice.dims), 1.0)
 
-    def boundary(self, k: int, choice: int, below: list[int] | None = None) -> Boundary:
-        """One choice of stage k with D below it per dimension."""
+    def boundary(self, k: int, choice: int) -> Boundary:
+        """One choice of stage k; D is not known."""
         extents, axes = (x[choice] for x in self.choices[k])
         sub, waste = self._crossing(extents, axes)
         plain = extents.tolist()
-        pairs = tuple(zip(plain, below or [0] * len(plain), strict=True))
+        pairs = tuple([(s, 0) for s in plain])
         return Boundary(extents, axes, sub, waste, tuple(self.copies(k)[0][choice].tolist()), pairs, float(math.prod(plain)))
 
     def copies(self, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -91,15 +95,15 @@ class Boundaries:
             self._digits[key] = digits_below(e, s, ragged_first(e, row) >= 0)
         return self._digits[key]
 
-    def classes(self, k: int, choice: int, tiles: np.ndarray) -> list[tuple[np.ndarray, list[int]]]:
+    def classes(self, b: Boundary, tiles: np.ndarray) -> list[tuple[np.ndarray, list[int]]]:
         """[(bool[tile] which tiles above, D per dimension)]: tiles whose counts depend on D differ."""
-        extents, axes = (x[choice] for x in self.choices[k])
+        extents = [s for s, _ in b.pairs]
         both = {d for _, p, q in self.problem.ranks if extents[p] > 1 and extents[q] > 1 for d in (p, q)}
         code, radix = np.zeros(len(tiles), np.int64), 1
         places: list[tuple[int, int, list[int]]] = []
-        for d, s in enumerate(extents.tolist()):
+        for d, s in enumerate(extents):
             if s > 1:
-                distinct, rank_of = self._inside_of(d, s, axes[:, d], d in both)
+                distinct, rank_of = self._inside_of(d, s, b.axes[:, d], d in both)
                 if len(distinct) > 1:
                     code += radix * rank_of[self.lattice.digits[tiles, d]]
                 places.append((d, radix, distinct))

@@ -22,6 +22,10 @@ class ChoiceBounds:
     top: np.ndarray  # float64[n, T]: pJ per word of a run
     fixed: np.ndarray  # float64[n]
 
+    def of(self, choice: int) -> tuple[np.ndarray, np.ndarray, float]:
+        """(low, top, fixed) of one choice."""
+        return self.low[choice], self.top[choice], float(self.fixed[choice])
+
 
 class Bounds:
     """Bounds of one problem's stages. Every bound is of the energy; the goal turns it into a verdict with the cycles."""
@@ -164,10 +168,10 @@ class Bounds:
 
     def allowed(self, goal: Goal, prices: Prices, k: int, way: list[Boundary], st: Stage) -> Stage:
         """The stage with the energies beyond which nothing further in can meet the goal."""
-        tensors = len(self.problem.tensors)
-        allow = np.full((1 + tensors, self.lattice.size), -np.inf)
         if st.last:
             return st
+        tensors = len(self.problem.tensors)
+        allow = np.full((1 + tensors, self.lattice.size), -np.inf)
         cycles = self.choice_cycles(k + 1, way)
         limit = np.array([kernels.threshold(goal, c) for c in cycles]) - goal.leak * cycles
         floor = self.tables.tail(prices, k)[0]

@@ -11,11 +11,11 @@ import numpy as np
 from picojoule.errors import NoMapping
 from picojoule.search import kernels
 from picojoule.search.boundaries import Boundary
-from picojoule.search.bounds import Bounds, ChoiceBounds
+from picojoule.search.bounds import Bounds
 from picojoule.search.goals import Found, goal, hull_goal, stairs_goal
 from picojoule.search.kernels import Goal, Pool, Stage
 from picojoule.search.labels import MOST_LABELS, LabelPool
-from picojoule.search.problem import PortKey, Prices, Problem
+from picojoule.search.problem import Prices
 from picojoule.search.stages import StageTables
 from picojoule.search.trace import write_mapping
 
@@ -45,16 +45,13 @@ class Options:
 class LayerSearch:
     """Searches one problem for all mappings that a goal wants; `found` collects them."""
 
-    def __init__(
-        self, problem: Problem, options: Options, ports: tuple[PortKey, ...] = (), tables: StageTables | None = None
-    ) -> None:
-        self.problem, self.options, self.ports = problem, options, ports
-        self.lattice = problem.lattice
-        self.tables = tables or StageTables(problem, ports)
-        self.bounds, self.choices = Bounds(self.tables), self.tables.choices
+    def __init__(self, tables: StageTables, options: Options) -> None:
+        self.tables, self.options = tables, options
+        self.problem, self.ports, self.lattice = tables.problem, tables.ports, tables.lattice
+        self.bounds = Bounds(tables)
         self.progress = Progress()
         self.found: list[Found] = []
-        self.pools = [LabelPool(len(ports)) for _ in problem.stages]
+        self.pools = [LabelPool(len(self.ports)) for _ in self.problem.stages]
         self.ends = np.empty(1 << 16, np.int32)
 
     def run(self, goal: Goal) -> None:
@@ -171,10 +168,11 @@ class LayerSearch:
                 return
             self.progress.opened += 1
             goal = self._with_cycles(compute[s])
-            chosen = self._select(prices, k, way, above, ids, s, bounds, goal)
-            for which, below in self.tables.boundaries.classes(k, s, above.tile[chosen]):
-                boundary = self.tables.boundaries.boundary(k, s, below)
-                self._open(prices, k, [*way, boundary], above, chosen[which], self._with_cycles(compute[s]))
+            boundary = self.tables.boundaries.boundary(k, s)
+            chosen = self._select(prices, k, way, above, ids, boundary, bounds.of(s), goal)
+            for which, below in self.tables.boundaries.classes(boundary, above.tile[chosen]):
+                here = [*way, boundary.inside(below)]
+                self._open(prices, k, here, above, chosen[which], self._with_cycles(compute[s]))
 
     def _open(self, prices: Prices, k: int, way: list[Boundary], above: Pool, chosen: np.ndarray, goal: Goal) -> None:
         """Search stage k below the boundaries `way` from the labels of the stage above that belong there."""
@@ -196,24 +194,24 @@ class LayerSearch:
         way: list[Boundary],
         above: Pool,
         ids: np.ndarray,
-        choice: int,
-        bounds: ChoiceBounds,
+        boundary: Boundary,
+        prices_below: tuple[np.ndarray, np.ndarray, float],
         goal: Goal,
     ) -> np.ndarray:
         """The finished labels of the stage above that may still meet the goal below these extents."""
-        b = self.tables.boundaries.boundary(k, choice)
+        low, top, fixed = prices_below
         out = np.empty(len(ids), np.int32)
         n = kernels.select(
             self.bounds.template(prices, k, way),
             goal,
             above,
             ids,
-            b.sub,
-            b.waste,
-            bounds.low[choice],
-            bounds.top[choice],
+            boundary.sub,
+            boundary.waste,
+            low,
+            top,
             self.tables.least_ranks,
-            float(bounds.fixed[choice]),
+            fixed,
             self.tables.port_floor(prices, k - 1, way),
             out,
         )

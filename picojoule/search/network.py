@@ -19,8 +19,8 @@ from picojoule.cost.model import evaluate
 from picojoule.errors import NoMapping, SpecError, unknown_name
 from picojoule.hardware.chip import Chip
 from picojoule.mapping.mapping import Mapping
+from picojoule.search.bounds import Bounds
 from picojoule.search.cache import Cache
-from picojoule.search.engine import LayerSearch
 from picojoule.search.goals import Found, goal
 from picojoule.search.hull import Choice, least_edp, least_energy_within, lower_hull, sum_front
 from picojoule.search.lattice import outermost_tiles
@@ -275,9 +275,9 @@ def _glance(lp: LayerProblem, began: float, deadline: float) -> Points:
         raise NoMapping(
             f"no mapping of layer {lp.layer.name!r} on {lp.chip.name!r}", hint="enlarge a memory, or allow bypass (may_keep)"
         )
-    probe = LayerSearch(lp.problem(lp.steps()[-1][0]), lp.steps()[-1][1])
-    floor_cycles = probe.tables.least_cycles()
-    floor_pj = probe.bounds.floor() + lp.problem(False).leak_pj_per_cycle() * floor_cycles
+    tables = lp.tables(lp.steps()[-1][0])
+    floor_cycles = tables.least_cycles()
+    floor_pj = Bounds(tables).floor() + lp.problem(False).leak_pj_per_cycle() * floor_cycles
     points = tuple((f.mapping, c) for f, c in answer.points)
     best = points[0][1]
     gap = max(0.0, 1.0 - floor_pj * floor_cycles / (best.energy_pj * best.cycles))

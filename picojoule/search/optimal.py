@@ -15,6 +15,7 @@ from picojoule.cost.sparsity import active
 from picojoule.errors import NoMapping, SpecError, unknown_name
 from picojoule.hardware.chip import Chip, Group, Memory
 from picojoule.mapping.mapping import Mapping
+from picojoule.search.bounds import Bounds
 from picojoule.search.engine import LayerSearch, Options, Progress
 from picojoule.search.goals import TOLERANCE, Found, goal, hull_goal, stairs_goal
 from picojoule.search.kernels import Goal
@@ -22,6 +23,7 @@ from picojoule.search.lattice import outermost_tiles
 from picojoule.search.placement import keeps_weights, place
 from picojoule.search.problem import PortKey, Problem
 from picojoule.search.result import FrontPoint, LayerResult
+from picojoule.search.stages import StageTables
 from picojoule.search.warm import ensure_compiled
 from picojoule.workload.layer import Layer
 
@@ -85,11 +87,18 @@ class LayerProblem:
         self.layer, self.space, self.accounting, self.space_name = layer, NAMED[space], accounting, space
         self.chip = simplified(chip.at(layer), self.space)
         self._problems: dict[bool, Problem] = {}
+        self._tables: dict[tuple[bool, tuple[PortKey, ...]], StageTables] = {}
 
     def problem(self, imperfect: bool) -> Problem:
         if imperfect not in self._problems:
             self._problems[imperfect] = Problem(self.layer, self.chip, imperfect=imperfect, accounting=self.accounting)
         return self._problems[imperfect]
+
+    def tables(self, imperfect: bool, ports: tuple[PortKey, ...] = ()) -> StageTables:
+        """The tables of a problem whose labels carry these ports."""
+        if (imperfect, ports) not in self._tables:
+            self._tables[imperfect, ports] = StageTables(self.problem(imperfect), ports)
+        return self._tables[imperfect, ports]
 
     def coarse(self) -> Problem:
         """A problem of few tiles, for an answer at once."""
@@ -144,14 +153,14 @@ def solve(
         options.deadline = deadline
         final = at == len(steps) - 1
         while True:
-            answer = _step(lp, make, lp.problem(imperfect), options, ports, points)
+            answer = _step(lp, make, lp.tables(imperfect, ports), options, points)
             bound, progress, points, seen = answer.bound, answer.progress, answer.points, answer.seen
             more = _new_ports(lp, make, imperfect, answer, ports) if lp.space.ports and final else ()
             if not more or progress.unopened_bound < np.inf:
                 break
             ports = (*ports, *more)
     if not points and progress.unopened_bound < np.inf:  # out of time without an answer
-        points = _step(lp, make, lp.coarse(), Options(False, False), (), ()).points
+        points = _step(lp, make, StageTables(lp.coarse()), Options(False, False), ()).points
     return Answer(points, bound, progress, ports, seen)
 
 
@@ -169,22 +178,19 @@ def _seeded(make: Goal, points: Sequence[tuple[Found, Cost]]) -> Goal:
 def _step(
     lp: LayerProblem,
     make: Goal,
-    problem: Problem,
+    tables: StageTables,
     options: Options,
-    ports: tuple[PortKey, ...],
     points: Sequence[tuple[Found, Cost]],
 ) -> Answer:
     """One space: with a best known value at once, else by raising a guessed value until something is found."""
-    probe = LayerSearch(problem, options, ports)
-    base = make._replace(
-        least_cycles=probe.tables.least_cycles(), base_cycles=probe.tables.least_cycles(), leak=problem.leak_pj_per_cycle()
-    )
-    floor_energy = probe.bounds.floor() + base.leak * base.least_cycles
+    least_cycles, leak = tables.least_cycles(), tables.problem.leak_pj_per_cycle()
+    base = make._replace(least_cycles=least_cycles, base_cycles=least_cycles, leak=leak)
+    floor_energy = Bounds(tables).floor() + base.leak * base.least_cycles
     lower = value_of(base, floor_energy, base.least_cycles) if base.mode in (0, 1, 3) else 0.0
     known = min((value_of(base, c.energy_pj, c.cycles) for _, c in points), default=np.inf)
     guesses = (*(x for x in GROWTH if lower * x < known / 2), np.inf) if base.mode in (0, 1, 3) else (np.inf,)
     for factor in guesses:
-        search = LayerSearch(problem, options, ports, probe.tables)
+        search = LayerSearch(tables, options)
         g = _seeded(base, points)
         if np.isfinite(factor):
             g = g._replace(best=np.array([min(float(g.best[0]), lower * factor)]))
@@ -196,7 +202,7 @@ def _step(
     best = min((value_of(base, c.energy_pj, c.cycles) for _, c in found), default=np.inf)
     claimed = min((value_of(base, f.energy_pj, f.cycles) for f in search.found), default=np.inf)
     bound = min(best, claimed, search.progress.unopened_bound)
-    return Answer(found, bound, search.progress, ports, new)
+    return Answer(found, bound, search.progress, tables.ports, new)
 
 
 def _best_points(g: Goal, points: Sequence[tuple[Found, Cost]]) -> list[tuple[Found, Cost]]:
