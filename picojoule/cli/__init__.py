@@ -1,6 +1,7 @@
 """The command line: one function a command, no logic. Answers go to stdout, progress and errors to stderr.
 
 Each module of this folder registers its commands on `shared.app`; they are all found here, so that a new one is one new file.
+A command of the main job (`core`) does not wait until all others are imported.
 """
 
 from __future__ import annotations
@@ -31,15 +32,27 @@ def root(context: typer.Context, version: Annotated[bool, typer.Option("--versio
         print(context.get_help())
 
 
-for _module in sorted(pkgutil.iter_modules(__path__), key=lambda m: (m.name != "core", m.name)):  # the main job first
-    import_module(f"{__name__}.{_module.name}")
+import_module(f"{__name__}.core")
+
+
+def commands() -> typer.Typer:
+    """The application with every command, those of the main job first."""
+    for module in sorted(pkgutil.iter_modules(__path__), key=lambda m: m.name):
+        import_module(f"{__name__}.{module.name}")
+    return app
+
+
+def _application(arguments: list[str]) -> typer.Typer:
+    """The application with the command that these arguments begin with."""
+    known = [c.name or getattr(c.callback, "__name__", "") for c in app.registered_commands]
+    return app if arguments and arguments[0] in known else commands()
 
 
 def main() -> None:
     """Run the command; bad input ends with code 2 and one message, an interrupt with 130."""
     interrupted, code = _remember_interrupts(), None
     try:
-        code = app(prog_name="pj", standalone_mode=False)
+        code = _application(sys.argv[1:])(prog_name="pj", standalone_mode=False)
     except PicojouleError as e:
         code = _fail(str(e))
     except BrokenPipeError:  # `pj ... | head`

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from math import isfinite
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import RenderableType
 
-from picojoule.compare.advice import Advice, Limit, Tried
 from picojoule.report import show, tables, units
+
+if TYPE_CHECKING:  # comparing takes many more modules than showing what came of it
+    from picojoule.compare.advice import Advice, Limit, Tried
 
 
 def shown(a: Advice, as_json: bool) -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
+from typing import TYPE_CHECKING
 
-from picojoule.platforms.calibrate import Prediction
 from picojoule.platforms.latency import BOUNDS
-from picojoule.platforms.predict import NetworkPrediction
 from picojoule.report import units
 from picojoule.report.loglog import LogLog, decades
 from picojoule.report.plots import WIDTH, colours_of, line, svg, text
+
+if TYPE_CHECKING:
+    from picojoule.platforms.calibrate import Prediction
+    from picojoule.platforms.predict import NetworkPrediction
 
 _FAMILIES = ("gemm", "conv", "attn", "vec")
 

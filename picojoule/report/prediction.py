@@ -6,16 +6,18 @@ import sys
 from collections import defaultdict
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import RenderableType
 
 from picojoule import options
-from picojoule.platforms.beside import Beside
 from picojoule.platforms.device import Device, devices, load_device
-from picojoule.platforms.predict import NetworkPrediction
 from picojoule.report import html, machine_plots, rooflines, show, tables, units
 from picojoule.report.document import document
+
+if TYPE_CHECKING:
+    from picojoule.platforms.beside import Beside
+    from picojoule.platforms.predict import NetworkPrediction
 
 
 def shown(p: NetworkPrediction, as_json: bool, page: Path | None, every: bool, measured: Beside | None = None) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, RenderableType
 
@@ -21,10 +21,12 @@ from picojoule.mapping.mapping import Mapping
 from picojoule.report import tables, to_json
 from picojoule.report.nest import loop_nest
 from picojoule.search.result import NetworkResult
-from picojoule.search.verify import Report
 from picojoule.workload.layer import Layer
 from picojoule.workload.network import Network
 from picojoule.workload.profile import Profile
+
+if TYPE_CHECKING:
+    from picojoule.search.verify import Report
 
 
 def json_only(value: Any) -> None:

@@ -14,7 +14,7 @@ import pytest
 from typer.main import get_command
 
 import picojoule
-from picojoule.cli import app
+from picojoule.cli import commands
 from tests.cli.run import pj
 
 ROOT = Path(__file__).parents[2]
@@ -135,7 +135,7 @@ def test_every_command_has_help_and_json(command: str) -> None:
 
 def test_the_readme_lists_every_command_with_its_function() -> None:
     lines = re.findall(r"^\| `pj (\S+)[^|]*` \| ([^|]+) \|", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
-    assert {command for command, _ in lines} == set(get_command(app).commands)  # type: ignore[attr-defined]
+    assert {command for command, _ in lines} == set(get_command(commands()).commands)  # type: ignore[attr-defined]
     for _, functions in lines:
         for name in functions.split(", "):
             assert name.strip("`") in picojoule.__all__ and callable(getattr(picojoule, name.strip("`")))
