@@ -7,7 +7,8 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from math import prod
 from multiprocessing import get_context
 from typing import Any
@@ -16,9 +17,10 @@ import numpy as np
 
 from picojoule.cost.cost import Cost
 from picojoule.cost.model import evaluate
-from picojoule.errors import NoMapping, SpecError, unknown_name
+from picojoule.errors import MappingError, NoMapping, SpecError, unknown_name
 from picojoule.hardware.chip import Chip
-from picojoule.mapping.mapping import Mapping
+from picojoule.mapping.mapping import Mapping, check
+from picojoule.search import engine
 from picojoule.search.bounds import Bounds
 from picojoule.search.cache import Cache
 from picojoule.search.goals import Found, goal
@@ -27,6 +29,7 @@ from picojoule.search.lattice import outermost_tiles
 from picojoule.search.optimal import (
     NAMED,
     OBJECTIVES,
+    Answer,
     LayerProblem,
     best_mapping,
     certificate,
@@ -37,6 +40,7 @@ from picojoule.search.optimal import (
 )
 from picojoule.search.placement import keeps_weights, place
 from picojoule.search.result import FrontPoint, LayerResult, NetworkLayer, NetworkResult
+from picojoule.search.siblings import elders
 from picojoule.workload.layer import Layer
 from picojoule.workload.network import Network
 
@@ -108,7 +112,7 @@ def map_network(
         elif objective == "front" or latency_s is not None:
             picked, extra = _network_front(crew, shapes, chip, space, limit, latency_s)
         else:
-            glances = crew.run([Task(s.layer, chip, "glance", space, limit) for s in shapes], "first look")
+            glances = crew.first_looks(shapes, chip, space, limit)
             answers = crew.run(
                 [Task(s.layer, chip, objective, space, limit) for s in shapes], f"mapping for {objective}", glances
             )
@@ -160,7 +164,7 @@ def _network_edp(
     E* / L*; it cannot lie outside the range once `_range_is_wide_enough` holds, else the range is widened.
     """
     counts = [s.count for s in shapes]
-    glances = crew.run([Task(s.layer, chip, "glance", space, limit) for s in shapes], "first look")
+    glances = crew.first_looks(shapes, chip, space, limit)
     guess = least_edp(_pairs(glances), counts)
     floor_pj = float(sum(n * g.floor_pj for n, g in zip(counts, glances, strict=True)))
     floor_cycles = float(sum(n * g.floor_cycles for n, g in zip(counts, glances, strict=True)))
@@ -215,7 +219,7 @@ def _network_front(
     crew: _Crew, shapes: list[_Shape], chip: Chip, space: str, limit: float | None, latency_s: float | None
 ) -> tuple[list[tuple[Points, int]], dict[str, Any]]:
     """Least energy within a latency, or the point of least EDP of the network's front (all copies of a layer alike)."""
-    glances = crew.run([Task(s.layer, chip, "glance", space, limit) for s in shapes], "first look")
+    glances = crew.first_looks(shapes, chip, space, limit)
     answers = crew.run([Task(s.layer, chip, "front", space, limit) for s in shapes], "energy-latency fronts", glances)
     counts = [s.count for s in shapes]
     if latency_s is None:
@@ -261,14 +265,28 @@ def work(task: Task) -> Points:
     lp = LayerProblem(task.layer, task.chip, task.space)
     deadline = None if task.time_limit is None else began + task.time_limit
     if task.kind == "glance":
-        return _glance(lp, began, began + min(GLANCE_S, (task.time_limit or np.inf) / 2))
+        return _glance(lp, task, began)
     return _hull(lp, task, began, deadline)
 
 
-def _glance(lp: LayerProblem, began: float, deadline: float) -> Points:
-    """A quick answer in the smallest space, and floors of energy and cycles of any mapping."""
-    first = lp.steps()[:1]
-    answer = solve(lp, goal(0, 0.0, 0.0), deadline=deadline, steps=first)
+def _seeds(lp: LayerProblem, task: Task) -> list[tuple[Found, Cost]]:
+    """The task's seeds with their costs; those that do not fit, since another layer has more zeros, are left out."""
+    out = []
+    for m in task.seeds:
+        with suppress(MappingError):
+            check(m, lp.layer, lp.chip)
+            cost = lp.cost(m)
+            out.append((Found(cost.energy_pj, cost.cycles, m), cost))
+    return out
+
+
+def _glance(lp: LayerProblem, task: Task, began: float) -> Points:
+    """A quick answer, a seed's or the best of the smallest space, and floors of energy and cycles of any mapping."""
+    deadline = began + min(GLANCE_S, (task.time_limit or np.inf) / 2)
+    seeds = _seeds(lp, task)
+    answer = Answer(seeds[:1], -np.inf, engine.Progress(), ()) if seeds else solve(
+        lp, goal(0, 0.0, 0.0), deadline=deadline, steps=lp.steps()[:1]
+    )
     if not answer.points:
         answer = solve(lp, goal(0, 0.0, 0.0))
     if not answer.points:
@@ -286,10 +304,7 @@ def _glance(lp: LayerProblem, began: float, deadline: float) -> Points:
 
 
 def _hull(lp: LayerProblem, task: Task, began: float, deadline: float | None) -> Points:
-    seeds = []
-    for m in task.seeds:
-        cost = lp.cost(m)
-        seeds.append((Found(cost.energy_pj, cost.cycles, m), cost))
+    seeds = _seeds(lp, task)
     flat, steep = task.slopes
     steps = lp.steps()
     answer = solve(lp, goal(2, 0.0, 0.0, slope=steep, flat=flat), seeds, deadline, steps[1:] or steps)
@@ -364,6 +379,17 @@ class _Crew:
             self.stopped = True
             self._stop()
         return [fallback[i] if a is None else a for i, a in enumerate(out)]
+
+    def first_looks(self, shapes: Sequence[_Shape], chip: Chip, space: str, limit: float | None) -> list[Points]:
+        """A quick answer for each layer; one that differs from an earlier one in its zeros alone begins with that one's."""
+        tasks = [Task(s.layer, chip, "glance", space, limit) for s in shapes]
+        before = elders([s.layer for s in shapes])
+        first = [i for i, e in enumerate(before) if e is None]
+        found = dict(zip(first, self.run([tasks[i] for i in first], "first look"), strict=True))
+        younger = {i: e for i, e in enumerate(before) if e is not None}
+        seeded = [replace(tasks[i], seeds=tuple(m for m, _ in found[e].points)) for i, e in younger.items()]
+        found.update(zip(younger, self.run(seeded, "first look") if seeded else (), strict=True))
+        return [found[i] for i in range(len(tasks))]
 
     def _answer(self, tasks: Sequence[Task], todo: list[int], out: list[Points | None], what: str) -> None:
         done = len(tasks) - len(todo)

@@ -10,8 +10,10 @@ import pytest
 
 from picojoule.errors import NoMapping, SpecError
 from picojoule.hardware.spec import load_chip
+from picojoule.mapping.mapping import check
 from picojoule.search.network import map_network
 from picojoule.search.optimal import best_mapping
+from picojoule.search.siblings import elders
 from picojoule.workload.layer import conv, gemm
 from picojoule.workload.load import load_model
 from picojoule.workload.network import Network, Step
@@ -109,3 +111,15 @@ def test_operands_narrower_than_the_chip_declares_are_told():
         result = map_network(Network("n", (Step(narrow),)), load_chip(chip), "energy", jobs=1, cache=False)
         assert any("4 b" in n and "unpacking" in n for n in result.notes) == told
     assert not map_network(Network("n", (Step(layer),)), load_chip("eyeriss"), "energy", jobs=1, cache=False).notes
+
+
+def test_layers_that_differ_in_zeros_alone_begin_where_the_first_one_ended():
+    plain = conv("c", K=32, C=32, P=14, Q=14, R=3, S=3, pad=1)
+    sparse = plain.with_density(weight=0.1, input=0.1)
+    other = conv("d", K=32, C=32, P=14, Q=14, R=1, S=1)
+    assert elders([sparse, other, plain, other, sparse]) == [None, None, 0, 1, 0]
+    chip = load_chip("scnn-like")
+    together = map_network(Network("n", (Step(sparse), Step(plain))), chip, "edp", jobs=1, cache=False)
+    for x in together.layers:  # what fits the sparse layer compressed need not fit the other one
+        check(x.result.mapping, x.result.layer, x.result.chip)
+        assert 0.0 <= x.result.gap < 1.0
