@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from picojoule.compress.integer import one_of_each
 from picojoule.errors import SpecError
 
 Progress = Callable[[int, int, str], None]
@@ -141,20 +142,14 @@ def sensitivities(encoder: Any, probe: Any, progress: Progress = lambda *_: None
 
 def least_change(sizes: dict[str, int], change: dict[str, dict[int, float]], mean_bits: float) -> dict[str, int]:
     """A width for each layer, with the least sum of changes at this mean of bits a weight or less."""
-    from scipy.optimize import Bounds, LinearConstraint, milp
-
-    cases = [(name, width) for name in sizes for width in change[name]]
-    pick = np.array([[float(name == n) for name, _ in cases] for n in sizes])
-    load = np.array([[sizes[name] * width for name, width in cases]]) / sum(sizes.values())
-    cost = np.array([max(0.0, change[name][width]) for name, width in cases])
-    done = milp(
-        cost / max(cost.max(), 1e-12), integrality=np.ones(len(cases)), bounds=Bounds(0, 1),
-        constraints=[LinearConstraint(pick, 1, 1), LinearConstraint(load, 0, mean_bits)],
-    )  # fmt: skip
-    if done.x is None:
+    most, weights = max(1e-12, *(c for by in change.values() for c in by.values())), sum(sizes.values())
+    costs = [[max(0.0, c) / most for c in change[name].values()] for name in sizes]
+    takes = [[size * width / weights for width in change[name]] for name, size in sizes.items()]
+    picked = one_of_each(costs, takes, mean_bits)
+    if picked is None:
         least = min(w for by in change.values() for w in by)
         raise SpecError(f"no widths have a mean of {mean_bits:g} bits", where="minilm", hint=f"the least width is {least} bits")
-    return {name: width for (name, width), x in zip(cases, done.x, strict=True) if x > 0.5}
+    return {name: tuple(change[name])[at] for name, at in zip(sizes, picked, strict=True)}
 
 
 def _rounded(encoder: Any, bits: dict[str, int]) -> Any:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from picojoule.compress.integer import one_of_each
 from picojoule.compress.plan import Plan
 from picojoule.compress.pricing import Price
 from picojoule.compress.space import Choice, Space
@@ -95,11 +96,6 @@ def knapsack(space: Space, price: PriceOf, losses: Losses, budget: float, *, rou
     solved again, until it gives an answer that was met before; the cheapest exactly priced answer is returned. Not proved: only
     each knapsack is.
     """
-    from scipy.optimize import Bounds, LinearConstraint, milp
-
-    at = [(u, level) for u, unit in enumerate(space.units) for level in range(len(unit.values))]
-    one_each = np.array([[float(u == v) for u, _ in at] for v in range(len(space.units))])
-    lost = np.array([losses[u][level] for u, level in at])
     choice, seen, best = space.start, set[Choice](), None
     for _ in range(rounds):
         if choice in seen:
@@ -108,12 +104,13 @@ def knapsack(space: Space, price: PriceOf, losses: Losses, budget: float, *, rou
         step = Step(choice=choice, loss=losses_of(choice, losses), price=price(space.plan(choice)))
         if best is None or step.price.value < best.price.value:
             best = step
-        values = np.array([price(space.plan(_at(choice, u, level))).value for u, level in at])
-        found = milp(values / step.price.value, integrality=np.ones(len(at)), bounds=Bounds(0, 1),
-                     constraints=[LinearConstraint(one_each, 1, 1), LinearConstraint(lost[None, :], -np.inf, budget)])
-        if not found.success:
+        values = [
+            [price(space.plan(_at(choice, u, level))).value / step.price.value for level in range(len(unit.values))]
+            for u, unit in enumerate(space.units)
+        ]
+        picked = one_of_each(values, losses, budget)
+        if picked is None:
             break
-        picked = [level for (_, level), x in zip(at, found.x, strict=True) if x > 0.5]
         choice = tuple(picked)
     assert best is not None
     return best

@@ -79,7 +79,7 @@ class Shrinking:
             chosen = self.best("joint", self.methods, found)
             for technique in self.methods if alone and len(self.methods) > 1 else ():
                 row = self.best(f"{technique} alone", (technique,), found)
-                others += [] if row is None else [row]
+                others += [] if row is None else [replace(row, name=f"{technique} alone")]  # it may be one of the joint search's
         except KeyboardInterrupt:
             interrupted = True
             chosen = self._best_so_far()
