@@ -104,6 +104,39 @@ def cpu_counter(root: Path = POWERCAP) -> Counter | Energy:
 
 def cuda_counter(index: int = 0, nvml: Any = None) -> Counter | Energy:
     """The board's counter, or an `unavailable` energy with what to do about it."""
+    board = _board(index, nvml)
+    if isinstance(board, Energy):
+        return board
+    library, handle = board
+    counter = Nvml(library, handle)
+    try:
+        counter.joules()
+    except library.NVMLError as error:
+        return Energy(status="unavailable", remedy=f"NVML does not read the board's energy: {error}")
+    return counter
+
+
+def board_facts(index: int = 0, nvml: Any = None) -> dict[str, float | str]:
+    """Power limit [W], highest clocks [MHz] and driver of the board; what NVML does not tell is left out."""
+    board = _board(index, nvml)
+    if isinstance(board, Energy):
+        return {}
+    library, handle = board
+    asked: dict[str, Callable[[], Any]] = {
+        "power_limit_w": lambda: library.nvmlDeviceGetEnforcedPowerLimit(handle) * 1e-3,
+        "max_sm_mhz": lambda: library.nvmlDeviceGetMaxClockInfo(handle, library.NVML_CLOCK_SM),
+        "max_mem_mhz": lambda: library.nvmlDeviceGetMaxClockInfo(handle, library.NVML_CLOCK_MEM),
+        "driver": lambda: library.nvmlSystemGetDriverVersion(),
+    }
+    out = {}
+    for name, ask in asked.items():
+        with contextlib.suppress(library.NVMLError):
+            out[name] = ask()
+    return out
+
+
+def _board(index: int, nvml: Any) -> tuple[Any, Any] | Energy:
+    """(NVML, its handle of the board), or why there is none."""
     if nvml is None:
         try:
             nvml = importlib.import_module("pynvml")
@@ -111,32 +144,9 @@ def cuda_counter(index: int = 0, nvml: Any = None) -> Counter | Energy:
             return Energy(status="unavailable", remedy="NVML's Python binding is missing: pip install nvidia-ml-py")
     try:
         nvml.nvmlInit()
-        counter = Nvml(nvml, nvml.nvmlDeviceGetHandleByIndex(index))
-        counter.joules()
+        return nvml, nvml.nvmlDeviceGetHandleByIndex(index)
     except nvml.NVMLError as error:
         return Energy(status="unavailable", remedy=f"NVML does not read the board's energy: {error}")
-    return counter
-
-
-def board_facts(index: int = 0, nvml: Any = None) -> dict[str, float | str]:
-    """Power limit, highest clocks and driver of the board, as far as NVML tells them."""
-    try:
-        nvml = nvml or importlib.import_module("pynvml")
-        nvml.nvmlInit()
-        board = nvml.nvmlDeviceGetHandleByIndex(index)
-    except Exception:  # the binding or the library is not there: nothing is known of the board
-        return {}
-    asked: dict[str, Callable[[], Any]] = {
-        "power_limit_w": lambda: nvml.nvmlDeviceGetEnforcedPowerLimit(board) * 1e-3,
-        "max_sm_mhz": lambda: nvml.nvmlDeviceGetMaxClockInfo(board, nvml.NVML_CLOCK_SM),
-        "max_mem_mhz": lambda: nvml.nvmlDeviceGetMaxClockInfo(board, nvml.NVML_CLOCK_MEM),
-        "driver": lambda: nvml.nvmlSystemGetDriverVersion(),
-    }
-    out = {}
-    for name, ask in asked.items():
-        with contextlib.suppress(nvml.NVMLError):
-            out[name] = ask()
-    return out
 
 
 def _name(zone: Path) -> str:

@@ -33,13 +33,13 @@ def repeated(call: Callable[[], Any], torch: Any) -> Repeated:
         graph, result = _captured(call, calls, torch)
     except RuntimeError:
         torch.cuda.synchronize()
-        return Repeated(call, 1, "eager", call)
+        return Repeated(call, 1, "eager")
 
     def run() -> Any:
         graph.replay()
         return result
 
-    return Repeated(run, calls, "graph", call)
+    return Repeated(run, calls, "graph")
 
 
 def _captured(call: Callable[[], Any], calls: int, torch: Any) -> tuple[Any, Any]:
@@ -116,19 +116,16 @@ def true_fp32(torch: Any) -> Iterator[None]:
             setattr(p, name, old)
 
 
-def facts(where: Any, torch: Any, counter: counters.Counter | counters.Energy | None = None) -> dict[str, Any]:
-    """What a file of measured kernels tells of its device: SMs, cache, clock, power, and what a call costs that does nothing.
-
-    `counter` gives the idle power. What the driver does not tell is left out.
+def facts(where: Any, torch: Any, idle_w: float | None) -> dict[str, Any]:
+    """What a file of measured kernels tells of its device: SMs, bytes, clocks [MHz], power [W], and what a call costs that does
+    nothing [s]. What is not known is left out.
     """
     p = torch.cuda.get_device_properties(where)
     out: dict[str, Any] = {
         "sms": p.multi_processor_count, "l2_bytes": p.L2_cache_size, "mem_bytes": p.total_memory, "cuda": torch.version.cuda,
         "cc": f"{p.major}.{p.minor}", "null": empty_calls(where, torch),
     }
-    out |= counters.board_facts()
-    idle = counters.idle_power_w(counter) if counter is not None else None
-    return out | ({"idle_before": {"power_w": idle}} if idle else {})
+    return out | counters.board_facts() | ({"idle_before": {"power_w": idle_w}} if idle_w else {})
 
 
 def empty_calls(where: Any, torch: Any) -> dict[str, float]:
@@ -141,7 +138,7 @@ def empty_calls(where: Any, torch: Any) -> dict[str, float]:
     many = repeated(call, torch)
     eager, _, _ = timing.hot(call, samples=PACES, budget_s=0.2, sync=torch.cuda.synchronize)
     graph, _, _ = timing.hot(many.run, samples=PACES, budget_s=0.2, sync=torch.cuda.synchronize)
-    alone = cold(call, lambda: torch.cuda._sleep(100_000), torch, samples=50)
+    alone = cold(call, lambda: torch.cuda._sleep(100_000), torch, samples=50)  # cycles, some 50 us
     return {
         "graph_per_kernel_s": graph.median / many.calls, "eager_per_kernel_s": eager.median, "one_element_kernel_s": alone.median,
     }

@@ -253,7 +253,7 @@ def _network(
     except runs.NotRunnable as why:
         return None, (f"the network as a whole was not run: {why}",)
     call = run.call(s.batch)
-    hot, _, last = place.hot(timing.Repeated(call, 1, "eager", call), samples=700)
+    hot, _, last = place.hot(timing.Repeated(call, 1, "eager"), samples=700)
     process = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     memory, of = place.peak_memory(process)  # before the check, which has the network in fp64
     run.check(last)

@@ -39,7 +39,7 @@ class Place:
         self.clock: timing.Clock = time.process_time if settings.clock == "cpu" else time.perf_counter
         self._displacer: tuple[Callable[[], Any], str] | None = None
         self._counter: counters.Counter | counters.Energy | None = None
-        self._idle_w: float | None = None
+        self.idle_w: float | None = None  # known once the counter is open
 
     @property
     def on_cuda(self) -> bool:
@@ -63,7 +63,7 @@ class Place:
 
     def repeated(self, call: Callable[[], Any]) -> timing.Repeated:
         """How the call is made back to back: by itself, or on a CUDA device as a graph of many."""
-        return cuda.repeated(call, torch_kernels.load_torch()) if self.on_cuda else timing.Repeated(call, 1, "eager", call)
+        return cuda.repeated(call, torch_kernels.load_torch()) if self.on_cuda else timing.Repeated(call, 1, "eager")
 
     def hot(self, many: timing.Repeated, *, samples: int = 9) -> tuple[timing.Times, int, Any]:
         """(times of one call back to back, calls of a burst, the last timed result)."""
@@ -91,22 +91,21 @@ class Place:
         return self._displacer
 
     def energy_of(self, many: timing.Repeated) -> counters.Energy:
-        """Energy of one call by the device's counter, or why there is none. The idle power is taken before the first."""
-        if self._idle_w is None:
-            self._idle_w = counters.idle_power_w(self.counter)
+        """Energy of one call by the device's counter, or why there is none."""
         if isinstance(self.counter, counters.Energy):
             return self.counter
         call, calls = cuda.steady(many, torch_kernels.load_torch()) if self.on_cuda else (many.run, many.calls)
-        found = counters.energy_of(call, self.counter, sync=None if self.on_cuda else self.sync, idle_w=self._idle_w)
+        found = counters.energy_of(call, self.counter, sync=None if self.on_cuda else self.sync, idle_w=self.idle_w)
         if found.gross_j is None or found.calls is None:
             return found
         return replace(found, gross_j=found.gross_j / calls, calls=found.calls * calls)
 
     @property
     def counter(self) -> counters.Counter | counters.Energy:
-        """The device's energy counter, or why there is none."""
+        """The device's energy counter, or why there is none. The idle power is taken when it is opened."""
         if self._counter is None:
             self._counter = self._open()
+            self.idle_w = counters.idle_power_w(self._counter)
         return self._counter
 
     def _open(self) -> counters.Counter | counters.Energy:

@@ -104,5 +104,5 @@ def sweep(settings: Settings | None = None, progress: Progress = lambda *_: None
         meta |= {"cache_bytes": size} if (size := max((n for _, n in host.caches), default=None)) else {}
         meta |= {"clock_hz": hz} if (hz := host.clock_hz) else {}
     if s.device == "cuda":
-        meta |= cuda.facts(place.device, torch_kernels.load_torch(), place.counter)
+        meta |= cuda.facts(place.device, torch_kernels.load_torch(), place.idle_w)
     return Sweep(settings=s, kernels=tuple(done), wrong=tuple(wrong), meta=meta)

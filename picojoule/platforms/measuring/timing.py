@@ -41,7 +41,6 @@ class Repeated:
     run: Callable[[], Any]
     calls: int
     mode: str
-    call: Callable[[], Any]
 
     def each(self, taken: Times) -> Times:
         """The times of one call, from those of a run."""

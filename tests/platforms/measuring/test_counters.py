@@ -136,6 +136,31 @@ def test_millijoules_of_the_board_become_joules() -> None:
     assert not isinstance(counter, counters.Energy) and counter.joules() == pytest.approx(12.345)
 
 
+def test_what_a_board_does_not_tell_is_left_out() -> None:
+    class Library:
+        NVML_CLOCK_SM, NVML_CLOCK_MEM = 1, 2
+
+        class NVMLError(Exception):
+            pass
+
+        def nvmlInit(self) -> None: ...
+        def nvmlDeviceGetHandleByIndex(self, index: int) -> int:
+            return index
+
+        def nvmlDeviceGetEnforcedPowerLimit(self, handle: int) -> int:
+            return 700_000
+
+        def nvmlDeviceGetMaxClockInfo(self, handle: int, clock: int) -> int:
+            if clock == self.NVML_CLOCK_MEM:
+                raise self.NVMLError("Not Supported")
+            return 1980
+
+        def nvmlSystemGetDriverVersion(self) -> str:
+            return "580.1"
+
+    assert counters.board_facts(nvml=Library()) == {"power_limit_w": 700.0, "max_sm_mhz": 1980, "driver": "580.1"}
+
+
 def test_a_busy_machine_is_noticed(tmp_path: Path) -> None:
     def stat(user: int, idle: int) -> None:
         (tmp_path / "stat").write_text(f"cpu  {user} 0 0 {idle} 0 0 0 0 0 0\ncpu0 1 0 0 1 0 0 0 0 0 0\n")

@@ -20,7 +20,7 @@ torch = pytest.importorskip("torch")
 
 
 def test_times_of_a_graph_are_shared_by_its_calls() -> None:
-    each = Repeated(lambda: None, 4, "graph", lambda: None).each(times([4.0] * 64))
+    each = Repeated(lambda: None, 4, "graph").each(times([4.0] * 64))
     assert (each.median, each.min, each.p90, each.p99, each.n) == (1.0, 1.0, 1.0, None, 64)
 
 
@@ -85,7 +85,7 @@ def test_convolutions_in_fp32_are_not_rounded_to_tf32() -> None:
 
 @pytest.mark.gpu
 def test_a_network_is_measured_on_the_device_and_compared_with_its_prediction(tmp_path: Path) -> None:
-    file = tmp_path / "lenet5.json"
+    file = tmp_path / "resnet18.json"
     code, out, err = command("measure", "resnet18", "--device", "cuda", "--dtype", "fp16", "--channels-last", "--budget", "0.1s",
                              "--no-energy", "--out", str(file))
     assert code == 0, err
