@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from picojoule.search import kernels
+from picojoule.search import boundary_kernels, kernels
 from picojoule.search.boundaries import Boundary
-from picojoule.search.kernels import Goal, Pool, Stage
 from picojoule.search.problem import Prices
+from picojoule.search.records import Goal, Pool, Stage
 from picojoule.search.stages import StageTables
 
 
@@ -140,7 +140,7 @@ class Bounds:
         energy, waste = np.full(size, np.inf), np.full(size, np.inf)
         runs = np.full((tensors, size), np.inf)
         st = self.template(prices, k, way)
-        kernels.summarise(st, above, energy, waste, runs)
+        boundary_kernels.summarise(st, above, energy, waste, runs)
         tiles = np.flatnonzero(np.isfinite(energy))
         n = len(cycles)
         out = ChoiceBounds(np.full(n, np.inf), np.zeros((n, tensors)), np.zeros((n, tensors)), np.zeros(n))
@@ -160,7 +160,7 @@ class Bounds:
         if pr.slider >= 0:
             least_run[pr.slider] *= self.tables.least_ranks
         result = np.empty(len(idx))
-        kernels.bound_spatial(
+        boundary_kernels.bound_spatial(
             subs, tiles, self.lattice.digits, self.lattice.stride, energy, pr.least, least_run, low, top, kept, fixed, result
         )
         out.energy[idx], out.low[idx], out.top[idx], out.fixed[idx] = result, low, top, fixed
@@ -180,7 +180,7 @@ class Bounds:
             low, top, fixed, subs = self.inner(prices, k + 1, way, idx)
             lat = self.lattice
             kept = np.array(prices.pattern[k + 1])
-            kernels.allowance(
+            boundary_kernels.allowance(
                 subs, lat.digits, lat.stride, lat.move_start, lat.move_to, self.problem.least, low, fixed, limit[idx], kept, allow
             )
             known = k + 2 == len(self.problem.stages) and not prices.scales  # where tiles change the price, there is no most

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from picojoule.errors import NoMapping
-from picojoule.search import kernels
+from picojoule.search import boundary_kernels, kernels
 from picojoule.search.boundaries import Boundary
 from picojoule.search.bounds import Bounds
 from picojoule.search.goals import Found, goal, hull_goal, stairs_goal
-from picojoule.search.kernels import Goal, Pool, Stage
 from picojoule.search.labels import MOST_LABELS, LabelPool
 from picojoule.search.problem import Prices
+from picojoule.search.records import Goal, Pool, Stage
 from picojoule.search.stages import StageTables
 from picojoule.search.trace import write_mapping
 
@@ -157,7 +157,7 @@ class LayerSearch:
         bounds = self.bounds.bounds(self.goal, prices, k, way, above, cycles)
         value = self.bounds.values(self.goal, bounds.energy, cycles)
         ids = np.empty(int(above.total[0]), np.int32)
-        ids = ids[: kernels.finished(above, ids)]
+        ids = ids[: boundary_kernels.finished(above, ids)]
         order = np.argsort(value, kind="stable")
         for at, s in enumerate(order.tolist()):
             if not np.isfinite(bounds.energy[s]) or kernels.hopeless(self.goal, bounds.energy[s], cycles[s]):
@@ -201,7 +201,7 @@ class LayerSearch:
         """The finished labels of the stage above that may still meet the goal below these extents."""
         low, top, fixed = prices_below
         out = np.empty(len(ids), np.int32)
-        n = kernels.select(
+        n = boundary_kernels.select(
             self.bounds.template(prices, k, way),
             goal,
             above,

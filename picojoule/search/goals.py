@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from picojoule.mapping.mapping import Mapping
-from picojoule.search.kernels import Goal
+from picojoule.search.records import Goal
 
 TOLERANCE = 1e-12
 

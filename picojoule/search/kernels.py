@@ -6,109 +6,11 @@ The plain twin is the second search of `reprove.py` (dictionaries of labels).
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from picojoule.search.compiled import inner, kernel, shared
 
 INF = np.inf
-
-
-class Stage(NamedTuple):
-    """One memory group below given fan-outs, as prices. T tensors, J merge levels, D dimensions, R ranks, K ports."""
-
-    digits: np.ndarray  # int16[tile, D]
-    stride: np.ndarray  # int64[D]
-    extent: np.ndarray  # int64[D, n]
-    move_start: np.ndarray  # int32[D, n + 1]
-    move_to: np.ndarray  # int16[D, m]
-    waste: np.ndarray  # float64[D, n]
-    keeps: np.ndarray  # bool[T]: is the tensor kept in this group?
-    room: np.ndarray  # float64[T]: capacity in bits for the tensor's own memory
-    shared: np.ndarray  # bool[T]: does its memory keep another tensor too? (at most one memory of a group does)
-    foot: np.ndarray  # int64[T, tile]: bits of the tile
-    base: np.ndarray  # float64[T]
-    coef: np.ndarray  # float64[T, J]: pJ per word at each merge level (0: at the node, last: at the holder)
-    port: np.ndarray  # float64[K, T, J]: cycles per word
-    factor: np.ndarray  # float64[T, J, D, n]
-    slider: int  # the tensor with two-term ranks, or -1
-    rank_dims: np.ndarray  # int64[R, 2]
-    plain: np.ndarray  # int64[J, R]: which of `plains`
-    plains: np.ndarray  # float64[x, n, n]: words of a rank per tile
-    slide: np.ndarray  # int64[V, J, R, 2]: which of `slides`; V = stage of the first fan-out that unrolls the run (0: none)
-    slides: np.ndarray  # float64[x, n, n, n]: words of a rank per tile under a run from an extent
-    least: np.ndarray  # float64[T, tile]: no node at this tile or a smaller one moves fewer words
-    low_coef: np.ndarray  # float64[T]: least pJ per such word
-    owner: np.ndarray  # int8[D]: the tensor that dimension d leaves in place (-1: none)
-    owner_useful: np.ndarray  # bool[T]: is the tensor kept in a later group?
-    affine: np.ndarray  # bool[D]: does d stand in a two-term rank of the slider?
-    full: int  # mask of the tensors kept here
-    last: bool
-    perfect: bool  # every extent divides its bound
-    tail: float  # least energy still to come after this group, whatever the tiles
-    deeper_coef: np.ndarray  # float64[T]: least pJ per word of the tensor's next node further in (0: none)
-    allow: np.ndarray  # float64[1 + T, tile]: most energy so far with which the goal can still be met (see `allowance`)
-    top_coef: np.ndarray  # float64[T]: least pJ per word of a node that a run leaves in place
-    top_most: np.ndarray  # float64[T]: most pJ per such word, over all spatial extents that can still meet the goal
-    tail_port: np.ndarray  # float64[K]: what may still come off the loads (what outputs save is counted at the end)
-    low_port: np.ndarray  # float64[K, T]: least load per least word of the tensor's node in this group
-    deeper_port: np.ndarray  # float64[K, T]: the same for the tensor's next node further in
-    scaled: bool  # do prices depend on the tile beyond its words (compressed tensors)?
-    scale: np.ndarray  # float64[T, J, tile]: price of a tile's words over `coef`; [0, 0, 0] where not scaled
-    scale_port: np.ndarray  # float64[K, T, J, tile]: the same for `port`
-    extra: np.ndarray  # float64[T, tile]: what the MACs read beyond their words through the tensor's innermost tile
-    extra_port: np.ndarray  # float64[K, T, tile]: the same on the ports
-
-
-class Pool(NamedTuple):
-    """Labels of one stage, as parallel arrays; `head` chains them by (tile, mask)."""
-
-    energy: np.ndarray
-    used: np.ndarray
-    waste: np.ndarray
-    load: np.ndarray  # [n, K]
-    top_energy: np.ndarray
-    top_load: np.ndarray  # [n, K]
-    tile: np.ndarray
-    mask: np.ndarray
-    top: np.ndarray  # 1: no loop of this group above yet
-    owner: np.ndarray
-    run: np.ndarray  # tile at the start of the owner's run
-    segment: np.ndarray  # stage where that run began
-    sdim: np.ndarray
-    sfrom: np.ndarray  # digit of sdim at the start of the sliding run
-    spassed: np.ndarray  # V of Stage.slide
-    rested: np.ndarray  # 1: loops irrelevant to the slider lie below the sliding run
-    parent: np.ndarray
-    action: np.ndarray  # 0..2 place tensor, 16 + d shrink, -1 entry
-    alive: np.ndarray
-    next: np.ndarray
-    head: np.ndarray  # int32[tile, masks]
-    busy: np.ndarray  # int8[tile]: has the tile a label?
-    total: np.ndarray  # int64[1]: labels in use
-
-
-class Goal(NamedTuple):
-    """Which (energy, cycles) are worth finding: those below a threshold that falls with the cycles.
-
-    mode 0: energy * cycles < best[0].  mode 1: energy < best[0] where cycles <= limit.
-    mode 2: below the lower hull through (cycles[i], energy[i]), extended by the slopes -steep and -flat.
-    mode 3: energy + steep * cycles < best[0].  mode 4: below every (cycles[i], energy[i]) that is as fast.
-    """
-
-    mode: int
-    best: np.ndarray
-    limit: float
-    cycles: np.ndarray
-    energy: np.ndarray
-    steep: float
-    flat: float
-    leak: float  # pJ per cycle, added to every energy
-    base_cycles: float  # cycles of the spatial extents without waste
-    least_cycles: float  # no mapping is faster (ports with compulsory words)
-    rescale: float  # tolerance: prune what is not better by this relative amount
-    held: np.ndarray  # float64[2]: (energy, cycles) of the best end of this call in mode 2
 
 
 @shared
@@ -219,41 +121,6 @@ def _here(st, tile, mask):  # noqa: ANN001, ANN202
         if st.keeps[t] and not (mask >> t) & 1:
             total += st.low_coef[t] * st.least[t, tile]
     return total
-
-
-@kernel
-def allowance(subs, digits, stride, move_start, move_to, least, low, fixed, limit, keeps, out):  # noqa: ANN001, ANN201
-    """out[0, T]: the most energy spent above a fan-out at tile T or a smaller one with which some spatial extents s still
-    end below limit[s], every tensor at its least price further in; out[1 + t, T]: the same without t's price (a run
-    leaves it in place, for which `beyond` charges the run's own words)."""
-    tensors, dims = least.shape[0], digits.shape[1]
-    for s in range(len(limit)):
-        for tile in range(len(digits)):
-            at = 0
-            ok = True
-            for d in range(dims):
-                b = subs[s, d, digits[tile, d]]
-                if b < 0:
-                    ok = False
-                    break
-                at += b * stride[d]
-            if not ok:
-                continue
-            left = limit[s] - fixed[s]
-            for t in range(tensors):
-                if keeps[t]:
-                    left -= low[s, t] * least[t, at]
-            out[0, tile] = max(out[0, tile], left)
-            for t in range(tensors):
-                if keeps[t]:
-                    out[1 + t, tile] = max(out[1 + t, tile], left + low[s, t] * least[t, at])
-    for tile in range(len(digits) - 1, -1, -1):
-        for d in range(dims):
-            a = digits[tile, d]
-            for m in range(move_start[d, a], move_start[d, a + 1]):
-                after = tile + (move_to[d, m] - a) * stride[d]
-                for k in range(1 + tensors):
-                    out[k, tile] = max(out[k, tile], out[k, after])
 
 
 @inner
@@ -543,70 +410,6 @@ def advance(st, goal, pool, stage, runs, slides, ends, most):  # noqa: ANN001, A
 
 
 @kernel
-def finished(old, out):  # noqa: ANN001, ANN201
-    """Ids of the labels with every tensor of their group placed, by tile; returns how many."""
-    full = old.head.shape[1] - 1
-    n = 0
-    for tile in range(old.head.shape[0]):
-        if not old.busy[tile]:
-            continue
-        i = old.head[tile, full]
-        while i >= 0:
-            if old.alive[i]:
-                out[n] = i
-                n += 1
-            i = old.next[i]
-    return n
-
-
-@kernel
-def select(st, goal, old, ids, sub, crossed, low, top, least_rank, fixed, port_floor, out):  # noqa: ANN001, ANN201
-    """Of the finished labels, those that may still meet the goal below these spatial extents: a bound per label.
-
-    low, top: float64[T] pJ per least word below, and per word of a run.  least_rank: least words of the slider's ranks.
-    """
-    dims = st.digits.shape[1]
-    found = 0
-    barred = np.int64(-1)
-    for x in range(len(ids)):
-        i = ids[x]
-        if old.tile[i] == barred:  # labels of a tile follow one another
-            continue
-        above = st.digits[old.tile[i]]
-        at = 0
-        waste = old.waste[i]
-        ok = True
-        for d in range(dims):
-            b = sub[d, above[d]]
-            if b < 0:
-                ok = False
-                break
-            waste *= crossed[d, above[d]]
-            at += b * st.stride[d]
-        if not ok:
-            barred = np.int64(old.tile[i])
-            continue
-        e = old.energy[i] + fixed
-        for t in range(len(st.keeps)):
-            if st.keeps[t]:
-                price = low[t] * st.least[t, at]
-                if t == old.owner[i]:
-                    start = st.digits[old.run[i]]
-                    n = st.base[t]
-                    for d in range(dims):
-                        if st.owner[d] == t:
-                            n *= st.factor[t, 0, d, start[d]]
-                    if t == st.slider:
-                        n *= least_rank
-                    price = min(price, top[t] * n)
-                e += price
-        if not hopeless(goal, e, label_cycles(goal, waste, old.load[i], port_floor)):
-            out[found] = i
-            found += 1
-    return found
-
-
-@kernel
 def enter(st, goal, old, pool, ids, sub, spatial, crossed, run_count, stage, runs, extra):  # noqa: ANN001, ANN201
     """Carry labels of the stage above (`ids`) across a boundary into this stage. Returns their number, or -1 if the pool is full.
 
@@ -682,56 +485,3 @@ def _enter_one(st, old, pool, i, n, at, dig, spatial, waste, run_count, stage, r
         elif not st.last and st.owner_useful[t]:
             pool.owner[n], pool.run[n], pool.segment[n] = t, old.run[i], old.segment[i]
     pool.parent[n], pool.action[n] = i, -1
-
-
-@kernel
-def summarise(st, old, least_energy, least_waste, run_words):  # noqa: ANN001, ANN201
-    """Per tile above a boundary: least energy and padding of its finished labels, and per tensor the fewest positions
-    of a run that leaves it in place (run_words[t, tile]; infinite where there is none)."""
-    full = old.head.shape[1] - 1
-    for tile in range(st.digits.shape[0]):
-        i = old.head[tile, full]
-        while i >= 0:
-            if old.alive[i]:
-                least_energy[tile] = min(least_energy[tile], old.energy[i])
-                least_waste[tile] = min(least_waste[tile], old.waste[i])
-                t = old.owner[i]
-                if t >= 0:
-                    start = st.digits[old.run[i]]
-                    n = 1.0
-                    for d in range(st.digits.shape[1]):
-                        if st.owner[d] == t:
-                            n *= st.factor[t, 0, d, start[d]]
-                    run_words[t, tile] = min(run_words[t, tile], n)
-            i = old.next[i]
-
-
-@kernel
-def bound_spatial(subs, tiles, digits, stride, least_energy, least, run_least, low_coef, top_coef, keeps, fixed, out):  # noqa: ANN001, ANN201
-    """out[s] = a lower bound of the energy with spatial extents s: fixed[s] + min over tiles above the fan-out of
-    least energy so far + per tensor the cheaper of its least price below and a run from above.
-
-    subs: int16[s, D, n].  tiles: the tiles with a finished label.  low_coef, top_coef: float64[s, T] pJ per least word.
-    """
-    dims = digits.shape[1]
-    for s in range(len(out)):
-        best = INF
-        for tile in tiles:
-            e = least_energy[tile]
-            if e >= best:
-                continue
-            at = 0
-            ok = True
-            for d in range(dims):
-                b = subs[s, d, digits[tile, d]]
-                if b < 0:
-                    ok = False
-                    break
-                at += b * stride[d]
-            if not ok:
-                continue
-            for t in range(len(keeps)):
-                if keeps[t]:
-                    e += min(low_coef[s, t] * least[t, at], top_coef[s, t] * run_least[t, tile])
-            best = min(best, e)
-        out[s] = best + fixed[s]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from picojoule.search.kernels import Pool
+from picojoule.search.records import Pool
 
 MOST_LABELS = 1 << 22  # about 100 bytes each
 

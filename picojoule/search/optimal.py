@@ -18,10 +18,10 @@ from picojoule.mapping.mapping import Mapping
 from picojoule.search.bounds import Bounds
 from picojoule.search.engine import LayerSearch, Options, Progress
 from picojoule.search.goals import TOLERANCE, Found, goal, hull_goal, stairs_goal
-from picojoule.search.kernels import Goal
 from picojoule.search.lattice import outermost_tiles
 from picojoule.search.placement import keeps_weights, place
 from picojoule.search.problem import PortKey, Problem
+from picojoule.search.records import Goal
 from picojoule.search.result import FrontPoint, LayerResult
 from picojoule.search.stages import StageTables
 from picojoule.search.warm import ensure_compiled

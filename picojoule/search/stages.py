@@ -12,9 +12,9 @@ import numpy as np
 from picojoule.search.bank import Bank
 from picojoule.search.boundaries import Boundaries, Boundary
 from picojoule.search.counts import Counts, Pair
-from picojoule.search.kernels import Stage
 from picojoule.search.problem import Line, PortKey, Prices, Problem
 from picojoule.search.rank_kernels import Merge
+from picojoule.search.records import Stage
 from picojoule.search.stays import FORBIDDEN, StayTables
 
 Levels = tuple[tuple[int, ...], ...]  # per merge level of a line the stages whose boundaries' copies are served together

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from picojoule.mapping.mapping import Loop, Mapping, Node
 from picojoule.search.boundaries import Boundary
-from picojoule.search.kernels import Pool
 from picojoule.search.problem import Problem
+from picojoule.search.records import Pool
 from picojoule.search.spatial import ragged_first
 
 
