@@ -17,12 +17,12 @@ import numpy as np
 import yaml
 
 import picojoule
+from picojoule.algorithms import library, selector
 from picojoule.errors import SpecError
-from picojoule.platforms.measuring.machine import Others, machine
-from picojoule.platforms.transforms import library, selector
-from picojoule.platforms.transforms.shape import ConvShape, conv_shape
+from picojoule.measuring.machine import Others, machine
+from picojoule.workload.conv_shape import ConvShape, conv_shape
 
-DATA = Path(picojoule.__file__).parent / "platforms" / "data"
+DATA = Path(picojoule.__file__).parent / "algorithms" / "data"
 FIT = ("googlenet", "squeezenet1.0", "overfeat-fast", "vgg16", "alexnet", "efficientnet-b0")
 JUDGE = ("resnet18", "resnet50", "mobilenetv2")
 

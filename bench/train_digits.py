@@ -1,4 +1,4 @@
-"""Trains the small digit classifier that comes along (picojoule/workload/data/digits.onnx) and stores 300 held-out images.
+"""Trains the small digit classifier that comes along (picojoule/workload/zoo/data/digits.onnx) and stores 300 held-out images.
 
 Needs torch and the UCI digits as scikit-learn ships them: python bench/train_digits.py path/to/digits.csv.gz
 Data: E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI (CC BY 4.0): 1797 images of 8 x 8, values 0 to 16.
@@ -15,7 +15,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-OUT = Path(__file__).parents[1] / "picojoule" / "workload" / "data"
+OUT = Path(__file__).parents[1] / "picojoule" / "workload" / "zoo" / "data"
 TRAINED = 1497
 
 

@@ -18,53 +18,53 @@ _HOME = {
     "load_model": "picojoule.workload.load",
     "with_densities": "picojoule.workload.densities",
     "profile": "picojoule.workload.profile",
-    "models": "picojoule.workload.zoo",
-    "statistics": "picojoule.workload.statistics",
+    "models": "picojoule.workload.zoo.zoo",
+    "statistics": "picojoule.observed.statistics",
     "number_format": "picojoule.formats.names",
-    "load_chip": "picojoule.hardware.spec",
-    "chips": "picojoule.hardware.spec",
-    "chip_schema": "picojoule.hardware.schema",
-    "memories": "picojoule.hardware.dram:technologies",
+    "load_chip": "picojoule.hardware.chipfile.read",
+    "chips": "picojoule.hardware.chipfile.read",
+    "chip_schema": "picojoule.hardware.chipfile.schema",
+    "memories": "picojoule.hardware.components.dram:technologies",
     "constrained": "picojoule.hardware.dataflow",
-    "with_statistics": "picojoule.hardware.operand_means",
+    "with_statistics": "picojoule.hardware.array.operand_means",
     "parse_mapping": "picojoule.mapping.mapping:parse",
     "evaluate": "picojoule.cost.model",
     "explain": "picojoule.cost.explain",
     "best_mapping": "picojoule.search.optimal",
     "map_network": "picojoule.search.network",
-    "row_stationary": "picojoule.search.row_stationary",
+    "row_stationary": "picojoule.machines.row_stationary.best",
     "dataflows": "picojoule.explore.dataflows",
-    "verify": "picojoule.search.verify",
-    "systolic": "picojoule.platforms.systolic",
-    "measure": "picojoule.platforms.measuring.measure",
-    "MeasureSettings": "picojoule.platforms.measuring.measure:Settings",
-    "remeasure": "picojoule.platforms.measuring.rerun",
-    "transforms": "picojoule.platforms.transforms.compare",
-    "quantise": "picojoule.compress.quantise_study",
-    "minilm_bits": "picojoule.compress.encoder_bits",
+    "verify": "picojoule.verification.verify",
+    "systolic": "picojoule.machines.systolic.systolic",
+    "measure": "picojoule.measuring.measure",
+    "MeasureSettings": "picojoule.measuring.measure:Settings",
+    "remeasure": "picojoule.measuring.rerun",
+    "transforms": "picojoule.algorithms.compare",
+    "quantise": "picojoule.compress.quantise.study",
+    "minilm_bits": "picojoule.compress.quantise.encoder_bits",
     "train": "picojoule.learning.baseline",
-    "sweep": "picojoule.platforms.measuring.sweep",
-    "ceilings": "picojoule.platforms.measuring.ceilings",
+    "sweep": "picojoule.measuring.sweep",
+    "ceilings": "picojoule.measuring.ceilings",
     "compare_network": "picojoule.compare.compare:compare",
     "advise": "picojoule.compare.advice",
-    "gemmini": "picojoule.platforms.gemmini.fit",
+    "gemmini": "picojoule.machines.gemmini.fit",
     "which": "picojoule.compare.which",
     "Limits": "picojoule.compare.limits",
     "near_data": "picojoule.neardata.answer",
     "array_accuracy": "picojoule.neardata.study",
     "sensor_modes": "picojoule.neardata.study",
-    "shrink": "picojoule.compress.shrink",
-    "reproduce": "picojoule.published.registry",
-    "experiments": "picojoule.published.registry",
+    "shrink": "picojoule.compress.shrink.shrink",
+    "reproduce": "picojoule.reproduction.registry",
+    "experiments": "picojoule.reproduction.registry",
     "cards": "picojoule.published.card_files",
     "published_platforms": "picojoule.published.trends:query",
-    "calibrate": "picojoule.platforms.calibrate:calibrate_file",
-    "predict_fpga": "picojoule.platforms.fpga",
-    "predict_network": "picojoule.platforms.predict",
-    "load_device": "picojoule.platforms.device",
-    "devices": "picojoule.platforms.device",
+    "calibrate": "picojoule.machines.kernels.calibrate:calibrate_file",
+    "predict_fpga": "picojoule.machines.fpga",
+    "predict_network": "picojoule.machines.kernels.predict",
+    "load_device": "picojoule.machines.kernels.device",
+    "devices": "picojoule.machines.kernels.device",
     "to_json": "picojoule.report.to_json:network_json",
-    "to_html": "picojoule.report.page:network_page",
+    "to_html": "picojoule.report.pages.page:network_page",
     "PicojouleError": "picojoule.errors",
 }
 
@@ -124,53 +124,53 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from picojoule.algorithms.compare import transforms
     from picojoule.compare.advice import advise
     from picojoule.compare.compare import compare as compare_network
     from picojoule.compare.limits import Limits
     from picojoule.compare.which import which
-    from picojoule.compress.encoder_bits import minilm_bits
-    from picojoule.compress.quantise_study import quantise
-    from picojoule.compress.shrink import shrink
+    from picojoule.compress.quantise.encoder_bits import minilm_bits
+    from picojoule.compress.quantise.study import quantise
+    from picojoule.compress.shrink.shrink import shrink
     from picojoule.cost.explain import explain
     from picojoule.cost.model import evaluate
     from picojoule.errors import PicojouleError
     from picojoule.explore.dataflows import dataflows
     from picojoule.formats.names import number_format
+    from picojoule.hardware.array.operand_means import with_statistics
+    from picojoule.hardware.chipfile.read import chips, load_chip
+    from picojoule.hardware.chipfile.schema import chip_schema
+    from picojoule.hardware.components.dram import technologies as memories
     from picojoule.hardware.dataflow import constrained
-    from picojoule.hardware.dram import technologies as memories
-    from picojoule.hardware.operand_means import with_statistics
-    from picojoule.hardware.schema import chip_schema
-    from picojoule.hardware.spec import chips, load_chip
     from picojoule.learning.baseline import train
+    from picojoule.machines.fpga import predict_fpga
+    from picojoule.machines.gemmini.fit import gemmini
+    from picojoule.machines.kernels.calibrate import calibrate_file as calibrate
+    from picojoule.machines.kernels.device import devices, load_device
+    from picojoule.machines.kernels.predict import predict_network
+    from picojoule.machines.row_stationary.best import row_stationary
+    from picojoule.machines.systolic.systolic import systolic
     from picojoule.mapping.mapping import parse as parse_mapping
+    from picojoule.measuring.ceilings import ceilings
+    from picojoule.measuring.measure import Settings as MeasureSettings
+    from picojoule.measuring.measure import measure
+    from picojoule.measuring.rerun import remeasure
+    from picojoule.measuring.sweep import sweep
     from picojoule.neardata.answer import near_data
     from picojoule.neardata.study import array_accuracy, sensor_modes
-    from picojoule.platforms.calibrate import calibrate_file as calibrate
-    from picojoule.platforms.device import devices, load_device
-    from picojoule.platforms.fpga import predict_fpga
-    from picojoule.platforms.gemmini.fit import gemmini
-    from picojoule.platforms.measuring.ceilings import ceilings
-    from picojoule.platforms.measuring.measure import Settings as MeasureSettings
-    from picojoule.platforms.measuring.measure import measure
-    from picojoule.platforms.measuring.rerun import remeasure
-    from picojoule.platforms.measuring.sweep import sweep
-    from picojoule.platforms.predict import predict_network
-    from picojoule.platforms.systolic import systolic
-    from picojoule.platforms.transforms.compare import transforms
+    from picojoule.observed.statistics import statistics
     from picojoule.published.card_files import cards
-    from picojoule.published.registry import experiments, reproduce
     from picojoule.published.trends import query as published_platforms
-    from picojoule.report.page import network_page as to_html
+    from picojoule.report.pages.page import network_page as to_html
     from picojoule.report.to_json import network_json as to_json
+    from picojoule.reproduction.registry import experiments, reproduce
     from picojoule.search.network import map_network
     from picojoule.search.optimal import best_mapping
-    from picojoule.search.row_stationary import row_stationary
-    from picojoule.search.verify import verify
+    from picojoule.verification.verify import verify
     from picojoule.workload.densities import with_densities
     from picojoule.workload.load import load_model
     from picojoule.workload.profile import profile
-    from picojoule.workload.statistics import statistics
-    from picojoule.workload.zoo import models
+    from picojoule.workload.zoo.zoo import models
 
 
 def __getattr__(name: str) -> Any:

@@ -1,6 +1,6 @@
 """`python -m picojoule` is `pj`."""
 
-from picojoule.cli import main
+from picojoule.commands import main
 
 if __name__ == "__main__":
     main()

@@ -27,7 +27,7 @@ def code_digest(*folders: str) -> str:
     root = Path(__file__).parent
     digest = hashlib.sha256()
     for folder in folders:
-        for file in sorted((root / folder).glob("*.py")):
+        for file in sorted((root / folder).rglob("*.py")):
             digest.update(file.read_bytes())
     return digest.hexdigest()
 

@@ -15,10 +15,11 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "picojoule"
 ORDER = (
-    *("errors", "files", "formats", "workload", "learning", "hardware", "mapping", "cost", "search"),
-    *("neardata", "platforms", "compress", "explore", "published", "compare", "report", "options", "cli"),
+    *("errors", "files", "quantities", "formats", "workload", "observed", "learning", "hardware", "published", "mapping"),
+    *("cost", "search", "verification", "machines", "measuring", "algorithms", "explore", "neardata", "compress", "compare"),
+    *("reproduction", "report", "options", "commands"),
 )
-BELOW = {"options": {"errors", "files", "formats"}, "report": {*ORDER} - {"cli"}}  # report shows what options were wrong
+BELOW = {"options": {"errors", "files", "formats"}, "report": {*ORDER} - {"commands"}}  # report shows what options were wrong
 NOTEBOOK = {"search/result.py"}  # loads its page when it is shown
 
 
@@ -36,7 +37,7 @@ def imports(path: Path) -> Iterator[tuple[int, str]]:
 def test_a_module_imports_nothing_that_lies_further_on(path: Path) -> None:
     name = str(path.relative_to(PACKAGE))
     own = name.split("/")[0].removesuffix(".py")
-    if own in ("__init__", "__main__", "cli") or name in NOTEBOOK:
+    if own in ("__init__", "__main__", "commands") or name in NOTEBOOK:
         return
     allowed = BELOW.get(own, set(ORDER[: ORDER.index(own) + 1]))
     strange = [f"line {line}: {part}" for line, part in imports(path) if part in ORDER and part not in allowed]
@@ -69,7 +70,7 @@ def test_the_readme_has_two_commands_and_they_exist() -> None:
 
 def test_the_command_line_loads_where_no_optional_package_is() -> None:
     absent = "'torch', 'onnxruntime', 'onnxscript', 'sklearn', 'torch_pruning'"
-    code = f"import sys; sys.modules.update(dict.fromkeys(({absent}))); import picojoule.cli; picojoule.cli.commands()"
+    code = f"import sys; sys.modules.update(dict.fromkeys(({absent}))); import picojoule.commands; picojoule.commands.commands()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
 

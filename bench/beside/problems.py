@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from picojoule.hardware.chip import Chip
-from picojoule.hardware.spec import load_chip
+from picojoule.hardware.chipfile.read import load_chip
 from picojoule.workload.layer import Layer, Rank, conv, from_ranks, gemm, one
 
 CHIPS = Path(__file__).parents[1] / "chips"

@@ -15,7 +15,7 @@ def mark(name: str) -> None:
 
 def main() -> None:
     problem = json.loads(sys.argv[1])
-    from picojoule.hardware.spec import load_chip
+    from picojoule.hardware.chipfile.read import load_chip
     from picojoule.search.optimal import best_mapping
     from picojoule.workload.layer import gemm
 

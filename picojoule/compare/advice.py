@@ -10,15 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from picojoule.compare.answer import Ask, Progress
 from picojoule.compare.bench import Loader
-from picojoule.compare.changes import Change, changes
 from picojoule.compare.compare import loader
-from picojoule.compare.providers.chips import MappedChip
 from picojoule.cost.cost import Cost
 from picojoule.errors import NoMapping, PicojouleError, SpecError, unknown_name
+from picojoule.explore.changes import Change, changes
 from picojoule.hardware.chip import Chip
-from picojoule.search.goals import goal
+from picojoule.machines.answer import Ask, Progress
+from picojoule.machines.providers.chips import MappedChip
+from picojoule.search.exact.goals import goal
 from picojoule.search.optimal import LayerProblem, solve
 from picojoule.search.result import NetworkLayer, NetworkResult
 from picojoule.search.warm import ensure_compiled

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from picojoule.compare.answer import Answer, Ask, Declined, Machine, Progress
+from picojoule.machines.answer import Answer, Ask, Declined, Machine, Progress
 from picojoule.workload.network import Network
 
 Loader = Callable[[int, int], Network]  # (batch, bits of every tensor) -> the network

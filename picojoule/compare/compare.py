@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from picojoule.compare import flips as flipping
-from picojoule.compare.answer import Answer, Ask, Machine, Progress
 from picojoule.compare.bench import Bench, Condition, Loader
 from picojoule.compare.flips import FACTORS, Flip
-from picojoule.compare.machines import machine
 from picojoule.errors import PicojouleError, SpecError, unknown_name
+from picojoule.machines.answer import Answer, Ask, Machine, Progress
+from picojoule.machines.names import machine
 from picojoule.neardata.macro import macros_apart
 from picojoule.workload.load import load_model
 from picojoule.workload.network import Network

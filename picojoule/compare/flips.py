@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from itertools import combinations
 
-from picojoule.compare.answer import Answer
 from picojoule.compare.bench import Bench, Condition
+from picojoule.machines.answer import Answer
 
 FACTORS = ("batch", "dram", "precision")
 

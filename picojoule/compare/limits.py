@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from math import inf
 
 from picojoule.errors import SpecError
-from picojoule.hardware.units import parse
+from picojoule.quantities.units import parse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

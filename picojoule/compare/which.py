@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 from math import inf, log
 from typing import Literal
 
-from picojoule.compare.answer import Answer, Ask, Declined, Machine, Progress
 from picojoule.compare.bench import Loader
 from picojoule.compare.compare import loader, side_by_side
 from picojoule.compare.limits import Limits, contradictions
-from picojoule.compare.machines import machine, machines
-from picojoule.compare.providers.chips import NOT_REAL, MappedChip, peak_macs_per_s
-from picojoule.compare.providers.published import compulsory_bytes, distinct
+from picojoule.machines.answer import Answer, Ask, Declined, Machine, Progress
+from picojoule.machines.names import machine, machines
+from picojoule.machines.providers.chips import NOT_REAL, MappedChip, peak_macs_per_s
+from picojoule.machines.providers.published import compulsory_bytes, distinct
 from picojoule.workload.network import Network
 
 Verdict = Literal["qualifies", "not ruled out", "unknown", "fails", "declines"]

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from picojoule.compress.factorise import factorised
 from picojoule.compress.plan import Plan, Storage
-from picojoule.compress.prune import magnitudes, masked, share_of_each
-from picojoule.compress.quantise import Bits, quantised
-from picojoule.compress.structured import Structure, channel_scores, removed, strongest
+from picojoule.compress.prune.prune import magnitudes, masked, share_of_each
+from picojoule.compress.prune.structured import Structure, channel_scores, removed, strongest
+from picojoule.compress.quantise.quantise import Bits, quantised
 
 
 def reshaped(module: nn.Module, plan: Plan, structure: Structure | None) -> nn.Module:

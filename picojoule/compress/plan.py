@@ -22,7 +22,7 @@ from picojoule.workload.layer import Layer, conv, gemm
 from picojoule.workload.network import Network, Step, VectorOp
 
 if TYPE_CHECKING:
-    from picojoule.compress.structured import Structure, Width
+    from picojoule.compress.prune.structured import Structure, Width
 
 BITS = range(2, 17)
 SUM_BITS = 8  # of operands of residual sums and means, quantised there too
@@ -186,7 +186,7 @@ def network_of(base: Network, plan: Plan, structure: Structure | None = None) ->
 def planned(layer: Layer, own: LayerPlan, read: int, written: int, width: Width | None = None) -> tuple[Layer, ...]:
     """What takes the place of one layer: its channels (`width`), then its bits and zeros, then its factors."""
     if width is not None:
-        from picojoule.compress.structured import resized
+        from picojoule.compress.prune.structured import resized
 
         layer = resized(layer, width)
     layer = with_widths(layer, own.weight_bits, read, written)

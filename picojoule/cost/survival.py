@@ -1,7 +1,7 @@
 """Expectations over the visits of a tile: how often operands leave it something to do, and what it takes in a format.
 
 The one place that turns extents into tiles of a density model, for single mappings (`cost/sparsity.py`) and for whole
-lattices of tiles (`search/sparse.py`).
+lattices of tiles (`search/exact/sparse.py`).
 """
 
 from __future__ import annotations

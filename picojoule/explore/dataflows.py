@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from picojoule.cost.cost import Cost
 from picojoule.errors import NoMapping, PicojouleError
+from picojoule.explore.equal_area import SPLITS, equal_area_chip, split_chip
 from picojoule.hardware.chip import Chip
 from picojoule.hardware.dataflow import DATAFLOWS, Dataflow, dataflow
-from picojoule.hardware.equal_area import SPLITS, equal_area_chip, split_chip
+from picojoule.machines.row_stationary.best import best_on
 from picojoule.mapping.dataflow import violations
 from picojoule.mapping.mapping import Mapping
 from picojoule.search.optimal import best_mapping
-from picojoule.search.row_stationary import best_on
 from picojoule.workload.layer import Layer
 from picojoule.workload.network import Network
 

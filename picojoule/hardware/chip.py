@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from picojoule.errors import SpecError, unknown_name
+from picojoule.hardware.array.in_memory import Array
+from picojoule.hardware.components.format_mac import energy_ratio
 from picojoule.hardware.compression import DENSE, Format
-from picojoule.hardware.format_mac import energy_ratio
-from picojoule.hardware.in_memory import Array
 from picojoule.workload.kinds import KINDS, kind
 from picojoule.workload.layer import ROLES, Layer, Tensor
 
@@ -438,7 +438,8 @@ class Chip:
         """
         if self.array is None:
             return self
-        from picojoule.hardware import array_cost, operand_means
+        from picojoule.hardware.array import cost as array_cost
+        from picojoule.hardware.array import operand_means
 
         for t in layer.tensors:
             if t.number and not t.number.startswith(("int", "uint")):

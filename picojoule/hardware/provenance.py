@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from picojoule.hardware.chip import Chip, Compute, FanOut, Memory
-from picojoule.hardware.units import show
+from picojoule.quantities.units import show
 
 UNSTATED = "stated in the chip file, without a source"
 

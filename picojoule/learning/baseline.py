@@ -9,7 +9,7 @@ from statistics import fmean
 from typing import Any
 
 from picojoule.errors import SpecError
-from picojoule.workload.labelled import labelled
+from picojoule.learning.labelled import labelled
 
 Progress = Callable[[int, int, str], None]
 

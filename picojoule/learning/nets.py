@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from picojoule.errors import SpecError, unknown_name
-from picojoule.workload.labelled import Labelled
+from picojoule.learning.labelled import Labelled
 
 
 def _named(**layers: nn.Module) -> nn.Sequential:

@@ -18,8 +18,8 @@ from torch.nn import functional as F
 
 from picojoule.errors import SpecError
 from picojoule.files import keep
+from picojoule.learning.labelled import Labelled
 from picojoule.learning.threads import one_thread
-from picojoule.workload.labelled import Labelled
 
 Progress = Callable[[int, int, str], None]
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]  # (logits, images, labels) -> scalar

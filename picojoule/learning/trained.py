@@ -21,9 +21,9 @@ from torch import nn
 from picojoule.errors import SpecError
 from picojoule.files import cache_folder
 from picojoule.learning.accuracy import Accuracy, accuracy
+from picojoule.learning.labelled import Labelled
 from picojoule.learning.nets import network
 from picojoule.learning.train import Progress, Recipe, save, train_by
-from picojoule.workload.labelled import Labelled
 
 FEW = 10_000  # training images below which an epoch is so short that it takes more of them
 RECIPES: Mapping[str, Recipe] = {

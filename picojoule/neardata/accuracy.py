@@ -15,11 +15,11 @@ import torch
 from torch import nn
 
 from picojoule.errors import SpecError
-from picojoule.hardware.in_memory import Adc, Array
+from picojoule.hardware.array.in_memory import Adc, Array
 from picojoule.learning.accuracy import interval, percent_right
+from picojoule.learning.labelled import Labelled
 from picojoule.neardata.noise import Noise
 from picojoule.neardata.torch_layers import to_array
-from picojoule.workload.labelled import Labelled
 
 Progress = Callable[[int, int, str], None]
 

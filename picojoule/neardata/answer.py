@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from picojoule.explore.rebalance import LPDDR, STACK, Design, rebalance
 from picojoule.neardata.decode import BankPim, Gpu, Step, crossover, step
-from picojoule.neardata.rebalance import LPDDR, STACK, Design, rebalance
 from picojoule.neardata.reuse import Place, Reuse, break_even, far_place, near_places, reuse
 from picojoule.workload.layer import Layer
 from picojoule.workload.network import Network

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from picojoule.errors import SpecError
-from picojoule.hardware.array_cost import area_parts, prices
+from picojoule.hardware.array.cost import area_parts, prices
+from picojoule.hardware.array.in_memory import Array
 from picojoule.hardware.chip import Chip
-from picojoule.hardware.in_memory import Array
 
 OPS_PER_MAC = 2
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from picojoule.hardware.in_memory import Array
-from picojoule.hardware.slices import Readout, Weights, cut_inputs, cut_weights, readout
+from picojoule.hardware.array.in_memory import Array
+from picojoule.hardware.array.slices import Readout, Weights, cut_inputs, cut_weights, readout
 from picojoule.neardata.noise import Noise, held, wire_loss
 
 

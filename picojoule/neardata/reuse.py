@@ -12,10 +12,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from picojoule.hardware.array_cost import prices
-from picojoule.hardware.components import evaluate
-from picojoule.hardware.dram import technology
-from picojoule.hardware.spec import load_chip
+from picojoule.hardware.array.cost import prices
+from picojoule.hardware.chipfile.read import load_chip
+from picojoule.hardware.components.components import evaluate
+from picojoule.hardware.components.dram import technology
 from picojoule.neardata.macro import peak
 from picojoule.workload.layer import Layer
 from picojoule.workload.network import Network

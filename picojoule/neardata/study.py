@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from picojoule.errors import SpecError
+from picojoule.hardware.array.in_memory import Array
 from picojoule.hardware.chip import Chip
-from picojoule.hardware.in_memory import Array
-from picojoule.hardware.spec import load_chip
+from picojoule.hardware.chipfile.read import load_chip
+from picojoule.learning.labelled import labelled
 from picojoule.neardata.noise import Noise
 from picojoule.neardata.sensor import Frame, Sensor, compared
 from picojoule.search.network import map_network
-from picojoule.workload.labelled import labelled
 from picojoule.workload.load import with_bits
 
 Progress = Callable[[int, int, str], None]
@@ -124,7 +124,7 @@ def _price(chip: Chip, module: Any, shape: Sequence[int], weight_bits: int, inpu
     """Picojoules of one inference on the chip with another array, by the optimal mapping."""
     import torch
 
-    from picojoule.workload.read_torch import export
+    from picojoule.workload.torch.read import export
 
     network = export(module, (torch.zeros(1, *shape),), name="net")
     network = with_bits(network, {"weight": weight_bits, "input": input_bits, "output": input_bits})

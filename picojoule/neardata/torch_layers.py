@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from picojoule.errors import SpecError
-from picojoule.hardware.in_memory import Array
-from picojoule.hardware.slices import input_range, readout, weight_range
+from picojoule.hardware.array.in_memory import Array
+from picojoule.hardware.array.slices import input_range, readout, weight_range
 from picojoule.neardata.noise import Noise
 from picojoule.neardata.product import Loaded, column_integers, joined, load, merged
 

@@ -14,11 +14,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from picojoule.hardware.in_memory import Array
-from picojoule.hardware.slices import weight_range
+from picojoule.hardware.array.in_memory import Array
+from picojoule.hardware.array.slices import weight_range
+from picojoule.learning.labelled import Labelled
 from picojoule.learning.train import Progress, train
 from picojoule.neardata.noise import Noise
-from picojoule.workload.labelled import Labelled
 
 
 def weight_sigma(array: Array, weight_bits: int, noise: Noise) -> float:

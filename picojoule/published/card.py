@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from picojoule.errors import SpecError, unknown_name
-from picojoule.hardware.estimate import Estimate
-from picojoule.hardware.located_yaml import Document, read
-from picojoule.hardware.technology import scale_area, scale_energy
-from picojoule.hardware.units import parse
+from picojoule.hardware.components.technology import scale_area, scale_energy
 from picojoule.published.platform import EVIDENCE, SCOPES, Evidence, Scope
-from picojoule.published.rates import Rate, rate
+from picojoule.quantities.estimate import Estimate
+from picojoule.quantities.located_yaml import Document, read
+from picojoule.quantities.rates import Rate, rate
+from picojoule.quantities.units import parse
 
 NEEDED = {  # key -> what it says; in the order of the survey's Table V
     "design": "what it is called",

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from picojoule.errors import SpecError, unknown_name
-from picojoule.published.amount import Amount, amount
+from picojoule.quantities.amount import Amount, amount
 
 Evidence = Literal["measured", "simulated", "modelled", "vendor"]
 Scope = Literal["macro", "chip", "package", "board", "system", "not stated"]

@@ -19,14 +19,14 @@ from picojoule.errors import SpecError, unknown_name
 from picojoule.hardware.chip import Chip
 from picojoule.mapping.mapping import Mapping
 from picojoule.report import tables, to_json
-from picojoule.report.nest import loop_nest
+from picojoule.report.charts.nest import loop_nest
 from picojoule.search.result import NetworkResult
 from picojoule.workload.layer import Layer
 from picojoule.workload.network import Network
 from picojoule.workload.profile import Profile
 
 if TYPE_CHECKING:
-    from picojoule.search.verify import Report
+    from picojoule.verification.verify import Report
 
 
 def json_only(value: Any) -> None:
@@ -98,7 +98,7 @@ def profile(answer: Profile, as_json: bool) -> None:
 def mapped(result: NetworkResult, network: Network, as_json: bool, html: Path | None) -> None:
     """A mapped network; the report goes to `html` and its place to stderr, so that stdout stays the answer alone."""
     if html is not None:
-        from picojoule.report.page import network_page
+        from picojoule.report.pages.page import network_page
 
         options.write_text(html, network_page(result, network))
     if as_json:
@@ -147,7 +147,8 @@ def verified(report: Report, as_json: bool) -> bool:
 
 
 def chips(name: str | None, as_json: bool) -> None:
-    from picojoule.hardware import spec, tree
+    from picojoule.hardware.chipfile import read as spec
+    from picojoule.report.charts import tree
 
     if name is None:
         known = [{"name": n, "description": about} for n, about in spec.chips().items()]
@@ -161,7 +162,7 @@ def chips(name: str | None, as_json: bool) -> None:
 
 
 def models(name: str | None, as_json: bool) -> None:
-    from picojoule.workload import zoo
+    from picojoule.workload.zoo import zoo
 
     if name is None:
         known = [{"name": n, "description": about} for n, about in zoo.models().items()]

@@ -13,7 +13,7 @@ import picojoule
 from picojoule.cost.cost import Cost
 from picojoule.cost.vector import vector_cost
 from picojoule.hardware.chip import Chip
-from picojoule.hardware.write import chip_to_yaml
+from picojoule.hardware.chipfile.write import chip_to_yaml
 from picojoule.mapping.mapping import Mapping
 from picojoule.search.result import LayerResult, NetworkLayer, NetworkResult
 from picojoule.workload.layer import Layer

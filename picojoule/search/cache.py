@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from picojoule.search.network import Points, Task
 
 
-CODE = ("formats", "workload", "hardware", "mapping", "cost", "search")  # what searches, counts and prices
+CODE = ("quantities", "formats", "workload", "hardware", "mapping", "cost", "search")  # what searches, counts and prices
 
 
 class Cache:

@@ -20,12 +20,12 @@ from picojoule.cost.model import evaluate
 from picojoule.errors import MappingError, NoMapping, SpecError, unknown_name
 from picojoule.hardware.chip import Chip
 from picojoule.mapping.mapping import Mapping, check
-from picojoule.search import engine
-from picojoule.search.bounds import Bounds
 from picojoule.search.cache import Cache
-from picojoule.search.goals import Found, goal
+from picojoule.search.exact import engine
+from picojoule.search.exact.bounds import Bounds
+from picojoule.search.exact.goals import Found, goal
+from picojoule.search.exact.lattice import outermost_tiles
 from picojoule.search.hull import Choice, least_edp, least_energy_within, lower_hull, sum_front
-from picojoule.search.lattice import outermost_tiles
 from picojoule.search.optimal import (
     NAMED,
     OBJECTIVES,

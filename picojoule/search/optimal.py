@@ -15,15 +15,15 @@ from picojoule.cost.sparsity import active
 from picojoule.errors import NoMapping, SpecError, unknown_name
 from picojoule.hardware.chip import Chip, Group, Memory
 from picojoule.mapping.mapping import Mapping
-from picojoule.search.bounds import Bounds
-from picojoule.search.engine import LayerSearch, Options, Progress
-from picojoule.search.goals import TOLERANCE, Found, goal, hull_goal, stairs_goal
-from picojoule.search.lattice import outermost_tiles
+from picojoule.search.exact.bounds import Bounds
+from picojoule.search.exact.engine import LayerSearch, Options, Progress
+from picojoule.search.exact.goals import TOLERANCE, Found, goal, hull_goal, stairs_goal
+from picojoule.search.exact.lattice import outermost_tiles
+from picojoule.search.exact.problem import PortKey, Problem
+from picojoule.search.exact.records import Goal
+from picojoule.search.exact.stages import StageTables
 from picojoule.search.placement import keeps_weights, place
-from picojoule.search.problem import PortKey, Problem
-from picojoule.search.records import Goal
 from picojoule.search.result import FrontPoint, LayerResult
-from picojoule.search.stages import StageTables
 from picojoule.search.warm import ensure_compiled
 from picojoule.workload.layer import Layer
 

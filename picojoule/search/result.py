@@ -37,7 +37,7 @@ class LayerResult:
 
     def _repr_html_(self) -> str:
         """What a notebook shows; the page lies further right and is loaded only here."""
-        from picojoule.report.page import layer_fragment
+        from picojoule.report.pages.page import layer_fragment
 
         return layer_fragment(self)
 
@@ -100,6 +100,6 @@ class NetworkResult:
 
     def _repr_html_(self) -> str:
         """What a notebook shows; the page lies further right and is loaded only here."""
-        from picojoule.report.page import network_fragment
+        from picojoule.report.pages.page import network_fragment
 
         return network_fragment(self)

@@ -9,11 +9,11 @@ from typing import Any
 
 from picojoule.errors import SpecError, unknown_name
 from picojoule.formats.names import number_format
-from picojoule.workload import zoo
 from picojoule.workload.densities import with_densities
 from picojoule.workload.inline import is_inline, read_inline
 from picojoule.workload.layer import ROLES, Layer
 from picojoule.workload.network import Network, Step
+from picojoule.workload.zoo import zoo
 
 FORMS = "a zoo name, an .onnx file, a Hugging Face config.json, module:callable for torch, or gemm:... and conv:..."
 Width = int | str  # bits of an element, or the name of a number format
@@ -56,17 +56,17 @@ def _read(text: str, batch: int | None, dims: dict[str, int], options: dict[str,
     if text in zoo.MODELS:
         return zoo.model(text, **_settings(text, {"batch": batch} if batch else {}, dims, options, zoo.options(text)))
     if suffix == ".onnx":
-        from picojoule.workload.read_onnx import read_onnx
+        from picojoule.workload.onnx.read import read_onnx
 
         _nothing_else("an ONNX file", {}, {}, options, text)
         return read_onnx(path, batch=batch, dims=dims)
     if suffix == ".json" or (path.is_dir() and (path / "config.json").is_file()):
-        from picojoule.workload.read_hf import read_hf
+        from picojoule.workload.huggingface.read import read_hf
 
         config = path / "config.json" if path.is_dir() else path
         return read_hf(config, **_settings(text, {"batch": batch} if batch else {}, dims, options, ("batch", *SEQUENCE)))
     if ":" in text and not path.exists():
-        from picojoule.workload.read_torch import read_torch
+        from picojoule.workload.torch.read import read_torch
 
         _nothing_else("a torch module", {}, {}, options, text)
         return read_torch(text, batch=batch, dims=dims)

@@ -8,7 +8,7 @@ import pytest
 
 from picojoule.cost.model import evaluate
 from picojoule.errors import MappingError
-from picojoule.hardware.spec import load_chip
+from picojoule.hardware.chipfile.read import load_chip
 from picojoule.workload.layer import conv, gemm
 
 CHIPS = Path(__file__).parents[2] / "bench" / "chips"

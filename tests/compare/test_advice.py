@@ -9,11 +9,11 @@ import pytest
 
 import picojoule
 from picojoule.compare.advice import Advice, advise, first_look
-from picojoule.compare.answer import Ask
-from picojoule.compare.changes import GROWN, changes
 from picojoule.errors import SpecError
+from picojoule.explore.changes import GROWN, changes
 from picojoule.hardware.chip import Chip
-from tests.cli.run import pj
+from picojoule.machines.answer import Ask
+from tests.commands.run import pj
 
 GEMM = "gemm:M=32,N=64,K=64"
 CONV = "conv:K=16,C=16,P=14,Q=14,R=3,S=3,pad=1"

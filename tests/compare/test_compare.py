@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 import picojoule
-from picojoule.compare.answer import Ask
 from picojoule.compare.limits import Span
 from picojoule.compare.which import everything
 from picojoule.errors import SpecError
-from tests.cli.run import pj
+from picojoule.machines.answer import Ask
+from tests.commands.run import pj
 from tests.conftest import chromium
 
 MACHINES = "eyeriss,tpu-v1,nvdla-small-like,h100_sxm,epyc_7742,tpu_v1,haswell-e5-2699v3,stm32l4r5"
@@ -117,7 +117,7 @@ def test_a_macro_is_refused_beside_anything_larger_before_anything_runs(monkeypa
     def no_search(*_: object, **__: object) -> None:
         raise AssertionError("searched")
 
-    monkeypatch.setattr("picojoule.compare.providers.chips.map_network", no_search)
+    monkeypatch.setattr("picojoule.machines.providers.chips.map_network", no_search)
     for other in ("eyeriss", "isaac", "h100_sxm", "zcu102"):  # a system, a chip, two boards
         with pytest.raises(SpecError, match="figures of different scope"):
             picojoule.compare_network(GEMM, ["colonnade", other])

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from picojoule.compare import flips
-from picojoule.compare.answer import Answer
 from picojoule.compare.bench import Condition
 from picojoule.compare.flips import FACTORS, Flip, View, confirm, find, locate, order
+from picojoule.machines.answer import Answer
 from tests.compare.made import Made, bench
 
 BASE = Condition()

@@ -8,12 +8,12 @@ from functools import cache
 import pytest
 
 import picojoule
-from picojoule.compare.answer import Ask
 from picojoule.compare.limits import Limits, Span, contradictions, limits
-from picojoule.compare.providers.chips import NOT_REAL
 from picojoule.compare.which import everything, which
 from picojoule.errors import NoMapping, SpecError
-from tests.cli.run import pj
+from picojoule.machines.answer import Ask
+from picojoule.machines.providers.chips import NOT_REAL
+from tests.commands.run import pj
 
 GEMM = "gemm:M=16,N=64,K=64"
 CHIPS = ("eyeriss", "nvdla-small-like", "tpu-v1")
@@ -76,7 +76,7 @@ def test_a_bound_rules_out_without_a_search(monkeypatch: pytest.MonkeyPatch) -> 
     def no_search(*_: object, **__: object) -> None:
         raise AssertionError("searched")
 
-    monkeypatch.setattr("picojoule.compare.providers.chips.map_network", no_search)
+    monkeypatch.setattr("picojoule.machines.providers.chips.map_network", no_search)
     (c,) = which(GEMM, limits({"latency_s": "1ns"}), on=["eyeriss"]).candidates
     assert c.verdict == "fails" and "no mapping can do better" in c.reason
     assert c.misses[0].value is not None and c.misses[0].value <= min(f["latency_s"] or 0 for f in brute_force("eyeriss"))

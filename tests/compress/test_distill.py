@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from picojoule.errors import SpecError
-from picojoule.workload.labelled import Labelled, labelled
+from picojoule.learning.labelled import Labelled, labelled
 
 pytestmark = pytest.mark.torch
 torch = pytest.importorskip("torch")

@@ -18,13 +18,13 @@ import pytest
 from picojoule.errors import SpecError
 from picojoule.learning.messages import spam_assassin
 from picojoule.learning.wordpiece import WordPiece
-from tests.cli.run import pj
+from tests.commands.run import pj
 
 pytestmark = pytest.mark.torch
 torch = pytest.importorskip("torch")
 pytest.importorskip("sklearn")
 
-from picojoule.compress.encoder_bits import WIDTHS, least_change, minilm_bits, sensitivities  # noqa: E402
+from picojoule.compress.quantise.encoder_bits import WIDTHS, least_change, minilm_bits, sensitivities  # noqa: E402
 from picojoule.learning.minilm import Encoder, encoded, minilm, safetensors, tokens  # noqa: E402
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *"abcdefghijklmnopqrstuvwxyz", *(f"##{c}" for c in "abcdefghijklmnopqrstuvwxyz"),

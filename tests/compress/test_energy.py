@@ -9,14 +9,14 @@ import pytest
 
 import picojoule as pj
 from picojoule.errors import SpecError
-from picojoule.workload.read_torch import export
+from picojoule.workload.torch.read import export
 
 pytestmark = pytest.mark.torch
 torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
 
-from picojoule.compress import energy, prune  # noqa: E402
+from picojoule.compress.prune import energy, prune  # noqa: E402
 from picojoule.learning.accuracy import mean_cross_entropy  # noqa: E402
 from tests.compress import nets  # noqa: E402
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from picojoule.errors import SpecError
-from picojoule.workload.read_torch import export
+from picojoule.workload.torch.read import export
 
 pytestmark = pytest.mark.torch
 torch = pytest.importorskip("torch")

@@ -8,8 +8,8 @@ import os
 import numpy as np
 import pytest
 
-from picojoule.compress import integer
-from picojoule.compress.integer import one_of_each
+from picojoule.compress.shrink import integer
+from picojoule.compress.shrink.integer import one_of_each
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -13,7 +13,7 @@ import pytest
 
 from picojoule.errors import SpecError
 from picojoule.formats.names import number_format
-from picojoule.workload.labelled import labelled
+from picojoule.learning.labelled import labelled
 
 pytestmark = pytest.mark.torch
 torch = pytest.importorskip("torch")
@@ -22,10 +22,10 @@ pytest.importorskip("sklearn")
 from torch import nn  # noqa: E402
 from torch.nn.utils import parametrize  # noqa: E402
 
-from picojoule.compress import quantiser  # noqa: E402
-from picojoule.compress.fold import fold_batchnorm  # noqa: E402
-from picojoule.compress.quantise import Bits, mean_weight_bits, plain, quantised, quantisers, rounded  # noqa: E402
-from picojoule.compress.quantiser import Codes, Quantiser, Rows, steps  # noqa: E402
+from picojoule.compress.quantise import quantiser  # noqa: E402
+from picojoule.compress.quantise.fold import fold_batchnorm  # noqa: E402
+from picojoule.compress.quantise.quantise import Bits, mean_weight_bits, plain, quantised, quantisers, rounded  # noqa: E402
+from picojoule.compress.quantise.quantiser import Codes, Quantiser, Rows, steps  # noqa: E402
 from picojoule.learning.accuracy import percent_right  # noqa: E402
 from picojoule.learning.nets import NETS, network  # noqa: E402
 from picojoule.learning.train import train  # noqa: E402
@@ -234,7 +234,7 @@ def test_the_mean_counts_every_weight_once() -> None:
 @pytest.mark.parametrize("bits", [8, 5, 4])
 def test_onnxruntime_computes_the_same_from_the_exported_integers(name: str, granularity: str, bits: int, tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime")
-    from picojoule.compress import qdq
+    from picojoule.compress.quantise import qdq
 
     torch.manual_seed(0)
     net = resnet() if name == "small-resnet" else NETS[name](1, 8, 10).eval()
@@ -250,7 +250,7 @@ def test_onnxruntime_computes_the_same_from_the_exported_integers(name: str, gra
 
 def test_a_file_without_quantisers_is_the_float_network(tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime")
-    from picojoule.compress import qdq
+    from picojoule.compress.quantise import qdq
 
     x = held_out(digits())[0][:16]
     with torch.no_grad():
@@ -278,7 +278,7 @@ def test_wrong_input_is_named() -> None:
 
 
 def test_the_command_compares_with_equally_trained_floats_and_keeps_what_it_measured() -> None:
-    from tests.cli.run import pj
+    from tests.commands.run import pj
 
     arguments = ("quantise", "small", "--data", "digits", "--bits", "8,3", "--epochs", 1, "--json")
     code, out, err = pj(*arguments)

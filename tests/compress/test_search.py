@@ -8,9 +8,9 @@ import pytest
 
 import picojoule as pj
 from picojoule.compress.plan import Plan
-from picojoule.compress.pricing import LayerPrice, Price, Pricer
-from picojoule.compress.search import evolve, greedy, knapsack, losses_of
-from picojoule.compress.space import Space, Unit, space_of
+from picojoule.compress.shrink.pricing import LayerPrice, Price, Pricer
+from picojoule.compress.shrink.search import evolve, greedy, knapsack, losses_of
+from picojoule.compress.shrink.space import Space, Unit, space_of
 from picojoule.errors import SpecError
 from tests.compress.test_plan import residual
 

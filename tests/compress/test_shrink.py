@@ -10,7 +10,7 @@ import pytest
 
 import picojoule as pj
 from picojoule.errors import SpecError
-from tests.cli.run import pj as command
+from tests.commands.run import pj as command
 
 pytestmark = pytest.mark.torch
 torch = pytest.importorskip("torch")
@@ -20,17 +20,17 @@ pytest.importorskip("sklearn")  # brings the digits
 from torch import nn  # noqa: E402
 
 from picojoule.compress.apply import reshaped, rounded  # noqa: E402
-from picojoule.compress.carried import carried_out  # noqa: E402
 from picojoule.compress.plan import Plan, Storage, network_of  # noqa: E402
-from picojoule.compress.prune import baked  # noqa: E402
-from picojoule.compress.shrunk import Shrunk  # noqa: E402
-from picojoule.compress.structured import structure  # noqa: E402
+from picojoule.compress.prune.prune import baked  # noqa: E402
+from picojoule.compress.prune.structured import structure  # noqa: E402
+from picojoule.compress.shrink.carried import carried_out  # noqa: E402
+from picojoule.compress.shrink.shrunk import Shrunk  # noqa: E402
+from picojoule.learning.labelled import Labelled, labelled  # noqa: E402
 from picojoule.learning.nets import network  # noqa: E402
 from picojoule.learning.train import train  # noqa: E402
-from picojoule.workload.labelled import Labelled, labelled  # noqa: E402
 from picojoule.workload.layer import Layer  # noqa: E402
 from picojoule.workload.network import Network  # noqa: E402
-from picojoule.workload.read_torch import export  # noqa: E402
+from picojoule.workload.torch.read import export  # noqa: E402
 
 NET = '''
 import torch
@@ -156,7 +156,7 @@ def test_wrong_data_wrong_weights_and_budgets_are_one_error(place: Path) -> None
 
 
 def test_a_budget_that_cannot_be_met_is_said_and_nothing_is_written(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("picojoule.compress.shrink.Shrinking.lost", lambda *_: 0.02)  # whatever is tried
+    monkeypatch.setattr("picojoule.compress.shrink.shrink.Shrinking.lost", lambda *_: 0.02)  # whatever is tried
     with pytest.raises(SpecError, match="not even INT8 stays within"):
         given = {**GIVEN, "budget": 0.01, "seed": 4}
         pj.shrink(f"{place}/net.py:tiny", "fusion-like", f"{place}/data.npz", out=place / "bad", **given)

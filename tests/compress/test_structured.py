@@ -9,13 +9,21 @@ import pytest
 
 from picojoule.errors import SpecError
 from picojoule.workload.layer import conv, gemm
-from picojoule.workload.read_torch import export
+from picojoule.workload.torch.read import export
 
 pytestmark = pytest.mark.torch
 torch = pytest.importorskip("torch")
 pytest.importorskip("torch_pruning")
 
-from picojoule.compress.structured import Width, channel_scores, narrowed, removed, resized, strongest, structure  # noqa: E402
+from picojoule.compress.prune.structured import (  # noqa: E402
+    Width,
+    channel_scores,
+    narrowed,
+    removed,
+    resized,
+    strongest,
+    structure,
+)
 from tests.compress import nets  # noqa: E402
 
 KINDS = [None, nets.Residual, nets.Depthwise, nets.Concatenated, nets.Attention]

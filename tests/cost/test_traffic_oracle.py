@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from picojoule.cost.traffic import count
-from picojoule.mapping.simulate import simulate
+from picojoule.mapping.walk import simulate
 from picojoule.mapping.words import Traffic
 from tests.oracle.random_cases import KINDS, cases
 

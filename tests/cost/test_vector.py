@@ -6,7 +6,7 @@ import pytest
 
 from picojoule.cost.vector import vector_cost
 from picojoule.hardware.chip import Chip, Group
-from picojoule.hardware.spec import chip_from_yaml
+from picojoule.hardware.chipfile.read import chip_from_yaml
 from picojoule.workload.network import VectorOp
 
 CHIP = chip_from_yaml("""\

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.run import pj
+from tests.commands.run import pj
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = sorted(DOCS.glob("*.md"))

@@ -15,7 +15,7 @@ from picojoule.formats import relative_index, run_length
 from picojoule.formats.codebook import k_means
 from picojoule.formats.element import Entries
 
-DATA = Path(picojoule.__file__).parent / "workload" / "data"
+DATA = Path(picojoule.__file__).parent / "workload" / "zoo" / "data"
 
 
 def sparse(rng: np.random.Generator, shape: tuple[int, ...], density: float, high: int = 1 << 15) -> np.ndarray:

@@ -10,7 +10,7 @@ import pytest
 from picojoule.cost.explain import explain
 from picojoule.cost.model import evaluate
 from picojoule.cost.traffic import count, differences
-from picojoule.hardware.spec import load_chip
+from picojoule.hardware.chipfile.read import load_chip
 from picojoule.mapping.mapping import parse
 from picojoule.workload.layer import gemm
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from picojoule.hardware import components
+from picojoule.hardware.components import components
 
 
 @pytest.fixture(autouse=True)

@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from picojoule.errors import SpecError
-from picojoule.hardware import components
-from picojoule.hardware.components import component, component_names, evaluate, get_component
-from picojoule.hardware.estimate import Estimate, exactly, log_between, table
-from picojoule.hardware.logic import operation
-from picojoule.hardware.storage import DEVICES, LEFT_OUT_P90, interpolate_sram, sram_table
-from picojoule.hardware.technology import logic_energy_factor, nominal_voltage, scale_area, scale_energy, scale_voltage
+from picojoule.hardware.components import components
+from picojoule.hardware.components.components import component, component_names, evaluate, get_component
+from picojoule.hardware.components.logic import operation
+from picojoule.hardware.components.storage import DEVICES, LEFT_OUT_P90, interpolate_sram, sram_table
+from picojoule.hardware.components.technology import logic_energy_factor, nominal_voltage, scale_area, scale_energy, scale_voltage
+from picojoule.quantities.estimate import Estimate, exactly, log_between, table
 
 PUBLISHED_NODES = (130, 90, 65, 45, 32, 20, 16, 14, 10, 7)
 HOROWITZ = [("add", "int", 8, 0.03), ("add", "int", 16, 0.05), ("add", "int", 32, 0.1), ("add", "float", 16, 0.4),

@@ -10,9 +10,9 @@ import pytest
 
 from picojoule.errors import SpecError
 from picojoule.hardware.chip import Chip, Compute, Group, Memory
+from picojoule.hardware.chipfile.read import chip_from_yaml
 from picojoule.hardware.compression import NAMED, Format, RankFormat, fibres, stored
-from picojoule.hardware.spec import chip_from_yaml
-from picojoule.mapping.simulate_sparse import encode_array
+from picojoule.mapping.walk_sparse import encode_array
 from picojoule.workload.density import Structured, Uniform, grid
 
 RANKS = (frozenset("K"), frozenset("C"))

@@ -3,8 +3,8 @@
 import pytest
 
 from picojoule.errors import SpecError
-from picojoule.hardware.components import evaluate
-from picojoule.hardware.converters import isaac_adc, survey_adc_pj, survey_adc_um2
+from picojoule.hardware.array.converters import isaac_adc, survey_adc_pj, survey_adc_um2
+from picojoule.hardware.components.components import evaluate
 
 GOLDEN = {  # (nm, conversions per second): pJ and um2 for 4 to 10 bits, to the printed digits
     (32, 1e8): ".924/3274 .936/3287 1.065/3417 1.312/3637 1.714/3939 2.340/4324 3.310/4796",

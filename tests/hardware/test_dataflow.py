@@ -7,9 +7,9 @@ import pytest
 import picojoule
 from picojoule.errors import SpecError
 from picojoule.hardware.chip import Stay
+from picojoule.hardware.chipfile.read import chip_from_yaml
+from picojoule.hardware.chipfile.write import chip_to_yaml
 from picojoule.hardware.dataflow import DATAFLOWS, constrained, dataflow
-from picojoule.hardware.spec import chip_from_yaml
-from picojoule.hardware.write import chip_to_yaml
 from picojoule.workload.kinds import kind
 from picojoule.workload.layer import conv, gemm
 

@@ -5,9 +5,9 @@ import json
 import pytest
 
 from picojoule.errors import SpecError
-from picojoule.hardware.components import evaluate
-from picojoule.hardware.dram import technologies, technology
-from tests.cli.run import pj
+from picojoule.hardware.components.components import evaluate
+from picojoule.hardware.components.dram import technologies, technology
+from tests.commands.run import pj
 
 
 def test_the_technologies_of_the_issue_are_all_there() -> None:

@@ -10,8 +10,8 @@ import picojoule
 from picojoule.errors import SpecError
 from picojoule.formats.names import formats
 from picojoule.hardware.chip import Memory
-from picojoule.hardware.format_mac import energy_ratio, mac_cost
-from picojoule.hardware.spec import chip_from_yaml, chip_to_yaml
+from picojoule.hardware.chipfile.read import chip_from_yaml, chip_to_yaml
+from picojoule.hardware.components.format_mac import energy_ratio, mac_cost
 from picojoule.workload.layer import gemm
 
 CHIP = """

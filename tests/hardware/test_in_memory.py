@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from picojoule.errors import SpecError
-from picojoule.hardware.in_memory import Adc, Array, Cell
+from picojoule.hardware.array.in_memory import Adc, Array, Cell
 
 RERAM = Cell(kind="resistive", bits=2, area_f2=16, on_siemens=1 / 2e3, off_siemens=1 / 20e3, read_v=0.2, pulse_s=1e-9)
 SRAM = Cell(kind="charge", area_f2=426, capacitance_ff=1.2)

@@ -13,24 +13,24 @@ import pytest
 
 from picojoule.cost.model import evaluate
 from picojoule.errors import SpecError
-from picojoule.hardware.array_cost import prices
-from picojoule.hardware.in_memory import Array
-from picojoule.hardware.operand_means import for_operands, mean_cell, mean_of, mean_slice, with_statistics
-from picojoule.hardware.slices import cut_inputs, cut_weights, input_range, weight_range
-from picojoule.hardware.spec import load_chip
+from picojoule.hardware.array.cost import prices
+from picojoule.hardware.array.in_memory import Array
+from picojoule.hardware.array.operand_means import for_operands, mean_cell, mean_of, mean_slice, with_statistics
+from picojoule.hardware.array.slices import cut_inputs, cut_weights, input_range, weight_range
+from picojoule.hardware.chipfile.read import load_chip
+from picojoule.observed.data_files import load_data
+from picojoule.observed.run_onnx import run_onnx
+from picojoule.observed.statistics import Tally, statistics
 from picojoule.report.to_json import network_json
 from picojoule.search.network import map_network
 from picojoule.search.placement import place
-from picojoule.search.verify import verify
-from picojoule.workload.data_files import load_data
+from picojoule.verification.verify import verify
 from picojoule.workload.layer import Layer, conv, gemm
 from picojoule.workload.load import load_model
 from picojoule.workload.network import Network, Step
 from picojoule.workload.plain import layer_from_plain, layer_to_plain
-from picojoule.workload.run_onnx import run_onnx
-from picojoule.workload.statistics import Tally, statistics
 from picojoule.workload.values import Values, read_values
-from tests.cli.run import pj
+from tests.commands.run import pj
 from tests.neardata.arrays import array, every_kind
 
 DRAWS = 40_000

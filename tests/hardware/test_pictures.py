@@ -8,11 +8,11 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
-from picojoule.hardware.models import ChipSpec
+from picojoule.hardware.chipfile.blocks import ChipSpec
+from picojoule.hardware.chipfile.read import PRESETS, chip_from_yaml, chip_to_yaml, chips, load_chip
+from picojoule.hardware.chipfile.schema import chip_schema
 from picojoule.hardware.provenance import where_from
-from picojoule.hardware.schema import chip_schema
-from picojoule.hardware.spec import PRESETS, chip_from_yaml, chip_to_yaml, chips, load_chip
-from picojoule.hardware.tree import tree_svg, tree_text
+from picojoule.report.charts.tree import tree_svg, tree_text
 
 NAMES = sorted(chips())
 

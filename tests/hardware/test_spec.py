@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from picojoule.errors import PicojouleError, SpecError
 from picojoule.hardware.chip import Axis, Chip, Compute, FanOut, Group, Memory, Port
-from picojoule.hardware.spec import chip_from_yaml, chip_to_yaml
+from picojoule.hardware.chipfile.read import chip_from_yaml, chip_to_yaml
 from picojoule.workload.layer import ROLES
 
 GOOD = """\

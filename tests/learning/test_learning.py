@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from picojoule.errors import SpecError
-from picojoule.workload.labelled import Labelled, labelled
-from tests.cli.run import pj
+from picojoule.learning.labelled import Labelled, labelled
+from tests.commands.run import pj
 
 pytestmark = pytest.mark.torch
 torch = pytest.importorskip("torch")
@@ -24,7 +24,7 @@ from picojoule.learning.accuracy import Accuracy, accuracy, percent_right  # noq
 from picojoule.learning.nets import NETS, network  # noqa: E402
 from picojoule.learning.train import Recipe, augmented, train, train_by  # noqa: E402
 from picojoule.learning.trained import Record, check_finite, recipe_for, trained  # noqa: E402
-from picojoule.workload.read_torch import export  # noqa: E402
+from picojoule.workload.torch.read import export  # noqa: E402
 
 
 @cache

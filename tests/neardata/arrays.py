@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 
-from picojoule.hardware.in_memory import WEIGHT_ENCODINGS, Adc, Array, Cell
+from picojoule.hardware.array.in_memory import WEIGHT_ENCODINGS, Adc, Array, Cell
 
 CELL = {"kind": "resistive", "area_f2": 4.0, "on_siemens": 1e-4, "off_siemens": 1e-6, "read_v": 0.2, "pulse_s": 1e-9}
 

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from picojoule.errors import SpecError
+from picojoule.learning.labelled import labelled
 from picojoule.neardata.noise import Noise
 from picojoule.neardata.product import load, multiply
-from picojoule.workload.labelled import labelled
-from tests.cli.run import pj
+from tests.commands.run import pj
 from tests.neardata.arrays import array, every_kind
 
 pytestmark = pytest.mark.torch

@@ -8,10 +8,10 @@ import math
 import pytest
 
 import picojoule
-from picojoule.neardata import rebalance
+from picojoule.explore import rebalance
 from picojoule.neardata.decode import BankPim, Gpu, commands, crossover, step
 from picojoule.neardata.reuse import Place, break_even, far_place, near_places, reuse
-from tests.cli.run import pj
+from tests.commands.run import pj
 
 
 def test_at_the_break_even_reuse_both_places_take_the_same_energy() -> None:

@@ -8,9 +8,9 @@ import pytest
 
 from picojoule.cost.model import evaluate
 from picojoule.errors import SpecError
-from picojoule.hardware.array_cost import area_parts, prices
+from picojoule.hardware.array.cost import area_parts, prices
 from picojoule.hardware.chip import Chip
-from picojoule.hardware.spec import chip_from_yaml, chip_to_yaml, load_chip
+from picojoule.hardware.chipfile.read import chip_from_yaml, chip_to_yaml, load_chip
 from picojoule.neardata.macro import at_voltage, calibrated, macros_apart, peak
 from picojoule.search.placement import place
 from picojoule.workload.layer import Layer, conv

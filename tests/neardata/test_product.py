@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from picojoule.errors import SpecError
-from picojoule.hardware.in_memory import Array, Cell
-from picojoule.hardware.slices import Readout, cut_inputs, cut_weights, input_range, weight_range
+from picojoule.hardware.array.in_memory import Array, Cell
+from picojoule.hardware.array.slices import Readout, cut_inputs, cut_weights, input_range, weight_range
 from picojoule.neardata.noise import Noise, held, wire_loss
 from picojoule.neardata.product import convert, load, multiply
 from tests.neardata.arrays import array, every_kind

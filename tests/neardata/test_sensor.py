@@ -9,7 +9,7 @@ import pytest
 
 from picojoule.errors import SpecError
 from picojoule.neardata.sensor import Sensor, frame
-from tests.cli.run import pj
+from tests.commands.run import pj
 
 
 @pytest.mark.parametrize(("bits", "pj_"), [(8, 25.6), (10, 102.4)])

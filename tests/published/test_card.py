@@ -11,8 +11,8 @@ from picojoule.errors import SpecError
 from picojoule.published.card import MAY_BE_UNKNOWN, NEEDED, hardware_card, normalised, read_card, refuse_mixed
 from picojoule.published.card_files import FOLDER, card
 from picojoule.published.model_card import ModelCard, table_iv
-from picojoule.published.rates import Rate, rate
-from tests.cli.run import pj
+from picojoule.quantities.rates import Rate, rate
+from tests.commands.run import pj
 
 TEXT = (FOLDER / "eyeriss.yaml").read_text(encoding="utf-8")
 

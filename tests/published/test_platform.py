@@ -9,9 +9,9 @@ import pytest
 
 from picojoule.errors import SpecError
 from picojoule.published import platform as data
-from picojoule.published.amount import amount
 from picojoule.published.consistency import check, check_all
 from picojoule.published.platform import node_nm, platform, platforms
+from picojoule.quantities.amount import amount
 
 
 def test_both_files_load_and_every_record_has_source_confidence_evidence_and_scope() -> None:

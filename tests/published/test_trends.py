@@ -10,7 +10,7 @@ import pytest
 from picojoule.errors import SpecError
 from picojoule.published.platform import platforms
 from picojoule.published.trends import BY, efficiency, query, trend
-from tests.cli.run import pj
+from tests.commands.run import pj
 
 
 def test_queries_narrow_and_combine() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from picojoule.cost.model import evaluate
-from picojoule.hardware.spec import chip_from_yaml
+from picojoule.hardware.chipfile.read import chip_from_yaml
 from picojoule.mapping.mapping import parse
 from picojoule.search.result import FrontPoint, LayerResult, NetworkLayer, NetworkResult
 from picojoule.workload.layer import Layer, conv, gemm

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from picojoule.report import plots, rooflines, units
-from picojoule.report.page import chip_fragment, layer_fragment, network_page
+from picojoule.report import units
+from picojoule.report.charts import plots, rooflines
+from picojoule.report.pages.page import chip_fragment, layer_fragment, network_page
 from tests.conftest import chromium
 from tests.report import made
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from picojoule.errors import PicojouleError
-from picojoule.hardware.spec import chip_from_yaml
+from picojoule.hardware.chipfile.read import chip_from_yaml
 from picojoule.mapping.mapping import parse
 from picojoule.report.to_json import network_json
 from picojoule.workload.plain import layer_from_plain, layer_to_plain

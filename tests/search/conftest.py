@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from picojoule.search import lattice
+from picojoule.search.exact import lattice
 from tests.search.problems import wide_roots
 
 

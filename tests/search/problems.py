@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from picojoule.hardware.chip import Axis, Chip, FanOut
 from picojoule.mapping.mapping import Mapping
-from picojoule.search.lattice import outermost_tiles
+from picojoule.search.exact.lattice import outermost_tiles
 from picojoule.workload.layer import Layer, Rank, Tensor, conv, gemm, one
 from tests.oracle.enumerate import Tiny, all_mappings, tiny_chip, tiny_fanout
 

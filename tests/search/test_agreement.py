@@ -12,10 +12,10 @@ import pytest
 
 from picojoule.cost.model import evaluate
 from picojoule.errors import NoMapping
-from picojoule.hardware.spec import chips, load_chip
+from picojoule.hardware.chipfile.read import chips, load_chip
 from picojoule.mapping.mapping import check
 from picojoule.report.to_json import layer_json
-from picojoule.search.goals import goal
+from picojoule.search.exact.goals import goal
 from picojoule.search.optimal import LayerProblem, best_mapping, solve
 from picojoule.workload.layer import Layer, conv, gemm
 from tests.oracle.enumerate import SAME

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from picojoule.hardware.spec import load_chip
+from picojoule.hardware.chipfile.read import load_chip
 from picojoule.search.optimal import best_mapping
 from picojoule.workload.layer import conv, gemm
 

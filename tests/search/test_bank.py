@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from picojoule.search.bank import Bank
-from picojoule.search.labels import LabelPool
+from picojoule.search.exact.bank import Bank
+from picojoule.search.exact.labels import LabelPool
 
 
 def test_a_table_is_made_once_and_stays_where_it_was() -> None:

@@ -12,7 +12,7 @@ from picojoule.mapping.mapping import parse
 from picojoule.report.to_json import network_json
 from picojoule.search.network import map_network
 from picojoule.search.optimal import best_mapping
-from picojoule.search.verify import verify
+from picojoule.verification.verify import verify
 from picojoule.workload.layer import ROLES, Layer, conv, gemm
 from tests.oracle.enumerate import SAME, all_mappings
 from tests.search.pricing import Pricer

@@ -15,7 +15,7 @@ import pytest
 from picojoule.cost.model import evaluate
 from picojoule.errors import MappingError
 from picojoule.hardware.chip import Axis, Chip, Compute, FanOut, Group, Memory
-from picojoule.hardware.spec import load_chip
+from picojoule.hardware.chipfile.read import load_chip
 from picojoule.mapping.mapping import Loop, Mapping, Node, check
 from picojoule.search.optimal import best_mapping
 from picojoule.workload.layer import Layer, conv, gemm

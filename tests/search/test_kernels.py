@@ -12,9 +12,9 @@ from picojoule.cost.traffic import places, words
 from picojoule.hardware.chip import Chip, Compute, Group, Memory
 from picojoule.mapping.footprint import tile_elements
 from picojoule.mapping.mapping import Loop, Mapping, Node
-from picojoule.search.lattice import divisors
-from picojoule.search.problem import Problem
-from picojoule.search.rank_kernels import Merge, rank_peak, rank_words, rank_words_reference, shared_copies
+from picojoule.search.exact.lattice import divisors
+from picojoule.search.exact.problem import Problem
+from picojoule.search.exact.rank_kernels import Merge, rank_peak, rank_words, rank_words_reference, shared_copies
 from picojoule.workload.layer import Layer, conv
 
 LEVELS = (Group((Memory("DRAM", None, 8, 1.0, 1.0),)), Group((Memory("M", None, 8, 1.0, 1.0),)))

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from picojoule.errors import NoMapping, SpecError
-from picojoule.hardware.spec import load_chip
+from picojoule.hardware.chipfile.read import load_chip
 from picojoule.mapping.mapping import check
 from picojoule.search.network import map_network
 from picojoule.search.optimal import best_mapping

@@ -7,7 +7,7 @@ import pytest
 from picojoule.report.to_json import network_json
 from picojoule.search.network import map_network
 from picojoule.search.optimal import best_mapping
-from picojoule.search.verify import verify
+from picojoule.verification.verify import verify
 from picojoule.workload.load import load_model
 from tests.oracle.enumerate import SAME, all_mappings, priced, tiny_problems
 
@@ -29,7 +29,7 @@ def test_the_search_equals_a_complete_enumeration(bits: dict[str, str]) -> None:
 
 
 def test_a_stored_result_with_number_formats_is_verified() -> None:
-    from picojoule.hardware.spec import load_chip
+    from picojoule.hardware.chipfile.read import load_chip
 
     network = load_model("gemm:M=4,N=16,K=8", bits={"weight": "mxfp4", "input": "mxfp6_e2m3"})
     result = map_network(network, load_chip("eyeriss"), "energy", jobs=1, cache=False)
@@ -38,7 +38,7 @@ def test_a_stored_result_with_number_formats_is_verified() -> None:
 
 
 def test_narrower_formats_never_cost_more() -> None:
-    from picojoule.hardware.spec import load_chip
+    from picojoule.hardware.chipfile.read import load_chip
 
     chip, energies = load_chip("eyeriss"), []
     for name in ("fp16", "mxfp8_e4m3", "mxfp6_e2m3", "nvfp4", "mxfp4"):

@@ -8,9 +8,9 @@ import pytest
 
 from picojoule.cost.model import evaluate
 from picojoule.hardware.chip import Chip, FanOut
-from picojoule.hardware.spec import load_chip
+from picojoule.hardware.chipfile.read import load_chip
 from picojoule.mapping.mapping import check, parse
-from picojoule.mapping.simulate import simulate
+from picojoule.mapping.walk import simulate
 from picojoule.search.optimal import best_mapping
 from picojoule.search.placement import floor, keeps_weights, place, placements
 from picojoule.workload.layer import Layer, conv, gemm

@@ -15,11 +15,11 @@ import pytest
 from picojoule.cost.model import evaluate
 from picojoule.errors import NoMapping
 from picojoule.hardware.chip import OPERANDS, ROLES, Chip, FanOut, Group, Memory
+from picojoule.hardware.chipfile.read import load_chip
 from picojoule.hardware.compression import DENSE, NAMED, Format, RankFormat
-from picojoule.hardware.spec import load_chip
 from picojoule.mapping.mapping import Mapping, check
 from picojoule.report.to_json import layer_json
-from picojoule.search.lattice import outermost_tiles
+from picojoule.search.exact.lattice import outermost_tiles
 from picojoule.search.optimal import best_mapping
 from picojoule.workload.density import Actual
 from picojoule.workload.layer import Layer, conv, gemm

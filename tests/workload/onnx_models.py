@@ -11,7 +11,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from picojoule.workload.network import Network
-from picojoule.workload.read_onnx import read_onnx
+from picojoule.workload.onnx.read import read_onnx
 
 Axis = int | str | None
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from picojoule.errors import SpecError
+from picojoule.workload.huggingface.read import FAMILIES, from_config
 from picojoule.workload.load import load_model
 from picojoule.workload.network import Network
-from picojoule.workload.read_hf import FAMILIES, from_config
 
 LLAMA = {
     "model_type": "llama", "hidden_size": 2048, "num_hidden_layers": 16, "num_attention_heads": 32, "num_key_value_heads": 8,

@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 
 from picojoule.errors import SpecError
 from picojoule.workload import layer as plain
-from picojoule.workload.lower import Product, Window, conv_layer, conv_transpose_layers, einsum, matmul, same_window, window
+from picojoule.workload.building.shapes import (
+    Product,
+    Window,
+    conv_layer,
+    conv_transpose_layers,
+    einsum,
+    matmul,
+    same_window,
+    window,
+)
 from tests.workload.naive import conv_by_walking, elements_by_walking, transposed_by_walking
 
 small = st.integers(1, 3)

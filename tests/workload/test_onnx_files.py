@@ -8,9 +8,9 @@ from pathlib import Path
 import onnx
 import pytest
 
-from picojoule.workload import zoo
 from picojoule.workload.load import load_model
 from picojoule.workload.profile import profile
+from picojoule.workload.zoo import zoo
 from tests.workload.test_zoo import assert_ordered
 
 LIGHT = Path(onnx.__file__).parent / "backend/test/data/light"

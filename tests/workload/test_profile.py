@@ -6,11 +6,11 @@ import json
 
 import pytest
 
-from picojoule.workload import zoo
-from picojoule.workload.build import Builder
+from picojoule.workload.building.builder import Builder
 from picojoule.workload.load import load_model
 from picojoule.workload.network import Network, Step, VectorOp
 from picojoule.workload.profile import peak_activations, profile
+from picojoule.workload.zoo import zoo
 
 
 def test_a_gemm_by_hand() -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from picojoule.errors import SpecError
-from picojoule.workload import zoo
 from picojoule.workload.load import load_model
 from picojoule.workload.network import Network
 from picojoule.workload.profile import profile
+from picojoule.workload.zoo import zoo
 from tests.workload.test_zoo import assert_ordered
 
 MODELS = Path(__file__).with_name("torch_models.py")
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.torch
 
 
 def network(module: object, *inputs: object) -> Network:
-    from picojoule.workload.read_torch import export
+    from picojoule.workload.torch.read import export
 
     return export(module, inputs, name="net")
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from picojoule.errors import SpecError
-from picojoule.workload import zoo
 from picojoule.workload.load import load_model
 from picojoule.workload.network import Network
+from picojoule.workload.zoo import zoo
 
 COUNTS = {  # multiplied weights, MACs of one inference
     "lenet5": (2_550 + 58_920, 357_600 + 58_920),  # C3 dense

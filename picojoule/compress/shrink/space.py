@@ -1,0 +1,140 @@
+"""What a search may change in a network, unit by unit, each from mild to hard; and the plan of a choice.
+
+    weights of L    bits of a layer's weights
+    inputs of L     bits of an activation, for all layers that read it (it is stored once)
+    channels of G   channels that a group keeps (layers that share channels change together)
+    zeros of L      share of a layer's weights that stay; only where the chip makes use of zeros
+    rank of L       two thinner layers for one; only where they have fewer weights
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import TYPE_CHECKING
+
+from picojoule.compress.plan import Plan, Storage
+from picojoule.errors import unknown_name
+from picojoule.workload.layer import Layer
+from picojoule.workload.network import Network
+
+if TYPE_CHECKING:
+    from picojoule.compress.prune.structured import Structure
+    from picojoule.compress.shrink.pricing import Pricer
+
+TECHNIQUES = ("quantise", "channels", "zeros", "rank")
+START_BITS = 8
+WEIGHT_BITS = (8, 6, 5, 4, 3, 2)
+INPUT_BITS = (8, 6, 5, 4, 3, 2)
+SHARES = (1.0, 0.875, 0.75, 0.625, 0.5, 0.375, 0.25)  # of the channels
+DENSITIES = (1.0, 0.7, 0.5, 0.35, 0.25)
+RANKS = (0.75, 0.5, 0.25)  # of the rank at which the two factors have as many weights as the layer
+KINDS = {"weights": "quantise", "inputs": "quantise", "channels": "channels", "zeros": "zeros", "rank": "rank"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unit:
+    """One thing that may change. `layers`: whose; `values` from untouched to most changed."""
+
+    kind: str  # "weights", "inputs", "channels", "zeros", "rank"
+    name: str
+    layers: tuple[str, ...]
+    values: tuple[float | int | None, ...]
+
+    @property
+    def technique(self) -> str:
+        return KINDS[self.kind]
+
+    @property
+    def label(self) -> str:
+        return f"{self.kind} of {self.name}"
+
+    def value(self, level: int) -> str:
+        """A value as people write it."""
+        v = self.values[level]
+        if self.kind in ("weights", "inputs"):
+            return f"{v} b"
+        if self.kind == "channels":
+            return f"{v} of {self.values[0]}"
+        return "whole" if v is None or v == 1.0 else f"rank {v}" if self.kind == "rank" else f"{100 * float(v):.0f} % kept"
+
+    def put(self, plan: Plan, level: int) -> Plan:
+        """The plan with this unit at a level."""
+        v = self.values[level]
+        if self.kind == "channels":
+            return plan if level == 0 else plan.keeping(self.name, int(v or 1))
+        field = {"weights": "weight_bits", "inputs": "input_bits", "zeros": "density", "rank": "rank"}[self.kind]
+        for layer in self.layers:
+            plan = plan.but(layer, **{field: v})
+        return plan
+
+
+Choice = tuple[int, ...]  # a level for every unit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Space:
+    """Units of a network. A choice of all zeros is the uniform network of `START_BITS`."""
+
+    units: tuple[Unit, ...]
+    layers: tuple[str, ...]
+
+    @property
+    def start(self) -> Choice:
+        return (0,) * len(self.units)
+
+    def plan(self, choice: Choice) -> Plan:
+        """What a choice makes of the network."""
+        plan = Plan.uniform(self.layers, weight_bits=START_BITS, input_bits=START_BITS)
+        for unit, level in zip(self.units, choice, strict=True):
+            plan = unit.put(plan, level)
+        return plan
+
+    def only(self, techniques: Sequence[str]) -> Space:
+        """The same space with the units of these techniques alone."""
+        for t in techniques:
+            if t not in TECHNIQUES:
+                raise unknown_name("technique", t, TECHNIQUES)
+        return Space(units=tuple(u for u in self.units if u.technique in techniques), layers=self.layers)
+
+    def everywhere(self, technique: str, level: int) -> Choice:
+        """One technique at this level (or its last) in all its units, the others untouched."""
+        return tuple(min(level, len(u.values) - 1) if u.technique == technique else 0 for u in self.units)
+
+
+def space_of(base: Network, structure: Structure | None, pricer: Pricer | None, techniques: Sequence[str] = TECHNIQUES) -> Space:
+    """All units of a network of torch modules. Bits and zeros are left out where `pricer`'s chip gains nothing by them."""
+    storage = Storage(base)
+    layers = [s.layer for s in base.layers if isinstance(s.layer, Layer) and any(t.learned for t in s.layer.tensors)]
+    readers: dict[str, list[str]] = {}
+    for step in base.layers:
+        if step.layer in layers:
+            readers.setdefault(storage.written(step.inputs[0]) if step.inputs else step.layer.name, []).append(step.layer.name)
+    names = tuple(layer.name for layer in layers)
+    units = []
+    if pricer is None or pricer.least_bits < START_BITS:
+        units += [Unit(kind="weights", name=n, layers=(n,), values=WEIGHT_BITS) for n in names]
+        units += [Unit(kind="inputs", name=r[0], layers=tuple(r), values=INPUT_BITS) for r in readers.values()]
+    for group in structure.groups if structure else ():
+        values = tuple(dict.fromkeys(max(1, round(group.size * s)) for s in SHARES))
+        units.append(Unit(kind="channels", name=group.name, layers=structure.affected(group.name), values=values))  # type: ignore[union-attr]
+    start = Space(units=(), layers=names).plan(())
+    for layer in layers:
+        if pricer is not None and "zeros" in techniques and pricer.uses_zeros(layer.name, start.of(layer.name)):
+            units.append(Unit(kind="zeros", name=layer.name, layers=(layer.name,), values=DENSITIES))
+        if ranks := _ranks(layer):
+            units.append(Unit(kind="rank", name=layer.name, layers=(layer.name,), values=(None, *ranks)))
+    return Space(units=tuple(units), layers=names).only(techniques)
+
+
+def _ranks(layer: Layer) -> tuple[int, ...]:
+    """Ranks at which the two factors have fewer weights than the layer."""
+    weight = next(t for t in layer.tensors if t.role == "weight")
+    made = {"W": "K", "B": "N"}.get(weight.name, "")
+    shape = dict(zip((r.terms[0][1] for r in weight.ranks), layer.shape(weight), strict=True))
+    if made not in shape or "G" in shape:
+        return ()
+    out, into = shape[made], prod(n for d, n in shape.items() if d != made)
+    even = out * into / (out + into)  # here r (out + into) = out x into
+    return tuple(r for r in dict.fromkeys(int(even * s) for s in RANKS) if 2 <= r < min(out, into))

@@ -1,0 +1,148 @@
+"""Chips by the mapper: the presets and any chip's YAML file, at the best mapping of every layer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+from picojoule.errors import NoMapping
+from picojoule.hardware.chip import Chip
+from picojoule.hardware.chipfile.read import chips, load_chip
+from picojoule.machines.answer import Answer, Ask, Declined, LayerAnswer, Machine, Progress
+from picojoule.published.platform import DATA, Scope, platform, rows
+from picojoule.search.network import map_network
+from picojoule.search.result import LayerResult, NetworkLayer, NetworkResult
+from picojoule.workload.layer import Layer
+from picojoule.workload.network import Network
+
+NOT_REAL = {  # presets for experiments: their energies are chosen or normalised, so they stand for no hardware
+    "eyeriss-256": "energies are relative to a MAC", "simple3": "energies of a mapper's test bench",
+    "pin_array16": "energies are chosen", "pin_flat3": "energies are chosen",
+}  # fmt: skip
+
+
+def names() -> dict[str, str]:
+    return chips()
+
+
+def machine(name: str) -> Machine:
+    return MappedChip(chip=load_chip(name))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MappedChip:
+    """A chip whose answer is the best mapping of each layer; modelled. A system's outermost memory is off chip, and inside.
+
+    The outermost memory of a chip or macro is its own buffer or port: what lies beyond is in none of its figures.
+    """
+
+    chip: Chip
+
+    @property
+    def name(self) -> str:
+        return self.chip.name
+
+    @property
+    def native_bits(self) -> int:
+        return self.chip.compute.bits
+
+    @property
+    def scope(self) -> Scope:
+        return self.chip.scope  # type: ignore[return-value]  # checked by Chip: "system", "chip" or "macro"
+
+    def run(self, network: Network, ask: Ask, progress: Progress | None = None) -> Answer:
+        return answer(self.mapped(network, ask, progress), ask)
+
+    def mapped(self, network: Network, ask: Ask, progress: Progress | None = None) -> NetworkResult:
+        """The mapped network itself; Declined where it does not fit."""
+        widest = ask.bits or self.native_bits
+        if widest > self.chip.compute.bits and self.chip.compute.speed == "fixed":
+            raise Declined(f"{self.name}: its MACs take {self.chip.compute.bits} b, not {widest} b", hint="ask for fewer bits")
+        try:
+            return map_network(network, self.chip, ask.objective, jobs=ask.jobs, cache=ask.cache, time_limit=ask.time_limit_s,
+                               space=ask.space, progress=progress)
+        except NoMapping as e:
+            raise Declined(e.problem, hint=e.hint) from None
+
+
+def answer(result: NetworkResult, ask: Ask) -> Answer:
+    """The answer that a mapped network gives."""
+    chip = result.chip
+    layers = tuple(_layer(x, chip) for x in result.layers)
+    system = chip.scope == "system"
+    dram = sum(x.count * _dram_pj(x.result) for x in result.layers) if system else 0.0
+    own, published = result.layers[0].result.cost.area_um2, published_area(chip.name)
+    area = own * 1e-6 if own is not None else published[0] if published else None
+    bits = ask.bits or chip.compute.bits
+    peak = max(peak_macs_per_s(chip, x.result.layer) for x in result.layers)
+    notes = [] if bits == chip.compute.bits else [f"{bits} b operands on {chip.compute.bits} b MACs: words shrink, MACs do not"
+                                                  if chip.compute.scaling == "none" else f"MAC energy scaled to {bits} b"]
+    if chip.name in NOT_REAL:
+        notes.append(f"{NOT_REAL[chip.name]}: not to be compared with hardware")
+    if not result.proved:
+        notes.append(f"search stopped at a gap of {100 * result.gap:.2g} %")
+    return Answer(
+        machine=chip.name, kind="chip, mapped", model=result.model, batch=ask.batch, bits=bits, precision=f"{bits} b",
+        layers=layers, latency_s=result.latency_s, energy_pj=result.energy_pj, offchip_pj=dram, offchip_inside=system,
+        offchip_bytes=sum(x.offchip_bytes or 0.0 for x in layers) if system else None, peak_macs_per_s=peak,
+        area_mm2=area, technology_nm=chip.technology_nm, evidence="modelled",
+        scope=MappedChip(chip=chip).scope, gap=result.gap, sources=_sources(chip, result, ask), notes=tuple(notes),
+    )  # fmt: skip
+
+
+@cache
+def published_area(preset: str) -> tuple[float, str] | None:
+    """(mm2, source) of the silicon a preset is modelled on, where a published record is of the very chip."""
+    for where, row in rows(DATA / "presets.csv"):
+        if row["preset"] == preset:
+            record = platform(row["platform"])
+            assert record.area_mm2 is not None, where
+            return record.area_mm2.value, f"published silicon, {record.area_mm2} mm2 ({row['why']}): {record.source}"
+    return None
+
+
+def peak_macs_per_s(chip: Chip, layer: Layer) -> float:
+    """MACs a second of all units at the operand widths of the layer."""
+    return chip.pes * chip.compute.per_cycle(layer) * chip.clock_hz
+
+
+def _layer(x: NetworkLayer, chip: Chip) -> LayerAnswer:
+    cost = x.result.cost
+    return LayerAnswer(
+        name=x.names[0], count=x.count, macs=x.count * cost.macs, latency_s=x.count * cost.latency_s,
+        energy_pj=x.count * cost.energy_pj, offchip_bytes=x.count * dram_bytes(x.result) if chip.scope == "system" else None,
+        utilization=cost.macs / (cost.latency_s * peak_macs_per_s(chip, x.result.layer)), bound_by=cost.bound_by,
+    )  # fmt: skip
+
+
+def dram_bytes(result: LayerResult) -> float:
+    """Bytes that one occurrence reads from and writes to the outermost memory."""
+    dram = result.chip.dram.name
+    bits = {t.name: t.bits for t in result.layer.tensors}
+    rows = [c for c in result.cost.contributions if c.component == dram and c.tensor]
+    words = sum(c.count * bits[c.tensor] for c in rows if c.action in ("read", "write"))
+    return (words + sum(c.count for c in rows if c.action.startswith("metadata"))) / 8  # metadata is counted in bits
+
+
+def _dram_pj(result: LayerResult) -> float:
+    dram = result.chip.dram.name
+    return sum(c.energy_pj for c in result.cost.contributions if c.component == dram)
+
+
+def _sources(chip: Chip, result: NetworkResult, ask: Ask) -> tuple[tuple[str, str], ...]:
+    published = published_area(chip.name) if result.layers[0].result.cost.area_um2 is None else None
+    outer, beyond = chip.dram.name, f"not in the figures of a {chip.scope}: {chip.dram.name} is part of it"
+    proof = "proved best" if result.proved else f"within {100 * result.gap:.2g} % of the best"
+    return (
+        ("energy", f"sum over layers of counts x prices at the mapping {proof} for {ask.objective} (space {ask.space}); "
+                   f"prices: {chip.source or 'the chip file'}"),
+        ("off-chip energy", f"accesses of {outer} x its price: {chip.dram.source or chip.source}"
+                            if chip.scope == "system" else beyond),
+        ("latency", "sum over layers of the slowest of compute and every memory port, ideal double buffering"),
+        ("off-chip bytes", f"words read from and written to {outer}; every tensor of every layer starts and ends there"
+                           if chip.scope == "system" else beyond),
+        ("peak", f"{chip.pes:,} MACs x {chip.compute.per_cycle(result.layers[0].result.layer):g} a cycle x "
+                 f"{chip.clock_hz / 1e6:g} MHz"),
+        ("area", published[1] if published else "memories and MACs of the chip file; not stated where one of them has no area"),
+        ("utilization", "MACs / (latency x peak)"),
+    )  # fmt: skip

@@ -1,0 +1,88 @@
+"""CPUs and GPUs by their calibrated models: every kernel of the network, element-wise operators fused, launched by a graph."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from picojoule.machines.answer import Answer, Ask, Declined, LayerAnswer, Machine, Progress
+from picojoule.machines.kernels.device import Device, device_names, load_device
+from picojoule.machines.kernels.measurements import DTYPES
+from picojoule.machines.kernels.predict import NetworkPrediction, predict_network
+from picojoule.published.platform import Scope
+from picojoule.workload.network import Network
+
+PREFERRED = ("bf16", "fp16", "int8", "fp8", "fp32", "tf32", "fp64")  # of equal width, the first that a device has
+
+
+def names() -> dict[str, str]:
+    return {n: load_device(n).description for n in device_names()}
+
+
+def machine(name: str) -> Machine:
+    return CalibratedDevice(device=load_device(name))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalibratedDevice:
+    """A CPU or GPU. Latency includes operators without MACs; energy is that of board or package, where a counter was read."""
+
+    device: Device
+
+    @property
+    def name(self) -> str:
+        return self.device.name
+
+    @property
+    def native_bits(self) -> int:
+        return 16 if {"bf16", "fp16"} & set(self.device.peaks) else 32
+
+    @property
+    def scope(self) -> Scope:
+        return "board" if self.device.kind == "gpu" else "package"  # what NVML and RAPL measure
+
+    def run(self, network: Network, ask: Ask, progress: Progress | None = None) -> Answer:
+        bits = ask.bits or self.native_bits
+        dtype = next((d for d in PREFERRED if d in self.device.peaks and 8 * DTYPES[d] == bits), None)
+        if dtype is None:
+            known = ", ".join(self.device.peaks)
+            raise Declined(f"{self.name}: no units for {bits} b operands", hint=f"its data sheet has {known}")
+        p = predict_network(network, self.device, dtype=dtype)
+        if self.device.dram_bytes is not None and p.weight_bytes > self.device.dram_bytes:
+            gigabytes = f"{p.weight_bytes / 1e9:.3g} GB"
+            raise Declined(f"{self.name}: {gigabytes} of weights do not fit its memory", hint="ask for fewer bits")
+        return _answer(p, ask, bits)
+
+
+def _answer(p: NetworkPrediction, ask: Ask, bits: int) -> Answer:
+    d, peak, priced = p.device, p.device.peak(p.dtype) / 2, p.device.prices_measured
+    offchip = sum(k.count * k.dram_bytes for k in p.kernels)
+    layers = tuple(
+        LayerAnswer(
+            name=k.name, count=k.count, macs=k.count * k.macs, latency_s=k.count * k.seconds,
+            energy_pj=k.count * k.energy_j * 1e12 if priced else None, offchip_bytes=k.count * k.dram_bytes,
+            utilization=k.macs / (k.seconds * peak), bound_by=k.bound,
+        )
+        for k in p.kernels
+        if k.macs
+    )  # fmt: skip
+    rest = sum(k.count * k.seconds for k in p.kernels if not k.macs)
+    errors = d.calibration.get("hot") if d.calibration else None
+    notes = [*p.notes, f"{p.launch} launch, element-wise operators fused"]
+    notes.append(f"operators without MACs take {100 * rest / p.latency_s:.0f} % of the latency")
+    if errors:
+        notes.append(f"single kernels: mean error {errors['mean_error_percent']} % on held-out ones")
+    return Answer(
+        machine=d.name, kind=f"{d.kind}, {'calibrated model' if d.status == 'calibrated' else 'model over its data sheet'}",
+        model=p.model, batch=ask.batch, bits=bits, precision=p.dtype, layers=layers, latency_s=p.latency_s,
+        energy_pj=p.energy_j * 1e12 if priced else None, offchip_pj=d.parameters.dram_pj_per_byte * offchip if priced else None,
+        offchip_inside=d.kind == "gpu", offchip_bytes=offchip, peak_macs_per_s=peak, area_mm2=None, technology_nm=None,
+        evidence="modelled", scope=CalibratedDevice(device=d).scope,
+        sources=(
+            ("latency", f"sum of kernels, each launch + steps + max(products, cache, DRAM): {d.source}"),
+            ("energy", "static power x time + operations and bytes at fitted prices" if priced else "no counter was read"),
+            ("off-chip bytes", "what the last-level cache does not hold, kernel by kernel"),
+            ("peak", f"{d.peak(p.dtype) / 1e12:g} Top/s {p.dtype}, dense: data sheet"),
+            ("utilization", "MACs / (latency x peak)"),
+        ),
+        notes=tuple(notes),
+    )  # fmt: skip

@@ -1,0 +1,189 @@
+"""Lower bounds of the search: what spatial extents, patterns and tiles can still reach at best."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from picojoule.search.exact import boundary_kernels, kernels
+from picojoule.search.exact.boundaries import Boundary
+from picojoule.search.exact.problem import Prices
+from picojoule.search.exact.records import Goal, Pool, Stage
+from picojoule.search.exact.stages import StageTables
+
+
+@dataclass(frozen=True, eq=False)
+class ChoiceBounds:
+    """The choices of spatial extents of a stage: lower bounds of the energy (infinite where pruned at once) and their parts."""
+
+    energy: np.ndarray  # float64[n]
+    low: np.ndarray  # float64[n, T]: pJ per least word below
+    top: np.ndarray  # float64[n, T]: pJ per word of a run
+    fixed: np.ndarray  # float64[n]
+
+    def of(self, choice: int) -> tuple[np.ndarray, np.ndarray, float]:
+        """(low, top, fixed) of one choice."""
+        return self.low[choice], self.top[choice], float(self.fixed[choice])
+
+
+class Bounds:
+    """Bounds of one problem's stages. Every bound is of the energy; the goal turns it into a verdict with the cycles."""
+
+    def __init__(self, tables: StageTables) -> None:
+        self.tables, self.problem, self.lattice, self.choices = tables, tables.problem, tables.lattice, tables.choices
+        self._template_key: tuple[object, ...] = ()
+        self._template_stage: Stage | None = None
+
+    def floor(self) -> float:
+        """A lower bound of the energy of any mapping in any pattern."""
+        bounds = [self.pattern_bound(Prices(self.problem, p, self.tables.ports)) for p in self.problem.patterns]
+        return max(min(bounds), 0.0)
+
+    def pattern_bound(self, prices: Prices) -> float:
+        total, deeper = self.tables.tail(prices, -1)
+        return total + float(deeper @ self.problem.least[:, 0])
+
+    def values(self, goal: Goal, bounds: np.ndarray, cycles: np.ndarray) -> np.ndarray:
+        energy = bounds + goal.leak * cycles
+        if goal.mode == 0:
+            return energy * cycles
+        if goal.mode == 1:
+            return np.where(cycles <= goal.limit, energy, np.inf)
+        if goal.mode == 3:
+            return energy + goal.steep * cycles
+        if goal.mode == 4:
+            return energy
+        return energy + 0.5 * (goal.steep + goal.flat) * cycles
+
+    def choice_cycles(self, k: int, way: list[Boundary]) -> np.ndarray:
+        """Compute cycles, without padding, for each choice of spatial extents of stage k."""
+        extents = self.choices[k][0]
+        so_far = float(np.prod([b.extents.prod() for b in way]))
+        deeper = float(np.prod([e.prod(axis=1).max() for e, _ in self.choices[k + 1 :]] or [1.0]))
+        return self.tables.cycles_of(1.0) / (so_far * deeper * extents.prod(axis=1))
+
+    def template(self, prices: Prices, k: int, way: list[Boundary]) -> Stage:
+        """Stage k below an idle boundary: what bounds need, whatever the extents; made once per pattern and boundaries."""
+        key = (id(prices), k, tuple(id(b) for b in way))
+        if self._template_key != key:
+            self._template_key = key
+            self._template_stage = self.tables.stage(prices, k, [*way, self.tables.boundaries.idle()])
+        assert self._template_stage is not None
+        return self._template_stage
+
+    def inner(
+        self, prices: Prices, k: int, way: list[Boundary], some: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """(low, top, fixed, digits below) of stage k for some of its choices of spatial extents, for bounds."""
+        tensors = len(self.problem.tensors)
+        low, top = np.zeros((len(some), tensors)), np.zeros((len(some), tensors))
+        copies, idle = (x[some] for x in self.tables.boundaries.copies(k))
+        fixed = self._fixed_bounds(prices, k, way, copies)
+        for t in range(tensors):
+            if prices.pattern[k][t]:
+                fixed = fixed + self._bound_coefficients(prices, k, way, t, copies[:, t], idle[:, t], low, top)
+        return low, top, fixed, self.tables.boundaries.subs(k)[some]
+
+    def _bound_coefficients(
+        self,
+        prices: Prices,
+        k: int,
+        way: list[Boundary],
+        t: int,
+        copies: np.ndarray,
+        idle: np.ndarray,
+        low: np.ndarray,
+        top: np.ndarray,
+    ) -> np.ndarray:
+        """Fill the tensor's columns; returns what a node that saves more further in than it costs may take off (or 0)."""
+        line = prices.lines[k, t]
+        earlier = 1.0
+        own = bool(line.merges) and line.merges[0] == k
+        for j, c in enumerate(line.coef):
+            if j >= 2 or (j == 1 and not own):
+                earlier *= way[line.merges[j - 1]].copies[t]
+            merged = copies * earlier if own and j else earlier
+            low[:, t] += c / merged
+            top[:, t] += c * idle / merged
+        debt = np.minimum(np.minimum(low[:, t], top[:, t]), 0.0) * self.tables.mac_words(t)
+        np.maximum(low[:, t], 0.0, out=low[:, t])
+        np.maximum(top[:, t], 0.0, out=top[:, t])
+        return debt
+
+    def _fixed_bounds(self, prices: Prices, k: int, way: list[Boundary], copies: np.ndarray) -> np.ndarray:
+        pr = self.problem
+        if k < len(pr.stages) - 1:
+            tail, deeper = self.tables.tail(prices, k)
+            return np.full(len(copies), tail + float(deeper @ self.problem.least[:, 0]))
+        out_t = next(t for t, x in enumerate(pr.tensors) if x.role == "output")
+        past = {s: b.copies[out_t] for s, b in enumerate(way)}
+        total: np.ndarray
+        if prices.first_visits:
+            total = np.array([prices.constant_pj({**past, k: c}) for c in copies[:, out_t]])
+        else:
+            total = np.full(len(copies), prices.constant_pj(past))
+        for t in range(len(pr.tensors)):
+            line, words = prices.lines[len(pr.stages), t], self.tables.mac_words(t)
+            merged: np.ndarray = np.ones(len(copies))
+            for j, c in enumerate(line.coef):
+                if j:
+                    s = line.merges[j - 1]
+                    merged = merged * (copies[:, t] if s == k else way[s].copies[t])
+                total = total + c * words / merged
+        return total
+
+    def bounds(self, goal: Goal, prices: Prices, k: int, way: list[Boundary], above: Pool, cycles: np.ndarray) -> ChoiceBounds:
+        """Lower bounds of the energy for each choice of spatial extents, below the labels `above`."""
+        pr, tensors = self.problem, len(self.problem.tensors)
+        size = self.lattice.size
+        energy, waste = np.full(size, np.inf), np.full(size, np.inf)
+        runs = np.full((tensors, size), np.inf)
+        st = self.template(prices, k, way)
+        boundary_kernels.summarise(st, above, energy, waste, runs)
+        tiles = np.flatnonzero(np.isfinite(energy))
+        n = len(cycles)
+        out = ChoiceBounds(np.full(n, np.inf), np.zeros((n, tensors)), np.zeros((n, tensors)), np.zeros(n))
+        if not len(tiles):
+            return out
+        best = energy[tiles].min()
+        least_fixed = self.tables.tail(prices, k - 1)[0]  # may be negative: what outputs save by starting from zero
+        keep = np.array([not kernels.hopeless(goal, best + least_fixed, c) for c in cycles])
+        if pr.chip.stays:
+            keep &= self.tables.stays.possible(k, np.prod([b.extents for b in way], axis=0), self.choices, prices.pattern)
+        if not keep.any():
+            return out
+        idx = np.flatnonzero(keep)
+        low, top, fixed, subs = self.inner(prices, k, way, idx)
+        kept = np.array(prices.pattern[k])
+        least_run = runs * pr.base[:, None]
+        if pr.slider >= 0:
+            least_run[pr.slider] *= self.tables.least_ranks
+        result = np.empty(len(idx))
+        boundary_kernels.bound_spatial(
+            subs, tiles, self.lattice.digits, self.lattice.stride, energy, pr.least, least_run, low, top, kept, fixed, result
+        )
+        out.energy[idx], out.low[idx], out.top[idx], out.fixed[idx] = result, low, top, fixed
+        return out
+
+    def allowed(self, goal: Goal, prices: Prices, k: int, way: list[Boundary], st: Stage) -> Stage:
+        """The stage with the energies beyond which nothing further in can meet the goal."""
+        if st.last:
+            return st
+        tensors = len(self.problem.tensors)
+        allow = np.full((1 + tensors, self.lattice.size), -np.inf)
+        cycles = self.choice_cycles(k + 1, way)
+        limit = np.array([kernels.threshold(goal, c) for c in cycles]) - goal.leak * cycles
+        floor = self.tables.tail(prices, k)[0]
+        idx = np.flatnonzero(limit > floor)
+        if len(idx):
+            low, top, fixed, subs = self.inner(prices, k + 1, way, idx)
+            lat = self.lattice
+            kept = np.array(prices.pattern[k + 1])
+            boundary_kernels.allowance(
+                subs, lat.digits, lat.stride, lat.move_start, lat.move_to, self.problem.least, low, fixed, limit[idx], kept, allow
+            )
+            known = k + 2 == len(self.problem.stages) and not prices.scales  # where tiles change the price, there is no most
+            most = top.max(axis=0) * (1 + 1e-9) if known else np.full(tensors, np.inf)
+            return st._replace(allow=allow, top_coef=top.min(axis=0) * (1 - 1e-9), top_most=most)
+        return st._replace(allow=allow)

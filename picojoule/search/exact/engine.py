@@ -1,0 +1,240 @@
+"""The dynamic programme driven over bypass patterns and spatial extents; every mapping that the goal wants."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from picojoule.errors import NoMapping
+from picojoule.search.exact import boundary_kernels, kernels
+from picojoule.search.exact.boundaries import Boundary
+from picojoule.search.exact.bounds import Bounds
+from picojoule.search.exact.goals import Found, goal, hull_goal, stairs_goal
+from picojoule.search.exact.labels import MOST_LABELS, LabelPool
+from picojoule.search.exact.problem import Prices
+from picojoule.search.exact.records import Goal, Pool, Stage
+from picojoule.search.exact.stages import StageTables
+from picojoule.search.exact.trace import write_mapping
+
+LABELS_PER_S = 100_000  # seen: 400,000 to a million a second; fewer where many labels share a tile
+
+
+@dataclass
+class Progress:
+    """Counters for the certificate."""
+
+    opened: int = 0
+    closed: int = 0
+    patterns: int = 0
+    labels: int = 0
+    unopened_bound: float = np.inf  # least goal value that something not looked at could still have
+
+
+@dataclass
+class Options:
+    """What the space contains. `runs`: nodes at the top of a group; `slides`: sliding windows credited."""
+
+    runs: bool = True
+    slides: bool = True
+    deadline: float | None = None
+
+
+class LayerSearch:
+    """Searches one problem for all mappings that a goal wants; `found` collects them."""
+
+    def __init__(self, tables: StageTables, options: Options) -> None:
+        self.tables, self.options = tables, options
+        self.problem, self.ports, self.lattice = tables.problem, tables.ports, tables.lattice
+        self.bounds = Bounds(tables)
+        self.progress = Progress()
+        self.found: list[Found] = []
+        self.pools = [LabelPool(len(self.ports)) for _ in self.problem.stages]
+        self.ends = np.empty(1 << 16, np.int32)
+
+    def run(self, goal: Goal) -> None:
+        """Search every pattern, cheapest bound first, for mappings that the goal wants."""
+        self.goal = goal
+        ready: list[tuple[float, int, Prices]] = []
+        for i, pattern in enumerate(self.problem.patterns):
+            try:
+                self.problem.check_fits(pattern)
+            except NoMapping:
+                if len(self.problem.patterns) == 1:
+                    raise
+                continue
+            prices = Prices(self.problem, pattern, self.ports)
+            ready.append((self.bounds.pattern_bound(prices), i, prices))
+        if not ready:
+            self.problem.check_fits(self.problem.patterns[-1])
+        for bound, _, prices in sorted(ready, key=lambda x: x[:2]):
+            if kernels.hopeless(self.goal, bound, self.goal.least_cycles):
+                continue
+            if self.options.deadline is not None and time.process_time() > self.options.deadline:
+                self._leave_open(prices)
+                continue
+            self.progress.patterns += 1
+            self._outer_stage(prices)
+
+    def _outer_stage(self, prices: Prices) -> None:
+        way = [self.tables.boundaries.idle()]
+        fanout = self.problem.stages[0].fanout
+        assert fanout is None
+        last = len(self.problem.stages) == 1
+        st = self.tables.stage(prices, 0, way)
+        extra = self.tables.fixed(prices, way) if last else np.zeros(1 + len(self.ports))
+        goal = self._with_cycles(self.tables.cycles_of(1.0) if last else self.tables.widest_cycles())
+        st = self.bounds.allowed(self.goal, prices, 0, way, st)
+
+        def start(pool: Pool) -> bool:
+            n = 0
+            for field_, value in (
+                ("energy", extra[0]),
+                ("used", 0.0),
+                ("waste", 1.0),
+                ("top_energy", 0.0),
+                ("tile", 0),
+                ("mask", 0),
+                ("top", 0),
+                ("owner", -1),
+                ("run", 0),
+                ("segment", 0),
+                ("sdim", -1),
+                ("sfrom", 0),
+                ("spassed", 0),
+                ("rested", 0),
+                ("parent", -1),
+                ("action", -1),
+            ):
+                getattr(pool, field_)[n] = value
+            pool.load[n], pool.top_load[n] = extra[1:], 0.0
+            LabelPool.insert_first(pool)
+            return True
+
+        self._advance(prices, 0, way, st, goal, start)
+
+    def _label_budget(self) -> int:
+        """Labels that there is time for: kernels look at no clock."""
+        if self.options.deadline is None:
+            return MOST_LABELS
+        return max(1000, int((self.options.deadline - time.process_time()) * LABELS_PER_S))
+
+    def _leave_open(self, prices: Prices) -> None:
+        """Count a pattern as not looked at: its bound limits what can be proved."""
+        bound = np.array([self.bounds.pattern_bound(prices)])
+        value = self.bounds.values(self.goal, bound, np.array([self.goal.least_cycles]))
+        self.progress.unopened_bound = min(self.progress.unopened_bound, float(value[0]))
+
+    def _with_cycles(self, cycles: float) -> Goal:
+        return self.goal._replace(base_cycles=cycles, held=np.array([np.inf, np.inf]))
+
+    def _advance(self, prices: Prices, k: int, way: list[Boundary], st: Stage, goal: Goal, start: Callable[[Pool], bool]) -> None:
+        full = self.tables.frame(prices, k).full
+        found = 0
+        while True:
+            pool = self.pools[k].reset(self.lattice.size, full + 1 if full else 1)
+            if start(pool):
+                found = kernels.advance(
+                    st, goal, pool, k, self.options.runs, self.options.slides, self.ends, self._label_budget()
+                )
+                if found >= 0:
+                    break
+            if found == -2 or not self.pools[k].grow():  # out of time or room: what the labels could reach stays open
+                self._leave_open(prices)
+                return
+        self.progress.labels += int(pool.total[0])
+        if st.last:
+            self._collect(prices, k, way, pool, goal, found)
+        else:
+            self._descend(prices, k + 1, way, pool)
+
+    def _descend(self, prices: Prices, k: int, way: list[Boundary], above: Pool) -> None:
+        """Enumerate the spatial extents of stage k in the order of their bounds, and search below each."""
+        compute = self.bounds.choice_cycles(k, way)
+        cycles = np.maximum(compute, self.goal.least_cycles)
+        bounds = self.bounds.bounds(self.goal, prices, k, way, above, cycles)
+        value = self.bounds.values(self.goal, bounds.energy, cycles)
+        ids = np.empty(int(above.total[0]), np.int32)
+        ids = ids[: boundary_kernels.finished(above, ids)]
+        order = np.argsort(value, kind="stable")
+        for at, s in enumerate(order.tolist()):
+            if not np.isfinite(bounds.energy[s]) or kernels.hopeless(self.goal, bounds.energy[s], cycles[s]):
+                self.progress.closed += 1
+                continue
+            if self.options.deadline is not None and time.process_time() > self.options.deadline:
+                self.progress.unopened_bound = min(self.progress.unopened_bound, float(value[order[at:]].min()))
+                return
+            self.progress.opened += 1
+            goal = self._with_cycles(compute[s])
+            boundary = self.tables.boundaries.boundary(k, s)
+            chosen = self._select(prices, k, way, above, ids, boundary, bounds.of(s), goal)
+            for which, below in self.tables.boundaries.classes(boundary, above.tile[chosen]):
+                here = [*way, boundary.inside(below)]
+                self._open(prices, k, here, above, chosen[which], self._with_cycles(compute[s]))
+
+    def _open(self, prices: Prices, k: int, way: list[Boundary], above: Pool, chosen: np.ndarray, goal: Goal) -> None:
+        """Search stage k below the boundaries `way` from the labels of the stage above that belong there."""
+        last = k == len(self.problem.stages) - 1
+        st = self.bounds.allowed(self.goal, prices, k, way, self.tables.stage(prices, k, way))
+        extra = self.tables.fixed(prices, way) if last else np.zeros(1 + len(self.ports))
+        runs, b = self.tables.run_counts(prices, k, way), way[-1]
+
+        def start(pool: Pool) -> bool:
+            n = kernels.enter(st, goal, above, pool, chosen, b.sub, b.extents, b.waste, runs, k, self.options.runs, extra)
+            return n >= 0
+
+        self._advance(prices, k, way, st, goal, start)
+
+    def _select(
+        self,
+        prices: Prices,
+        k: int,
+        way: list[Boundary],
+        above: Pool,
+        ids: np.ndarray,
+        boundary: Boundary,
+        prices_below: tuple[np.ndarray, np.ndarray, float],
+        goal: Goal,
+    ) -> np.ndarray:
+        """The finished labels of the stage above that may still meet the goal below these extents."""
+        low, top, fixed = prices_below
+        out = np.empty(len(ids), np.int32)
+        n = boundary_kernels.select(
+            self.bounds.template(prices, k, way),
+            goal,
+            above,
+            ids,
+            boundary.sub,
+            boundary.waste,
+            low,
+            top,
+            self.tables.least_ranks,
+            fixed,
+            self.tables.port_floor(prices, k - 1, way),
+            out,
+        )
+        return out[:n]
+
+    def _collect(self, prices: Prices, k: int, way: list[Boundary], pool: Pool, goal: Goal, found: int) -> None:
+        best: list[tuple[float, float, int]] = []
+        zero = np.zeros(len(self.ports))
+        for i in self.ends[:found]:
+            cycles = float(kernels.label_cycles(goal, pool.waste[i], pool.load[i], zero))
+            energy = float(pool.energy[i]) + goal.leak * cycles
+            if not any(e <= energy and c <= cycles for e, c, _ in best):
+                best = [b for b in best if not (energy <= b[0] and cycles <= b[1])]
+                best.append((energy, cycles, int(i)))
+        for energy, cycles, i in best:
+            self._accept(Found(energy, cycles, write_mapping(self.problem, [p.pool for p in self.pools], k, way, i)))
+
+    def _accept(self, new: Found) -> None:
+        self.found.append(new)
+        if self.goal.mode == 2:
+            self.goal = hull_goal(self.goal, [(f.energy_pj, f.cycles) for f in self.found])
+        elif self.goal.mode == 4:
+            self.goal = stairs_goal(self.goal, [(f.energy_pj, f.cycles) for f in self.found])
+
+
+__all__ = ["Found", "LayerSearch", "Options", "Progress", "goal", "hull_goal", "stairs_goal"]

@@ -1,0 +1,187 @@
+"""The ONNX operators with MACs: what their attributes and operands say about a convolution, a product, a recurrence."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import onnx
+
+from picojoule.errors import SpecError
+from picojoule.workload import ops as table
+from picojoule.workload.building import blocks
+from picojoule.workload.building.builder import Value
+from picojoule.workload.building.shapes import Product, Shape, Window, einsum, matmul, same_window
+from picojoule.workload.onnx import attention as onnx_attention
+from picojoule.workload.onnx.facts import attributes
+from picojoule.workload.onnx.reader import Reader
+
+Handler = Callable[[Reader, onnx.NodeProto], None]
+
+
+def conv(reader: Reader, node: onnx.NodeProto) -> None:
+    """Conv, ConvInteger, QLinearConv and ConvTranspose, of any number of axes that lowering knows."""
+    image_at, weight_at, bias_at = (0, 3, 8) if node.op_type == "QLinearConv" else (0, 1, 2)
+    integer = node.op_type in ("QLinearConv", "ConvInteger")
+    has_bias = node.op_type != "ConvInteger" and len(node.input) > bias_at and node.input[bias_at] != ""
+    a = attributes(node)
+    image, weight = reader.values.get(node.input[image_at]), node.input[weight_at]
+    if image is None:
+        raise SpecError(f"{reader.label(node)!r} convolves a constant", hint="fold constants before export")
+    transposed = node.op_type == "ConvTranspose"
+    win, out = window_of(a, image.shape, reader.shape(weight)[2:], transposed), reader.result(node)
+    if transposed:
+        win = _transposed_window(a, win, image.shape, out.shape)
+    computed = [] if reader.is_constant(weight) else [reader.values[weight]]
+    reader.build.conv_window(
+        image, reader.shape(weight), win, out, name=reader.label(node), op=node.op_type, groups=a.get("group", 1),
+        bias=math.prod(reader.shape(node.input[bias_at])) if has_bias else 0, weight_bits=reader.bits(weight),
+        weight_name=_trained(reader, weight), others=computed, transposed=transposed,
+    )
+    if integer:
+        scales(reader, node, out)
+
+
+def window_of(a: dict[str, Any], image: Shape, kernel: Shape, transposed: bool = False) -> Window:
+    """The window of a convolution's or pooling's attributes, with auto_pad resolved."""
+    axes = len(kernel)
+    stride, dilation = tuple(a.get("strides", [1] * axes)), tuple(a.get("dilations", [1] * axes))
+    auto, pads = a.get("auto_pad", "NOTSET"), a.get("pads", [0] * 2 * axes)
+    if auto in ("SAME_UPPER", "SAME_LOWER") and not transposed:
+        return same_window(image[2:], kernel, stride, dilation, extra_first=auto == "SAME_LOWER")
+    if auto == "VALID":
+        pads = [0] * 2 * axes
+    return Window(kernel, stride, dilation, tuple(pads[:axes]), tuple(pads[axes:]))
+
+
+def _transposed_window(a: dict[str, Any], win: Window, image: Shape, out: Shape) -> Window:
+    """Pads of a transposed convolution: those given, or those that its output size implies."""
+    if a.get("auto_pad", "NOTSET") in ("NOTSET", "VALID") and "output_shape" not in a:
+        return win
+    extra = a.get("output_padding", [0] * len(win.kernel))
+    spans = zip(image[2:], win.stride, win.reach, extra, out[2:], strict=True)
+    total = [max(0, (h - 1) * s + e + k - o) for h, s, k, e, o in spans]
+    less = [t // 2 for t in total]
+    begin = less if a.get("auto_pad") == "SAME_UPPER" else [t - x for t, x in zip(total, less, strict=True)]
+    return Window(win.kernel, win.stride, win.dilation, tuple(begin), tuple(t - b for t, b in zip(total, begin, strict=True)))
+
+
+def gemm(reader: Reader, node: onnx.NodeProto) -> None:
+    """Gemm and QGemm: alpha * A' B' + beta * C; alpha and beta are folded into the trained operand."""
+    quantised = node.op_type == "QGemm"
+    a, b, c = (node.input[i] if len(node.input) > i else "" for i in ((0, 3, 6) if quantised else (0, 1, 2)))
+    flags = attributes(node)
+    left, right = reader.shape(a), reader.shape(b)
+    left, right = left[::-1] if flags.get("transA") else left, right[::-1] if flags.get("transB") else right
+    out = reader.result(node)
+    _product(reader, node, a, b, matmul(left, right, reader.label(node)), out)
+    if c and reader.is_constant(c):
+        reader.build.bias(out, math.prod(reader.shape(c)), reader.label(node))
+    elif c:
+        reader.build.vector(f"{reader.label(node)}.add", "Add", out.elements, [reader.values[c], out], [])
+    if quantised:
+        scales(reader, node, out)
+
+
+def product(reader: Reader, node: onnx.NodeProto) -> None:
+    """MatMul in its plain, integer and quantised forms, batches broadcast."""
+    a, b = node.input[0], node.input[3 if node.op_type == "QLinearMatMul" else 1]
+    flags = attributes(node)
+    left, right = reader.shape(a), reader.shape(b)
+    left = (*left[:-2], left[-1], left[-2]) if flags.get("transA") else left
+    right = (*right[:-2], right[-1], right[-2]) if flags.get("transB") else right
+    out = reader.result(node)
+    _product(reader, node, a, b, matmul(left, right, reader.label(node)), out)
+    if node.op_type in ("QLinearMatMul", "MatMulInteger"):
+        scales(reader, node, out)
+
+
+def packed_product(reader: Reader, node: onnx.NodeProto) -> None:
+    """MatMulNBits of onnxruntime: weights of 2 to 8 bits in blocks, with a scale for each block."""
+    a = attributes(node)
+    x, out = reader.values[node.input[0]], reader.result(node)
+    extents = Product(1, x.elements // a["K"], a["N"], a["K"])
+    bits = {"weight": a["bits"], "input": x.bits, "output": out.bits}
+    reader.build.mac(extents.layer(reader.label(node), node.op_type, bits=bits), [x], [out], weight=node.input[1])
+    blocks = a["N"] * -(-a["K"] // a["block_size"])
+    name, why = f"{reader.label(node)}.scales", "a scale for each block of weights, applied as the weights are used"
+    reader.build.vector(name, "DequantizeLinear", a["N"] * a["K"], [out], [], read=0, parameters=blocks, why=why)
+
+
+def einsum_of(reader: Reader, node: onnx.NodeProto) -> None:
+    """Einsum of two operands as one product; other einsums are reported, not guessed."""
+    equation = attributes(node)["equation"]
+    if len(node.input) != 2:
+        reader.unknown(node, f"einsum {equation!r} has {len(node.input)} operands; two are understood")
+        return
+    try:
+        extents = einsum(equation, reader.shape(node.input[0]), reader.shape(node.input[1]), reader.label(node))
+    except SpecError as error:
+        reader.unknown(node, error.problem)
+        return
+    _product(reader, node, node.input[0], node.input[1], extents, reader.result(node))
+
+
+def recurrent(reader: Reader, node: onnx.NodeProto) -> None:
+    """RNN, GRU and LSTM: for each direction two products a time step, sharing their weights, and the gates' arithmetic."""
+    kind = "LSTM" if node.op_type == "DynamicQuantizeLSTM" else node.op_type
+    x, weights = reader.values[node.input[0]], reader.shape(node.input[1])
+    hidden = attributes(node)["hidden_size"]
+    first = attributes(node).get("layout", 0)
+    steps, batch, features = (x.shape[1], x.shape[0], x.shape[2]) if first else x.shape
+    directions = weights[0]
+    bits = reader.constant_bits.get(node.input[1]) or (8 if node.op_type == "DynamicQuantizeLSTM" else reader.bits(node.input[1]))
+    outs = reader.results(node)
+    bias = node.input[3] if len(node.input) > 3 and node.input[3] else ""
+    blocks.recurrent(
+        reader.build, kind, x, outs, name=reader.label(node), op=node.op_type, steps=steps, batch=batch, features=features,
+        hidden=hidden, directions=directions, bits=bits, weights=(node.input[1], node.input[2]),
+        bias=math.prod(reader.shape(bias)) if bias else 0,
+    )
+
+
+def deform(reader: Reader, node: onnx.NodeProto) -> None:
+    """Deformable convolutions read where the data say: no affine index describes them, so they are reported."""
+    weight = reader.shape(node.input[1])
+    macs = math.prod(reader.facts.shapes[node.output[0]]) * math.prod(weight[1:])
+    reader.unknown(node, f"its input indices depend on data; {macs} MACs are not counted")
+
+
+def scales(reader: Reader, node: onnx.NodeProto, out: Value) -> None:
+    """Requantisation, done as the results leave the accumulators."""
+    if node.op_type.startswith("Q"):
+        ops = table.PER_ELEMENT["QuantizeLinear"] * out.elements
+        why = "rescaled as the results leave the accumulators"
+        reader.build.vector(f"{reader.label(node)}.requantise", "QuantizeLinear", ops, [out], [], read=0, why=why)
+
+
+def _product(reader: Reader, node: onnx.NodeProto, a: str, b: str, extents: Product, out: Value) -> None:
+    """One product; the trained operand, if any, takes the place of the weights."""
+    if reader.is_constant(a) and not reader.is_constant(b):
+        a, b, extents = b, a, extents.swapped()
+    x, learned = reader.values[a], reader.is_constant(b)
+    bits = {"weight": reader.bits(b) if learned else reader.values[b].bits, "input": x.bits, "output": out.bits}
+    layer = extents.layer(reader.label(node), node.op_type, bits=bits, learned=learned)
+    reader.build.mac(layer, [x] if learned else [x, reader.values[b]], [out], weight=_trained(reader, b) if learned else "")
+
+
+def _trained(reader: Reader, name: str) -> str:
+    """The stored weights behind a constant, so that a second use of them is recognised."""
+    origin = reader.facts.origin.get(name, name)
+    return origin if reader.is_constant(name) else ""
+
+
+HANDLERS: dict[str, Handler] = {  # by `onnx_reader.key`
+    **dict.fromkeys(("Conv", "ConvTranspose", "QLinearConv", "ConvInteger"), conv),
+    **dict.fromkeys(("Gemm", "com.microsoft.QGemm"), gemm),
+    **dict.fromkeys(("MatMul", "com.microsoft.FusedMatMul", "MatMulInteger", "QLinearMatMul"), product),
+    **dict.fromkeys(("RNN", "LSTM", "GRU", "com.microsoft.DynamicQuantizeLSTM"), recurrent),
+    "com.microsoft.MatMulNBits": packed_product,
+    "Einsum": einsum_of,
+    "Attention": onnx_attention.attention,
+    "com.microsoft.Attention": onnx_attention.packed,
+    "com.microsoft.MultiHeadAttention": onnx_attention.multi_head,
+    "com.microsoft.GroupQueryAttention": onnx_attention.grouped_query,
+    "DeformConv": deform,
+}

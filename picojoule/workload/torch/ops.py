@@ -1,0 +1,263 @@
+"""What the operators of an exported torch graph do, in the words of `ops.py`, so that ONNX and torch count alike."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from picojoule.errors import SpecError
+from picojoule.workload import ops as table
+from picojoule.workload.building import blocks
+from picojoule.workload.building.builder import Value
+from picojoule.workload.building.shapes import Product, Shape, einsum, matmul, window
+from picojoule.workload.torch.reader import Reader
+
+SAME = {  # torch name -> name in ops.py, where they differ by more than capitals
+    "silu": "Silu", "hardswish": "HardSwish", "hardsigmoid": "HardSigmoid", "hardtanh": "Clip", "relu6": "Clip",
+    "clamp": "Clip", "leaky_relu": "LeakyRelu", "prelu": "PRelu", "clamp_min": "Relu", "clamp_max": "Relu", "to": "Cast",
+    "_to_copy": "Cast", "type_as": "Cast", "where": "Where", "masked_fill": "Where", "minimum": "Add", "maximum": "Add",
+    "rsub": "Sub", "eq": "Equal", "ne": "Equal", "lt": "Less", "le": "Less", "gt": "Greater", "ge": "Greater",
+    "logical_and": "And", "logical_or": "Or", "logical_not": "Not", "bitwise_and": "And", "bitwise_or": "Or",
+    "bitwise_not": "Not", "true_divide": "Div", "floor_divide": "Div", "remainder": "Mod", "square": "Square", "rsqrt": "Rsqrt",
+    "isnan": "IsNaN", "log_sigmoid": "Softplus", "quick_gelu": "QuickGelu", "batch_norm": "BatchNormalization",
+    "_native_batch_norm_legit_no_training": "BatchNormalization", "layer_norm": "LayerNormalization",
+    "native_layer_norm": "LayerNormalization", "group_norm": "GroupNormalization", "native_group_norm": "GroupNormalization",
+    "instance_norm": "InstanceNormalization", "rms_norm": "RMSNormalization", "softmax": "Softmax", "_softmax": "Softmax",
+    "log_softmax": "LogSoftmax", "_log_softmax": "LogSoftmax", "sum": "ReduceSum", "mean": "ReduceMean", "amax": "ReduceMax",
+    "amin": "ReduceMin", "max": "ReduceMax", "min": "ReduceMin", "prod": "ReduceProd", "argmax": "ArgMax", "argmin": "ArgMin",
+    "cumsum": "CumSum", "norm": "ReduceL2", "any": "ReduceMax", "linalg_vector_norm": "ReduceL2",
+    "logsumexp": "ReduceLogSumExp", "var": "ReduceSumSquare", "std": "ReduceSumSquare",
+    "adaptive_avg_pool1d": "GlobalAveragePool", "adaptive_avg_pool2d": "GlobalAveragePool",
+    "adaptive_avg_pool3d": "GlobalAveragePool", "adaptive_max_pool2d": "GlobalMaxPool", "all": "ReduceMin",
+    "permute": "Transpose", "transpose": "Transpose", "t": "Transpose", "cat": "Concat", "stack": "Concat", "split": "Split",
+    "split_with_sizes": "Split", "chunk": "Split", "unbind": "Split", "slice": "Slice", "select": "Slice", "narrow": "Slice",
+    "constant_pad_nd": "Pad", "pad": "Pad", "repeat": "Tile", "expand_as": "Expand", "embedding": "Gather", "index": "Gather",
+    "index_select": "Gather", "gather": "GatherElements", "take_along_dim": "GatherElements", "pixel_shuffle": "DepthToSpace",
+    "pixel_unshuffle": "SpaceToDepth", "tril": "Trilu", "triu": "Trilu", "flip": "ReverseSequence", "clone": "Concat",
+    "repeat_interleave": "Tile", "copy": "Concat", "index_put": "ScatterND", "scatter": "Scatter",
+    "channel_shuffle": "Transpose", "swapaxes": "Transpose", "movedim": "Transpose", "new_zeros": "ConstantOfShape",
+    "zeros_like": "ConstantOfShape", "ones_like": "ConstantOfShape", "full_like": "ConstantOfShape", "one_hot": "OneHot",
+}
+VIEWS = frozenset(
+    {
+        "view", "reshape", "flatten", "unflatten", "squeeze", "unsqueeze", "dropout", "contiguous", "detach", "alias", "identity",
+        "_unsafe_view", "view_as", "reshape_as", "lift_fresh_copy", "feature_dropout", "alpha_dropout", "detach_", "unsafe_view",
+    }
+)
+CAPITALS = {x.lower(): x for known in (table.PER_ELEMENT, table.REDUCTION, table.NORMALISATION, table.MOVES) for x in known}
+
+
+def lower(reader: Reader, node: Any) -> None:
+    """The step, or steps, of one call."""
+    name = str(node.target.__name__).partition(".")[0]
+    plain = name.rstrip("_") if not name.startswith("__") else name
+    args = _bound(node)
+    if plain in HANDLERS:
+        HANDLERS[plain](reader, node, args)
+    elif plain in VIEWS and _same_size(reader, node):
+        _view(reader, node)
+    elif plain in ("avg_pool1d", "avg_pool2d", "avg_pool3d", "max_pool1d", "max_pool2d", "max_pool3d", "max_pool2d_with_indices"):
+        _pool(reader, node, args, "MaxPool" if plain.startswith("max") else "AveragePool")
+    elif plain.startswith("upsample_"):
+        _resize(reader, node, plain)
+    else:
+        _counted(reader, node, args, SAME.get(plain) or CAPITALS.get(plain.replace("_", "")), plain)
+
+
+def _counted(reader: Reader, node: Any, args: dict[str, Any], op: str | None, plain: str) -> None:
+    xs, parameters, outs = reader.activations(node), reader.parameters(node), reader.results(node)
+    if op == "Transpose" and _keeps_order(xs[0].shape, plain, args):
+        reader.values[node.name] = reader.build.view(xs[0], outs[0].shape, name=reader.label(node), op=op)
+        return
+    made, taken = sum(x.elements for x in outs), sum(x.elements for x in xs[:1])
+    read: int | None = None
+    if op in ("Gather", "GatherElements", "Slice"):
+        indices = [x for x in xs if x.name != _name_of(reader, args.get("weight", args.get("self", args.get("input"))))]
+        read, parameters = made + sum(x.elements for x in indices), 0  # only what is taken
+    if op in table.PER_ELEMENT:
+        op = "GeluTanh" if op == "Gelu" and args.get("approximate") == "tanh" else op
+        ops = made * table.PER_ELEMENT[op]
+    elif op in table.NORMALISATION or op in table.REDUCTION:
+        ops = taken * (table.NORMALISATION | table.REDUCTION)[op]
+    elif plain == "topk":
+        ops = table.top_k_ops(taken, int(args["k"]))
+    elif op in table.MOVES:
+        ops = 0
+    else:
+        why = f"operator {plain} is not known"
+        reader.build.vector(reader.label(node), plain, 0, xs, outs, parameters=parameters, known=False, why=why)
+        return
+    reader.build.vector(reader.label(node), op or "TopK", ops, xs, outs, read=read, parameters=parameters)
+
+
+def _conv(reader: Reader, node: Any, args: dict[str, Any]) -> None:
+    image, weight = reader.values[args["input"].name], args["weight"]
+    shape = reader.shape(weight) or ()
+    axes, transposed = len(shape) - 2, "transpose" in node.target.__name__ or bool(args.get("transposed"))
+    pads = args.get("padding", 0)
+    stride, dilation = (_each(args.get(k, 1), axes) for k in ("stride", "dilation"))
+    if isinstance(pads, str):
+        whole = [d * (k - 1) if pads == "same" else 0 for d, k in zip(dilation, shape[2:], strict=True)]
+        begin, end = tuple(t // 2 for t in whole), tuple(t - t // 2 for t in whole)
+    else:
+        begin = end = _each(pads, axes)
+    win = window(shape[2:], stride=stride, dilation=dilation, pad=begin, end=end, axes=axes)
+    bias, out = args.get("bias"), reader.result(node)
+    image = Value(image.name, (1, *image.shape), image.bits) if len(image.shape) == axes + 1 else image
+    out4 = Value(out.name, (1, *out.shape), out.bits) if len(out.shape) == axes + 1 else out
+    trained = weight.name in reader.constant
+    reader.build.conv_window(
+        image, shape, win, out4, name=reader.label(node), op="ConvTranspose" if transposed else "Conv",
+        groups=int(args.get("groups", 1)), bias=math.prod(reader.shape(bias) or (0,)) if bias is not None else 0,
+        weight_name=reader.origin.get(weight.name, "") if trained else "", others=[] if trained else [reader.values[weight.name]],
+        transposed=transposed,
+    )
+
+
+def _linear(reader: Reader, node: Any, args: dict[str, Any]) -> None:
+    x, weight, bias = args["input"], args["weight"], args.get("bias")
+    shape = reader.shape(x) or ()
+    extents = Product(1, math.prod(shape[:-1]), (reader.shape(weight) or (1,))[0], shape[-1])
+    _product(reader, node, x, weight, extents, "Gemm", bias)
+
+
+def _addmm(reader: Reader, node: Any, args: dict[str, Any]) -> None:
+    first = "mat1" if "mat1" in args else "batch1"
+    a, b = args[first], args[first[:-1] + "2"]
+    _product(reader, node, a, b, matmul(reader.shape(a) or (), reader.shape(b) or (), node.name), "Gemm", args.get("self"))
+
+
+def _matmul(reader: Reader, node: Any, args: dict[str, Any]) -> None:
+    a, b = list(args.values())[:2]
+    _product(reader, node, a, b, matmul(reader.shape(a) or (), reader.shape(b) or (), node.name), "MatMul")
+
+
+def _einsum(reader: Reader, node: Any, args: dict[str, Any]) -> None:
+    operands, equation = args["tensors"], args["equation"]
+    try:
+        if len(operands) != 2:
+            raise SpecError(f"einsum {equation!r} has {len(operands)} operands; two are understood")
+        extents = einsum(equation, reader.shape(operands[0]) or (), reader.shape(operands[1]) or (), node.name)
+    except SpecError as error:
+        xs, outs, parameters = reader.activations(node), reader.results(node), reader.parameters(node)
+        reader.build.vector(reader.label(node), "Einsum", 0, xs, outs, parameters=parameters, known=False, why=error.problem)
+        return
+    _product(reader, node, operands[0], operands[1], extents, "Einsum")
+
+
+def _product(reader: Reader, node: Any, a: Any, b: Any, extents: Product, op: str, bias: Any = None) -> None:
+    """One product; a trained operand takes the place of the weights."""
+    if a.name in reader.constant and b.name not in reader.constant:
+        a, b, extents = b, a, extents.swapped()
+    learned, out, label = b.name in reader.constant, reader.result(node), reader.label(node)
+    x = reader.values[a.name]
+    layer = extents.layer(label, op, bits={"weight": 16, "input": x.bits, "output": out.bits}, learned=learned)
+    inputs = [x] if learned else [x, reader.values[b.name]]
+    reader.build.mac(layer, inputs, [out], weight=reader.origin.get(b.name, "") if learned else "")
+    if bias is not None and bias.name in reader.constant:
+        reader.build.bias(out, math.prod(reader.shape(bias) or (0,)), label)
+    elif bias is not None:
+        reader.build.vector(f"{label}.add", "Add", out.elements, [reader.values[bias.name], out], [])
+
+
+def _attention(reader: Reader, node: Any, args: dict[str, Any]) -> None:
+    q, k, v = (_four_axes(reader.values[args[x].name]) for x in ("query", "key", "value"))
+    masked = args.get("attn_mask") is not None or bool(args.get("is_causal"))
+    blocks.attention(reader.build, q, k, v, reader.result(node), reader.label(node), masked=masked)
+
+
+def _four_axes(x: Value) -> Value:
+    """(batch..., tokens, size) seen as (batch, heads, tokens, size)."""
+    shape = (1,) * (4 - len(x.shape)) + x.shape
+    return Value(x.name, (math.prod(shape[:-3]), *shape[-3:]), x.bits)
+
+
+def _recurrent(reader: Reader, node: Any, args: dict[str, Any]) -> None:
+    """lstm.input, gru.input, rnn_tanh.input and rnn_relu.input: layers one behind the other, each with its directions."""
+    kind = {"l": "LSTM", "g": "GRU", "r": "RNN"}[node.target.__name__[0]]
+    params, directions = args["params"], 2 if args["bidirectional"] else 1
+    x = reader.values[args["input"].name]
+    batch, steps = (x.shape[0], x.shape[1]) if args["batch_first"] else (x.shape[1], x.shape[0])
+    each, outs, label = len(params) // int(args["num_layers"]), reader.results(node), reader.label(node)
+    for i in range(int(args["num_layers"])):
+        mine = params[i * each : (i + 1) * each]
+        matrices = [p for p in mine if len(reader.shape(p) or ()) == 2]
+        bias = sum(math.prod(reader.shape(p) or ()) for p in mine if len(reader.shape(p) or ()) == 1)
+        hidden, features = (reader.shape(matrices[1]) or (1, 1))[1], (reader.shape(matrices[0]) or (1, 1))[1]
+        last = i == int(args["num_layers"]) - 1
+        made = outs if last else [reader.build.value(f"{node.name}.layer{i}", (*x.shape[:2], directions * hidden))]
+        blocks.recurrent(
+            reader.build, kind, x, made, name=f"{label}.layer{i}", op=kind, steps=steps, batch=batch, features=features,
+            hidden=hidden, directions=directions, weights=(matrices[0].name, matrices[1].name), bias=bias,
+        )
+        x = made[0]
+
+
+def _pool(reader: Reader, node: Any, args: dict[str, Any], op: str) -> None:
+    xs, outs = reader.activations(node), reader.results(node)
+    axes = len(outs[0].shape) - 2
+    taps = math.prod(_each(args["kernel_size"], axes))
+    reader.build.vector(reader.label(node), op, taps * outs[0].elements, xs, outs)
+
+
+def _resize(reader: Reader, node: Any, name: str) -> None:
+    x, out = reader.activations(node)[0], reader.result(node)
+    mode = next((m for m in table.INTERPOLATION if m in name), "linear")
+    axes = sum(a != b for a, b in zip(x.shape, out.shape, strict=True))
+    reader.build.vector(reader.label(node), "Resize", out.elements * axes * table.INTERPOLATION[mode], [x], [out])
+
+
+def _view(reader: Reader, node: Any) -> None:
+    x = reader.activations(node)[0]
+    reader.values[node.name] = reader.build.view(x, reader.shape(node) or (), name=reader.label(node))
+
+
+def _name_of(reader: Reader, operand: Any) -> str:
+    """The activation behind an operand, if it is one."""
+    found = reader.values.get(getattr(operand, "name", ""))
+    return found.name if found else ""
+
+
+def _same_size(reader: Reader, node: Any) -> bool:
+    xs = reader.activations(node)
+    return bool(xs) and math.prod(reader.shape(node) or ()) == xs[0].elements
+
+
+def _keeps_order(shape: Shape, plain: str, args: dict[str, Any]) -> bool:
+    """Whether a transposition only moves axes of size 1, so that the data stay where they are."""
+    order = list(range(len(shape)))
+    if plain == "permute":
+        order = [int(d) % len(shape) for d in args["dims"]]
+    else:
+        a, b = (int(args.get(k, default)) % len(shape) for k, default in (("dim0", 0), ("dim1", 1)))
+        order[a], order[b] = order[b], order[a]
+    moved = [axis for axis in order if shape[axis] != 1]
+    return moved == sorted(moved)
+
+
+def _bound(node: Any) -> dict[str, Any]:
+    """The arguments of a call by name, defaults filled in."""
+    schema = getattr(node.target, "_schema", None)
+    if schema is None:
+        return dict(node.kwargs)
+    names = [a.name for a in schema.arguments]
+    found = {a.name: a.default_value for a in schema.arguments if a.has_default_value()}
+    return found | dict(zip(names, node.args, strict=False)) | dict(node.kwargs)
+
+
+def _each(value: Any, axes: int) -> Shape:
+    numbers = (value,) if isinstance(value, int) else tuple(value)
+    return numbers * axes if len(numbers) == 1 else numbers
+
+
+HANDLERS: dict[str, Callable[[Reader, Any, dict[str, Any]], None]] = {
+    **dict.fromkeys(("conv1d", "conv2d", "conv3d", "convolution"), _conv),
+    **dict.fromkeys(("conv_transpose1d", "conv_transpose2d", "conv_transpose3d"), _conv),
+    "linear": _linear,
+    **dict.fromkeys(("addmm", "baddbmm"), _addmm),
+    **dict.fromkeys(("mm", "bmm", "matmul", "mv", "dot", "__matmul__"), _matmul),
+    "einsum": _einsum,
+    "scaled_dot_product_attention": _attention,
+    **dict.fromkeys(("lstm", "gru", "rnn_tanh", "rnn_relu"), _recurrent),
+}
