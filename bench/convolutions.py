@@ -65,8 +65,10 @@ def main() -> None:
     fit = chosen(layers(FIT), 30, 0) + random_shapes(24, 0)
     judge = chosen([s for s in layers(JUDGE) if s not in set(layers(FIT))], 18, 0) + random_shapes(12, 99)
     others = Others()
-    timed = {"fit": [library.timed(s, budget_s=arguments.budget) for s in fit],
-             "judge": [library.timed(s, budget_s=arguments.budget) for s in judge]}
+    timed = {
+        "fit": [library.timed(s, budget_s=arguments.budget) for s in fit],
+        "judge": [library.timed(s, budget_s=arguments.budget) for s in judge],
+    }
     constants, host = selector.fit(timed["fit"]), machine()
     for part, rows in timed.items():
         print(part, selector.score(rows, constants))

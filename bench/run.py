@@ -41,19 +41,33 @@ PROBLEMS = {"accelforge": ACCELFORGE, "zigzag": ZIGZAG}
 
 
 def run_ours(p: Problem, space: str, limit_s: float) -> dict[str, Any]:
-    payload = {"layer": pickle.dumps(p.layer).hex(), "chip": p.chip_argument, "space": space, "warm_chip": "pin_flat3",
-               "time_limit": limit_s}
+    payload = {
+        "layer": pickle.dumps(p.layer).hex(),
+        "chip": p.chip_argument,
+        "space": space,
+        "warm_chip": "pin_flat3",
+        "time_limit": limit_s,
+    }
     return timed([sys.executable, str(HERE / "beside" / "run_picojoule.py")], payload, 600 + 4 * limit_s)
 
 
 def run_theirs(p: Problem, python: str, limit_s: float) -> dict[str, Any]:
     command = [python, str(HERE / "beside" / f"run_{p.peer}.py")]
     if p.peer == "accelforge":
-        payload = {"arch": p.their_argument, "workload": accelforge_workload(p.layer), "imperfect": p.imperfect,
-                   "warm_arch": str(CHIPS / "pin_flat3.accelforge.yaml"), "warm_workload": accelforge_workload(GEMM_64)}
+        payload = {
+            "arch": p.their_argument,
+            "workload": accelforge_workload(p.layer),
+            "imperfect": p.imperfect,
+            "warm_arch": str(CHIPS / "pin_flat3.accelforge.yaml"),
+            "warm_workload": accelforge_workload(GEMM_64),
+        }
     else:
-        payload = {"hardware": p.their_argument, "unroll": UNROLL[Path(p.chip).stem], "layer": zigzag_layer(p.layer),
-                   "warm_layer": warm_zigzag_layer()}
+        payload = {
+            "hardware": p.their_argument,
+            "unroll": UNROLL[Path(p.chip).stem],
+            "layer": zigzag_layer(p.layer),
+            "warm_layer": warm_zigzag_layer(),
+        }
     return timed(command, payload, limit_s)
 
 
@@ -71,8 +85,14 @@ def read_theirs(p: Problem, record: dict[str, Any]) -> Mapping | None:
 
 def by_our_rules(p: Problem, mapping: Mapping) -> dict[str, Any]:
     cost = evaluate(p.layer, p.load_chip(), mapping)
-    out = {"mapping": str(mapping), "energy_pj": cost.energy_pj, "cycles": cost.cycles, "energy_j": cost.energy_pj * 1e-12,
-           "latency_s": cost.latency_s, "edp_js": cost.energy_pj * 1e-12 * cost.latency_s}
+    out = {
+        "mapping": str(mapping),
+        "energy_pj": cost.energy_pj,
+        "cycles": cost.cycles,
+        "energy_j": cost.energy_pj * 1e-12,
+        "latency_s": cost.latency_s,
+        "edp_js": cost.energy_pj * 1e-12 * cost.latency_s,
+    }
     if p.peer == "accelforge":
         out["energy_j_by_their_rules"] = evaluate(p.layer, p.load_chip(), mapping, "accelforge").energy_pj * 1e-12
     return out
@@ -92,8 +112,12 @@ def compare(p: Problem, python: str, result: dict[str, Any], limit_s: float, our
         return
     record = run_theirs(p, python, limit_s)
     theirs.append({k: v for k, v in record.items() if not theirs or k not in ("mapping", "loops", "spatial")})
-    print(f"  {p.key}: theirs {theirs[-1].get('search_cpu_s', 'gave up')}, ours "
-          + ", ".join(f"{s} {ours[s][-1]['search_cpu_s']:.3f}" for s in SPACES) + " CPU s", flush=True)
+    print(
+        f"  {p.key}: theirs {theirs[-1].get('search_cpu_s', 'gave up')}, ours "
+        + ", ".join(f"{s} {ours[s][-1]['search_cpu_s']:.3f}" for s in SPACES)
+        + " CPU s",
+        flush=True,
+    )
     if "gave_up_after_cpu_s" not in theirs[0]:
         mapping = read_theirs(p, theirs[0])
         result["theirs_by_our_rules"] = by_our_rules(p, mapping) if mapping else None
@@ -101,8 +125,13 @@ def compare(p: Problem, python: str, result: dict[str, Any], limit_s: float, our
 
 def write(peer: str, results: dict[str, Any], repeat: int) -> None:
     """JSON and the page's tables, after every turn: an interrupted run keeps what it has."""
-    about = {"peer": " ".join(PINNED[peer][1]), "python": platform.python_version(), "machine": platform.machine(),
-             "turns": repeat, "problems": results}
+    about = {
+        "peer": " ".join(PINNED[peer][1]),
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "turns": repeat,
+        "problems": results,
+    }
     (HERE / "results").mkdir(exist_ok=True)
     (HERE / "results" / f"{peer}.json").write_text(json.dumps(about, indent=1, sort_keys=True) + "\n")
     docs = HERE.parent / "docs" / "benchmark.md"

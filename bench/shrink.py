@@ -31,8 +31,18 @@ def main() -> None:
             runs = []
             for seed in map(int, given.seeds.split(",")):
                 print(f"{net} on {chip}, seed {seed}", file=sys.stderr, flush=True)
-                runs.append(pj.shrink(net, chip, given.data, budget=given.budget, methods=given.methods.split(","), seed=seed,
-                                      images=given.images, alone=given.alone))
+                runs.append(
+                    pj.shrink(
+                        net,
+                        chip,
+                        given.data,
+                        budget=given.budget,
+                        methods=given.methods.split(","),
+                        seed=seed,
+                        images=given.images,
+                        alone=given.alone,
+                    )
+                )
                 for row in runs[-1].alone:
                     print(f"  {row.name}: {row.test.percent:.2f} %, {row.price.energy_pj:.4g} pJ", file=sys.stderr)
             cells = [

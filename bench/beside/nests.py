@@ -55,7 +55,11 @@ def _checked(entries: list[Entry], layer: Layer, chip: Chip) -> Mapping:
 
 
 def from_zigzag(
-    loops: Names[str, list], spatial: Names[str, list], layer: Layer, chip: Chip, dims: Names[str, str],
+    loops: Names[str, list],
+    spatial: Names[str, list],
+    layer: Layer,
+    chip: Chip,
+    dims: Names[str, str],
     unroll: Names[str, list[str]],
 ) -> Mapping:
     """ZigZag's loops of each operand by memory, innermost memory and loop first: `{"O": [[["C", 2], ...], [], ...], ...}`.

@@ -55,8 +55,19 @@ def speed(results: Results) -> str:
         whole = "" if gave_up else seconds(middle(r["peer"], "whole_cpu_s"))
         cells += [whole, seconds(middle(r["ours"]["default"], "whole_cpu_s"))]
         rows.append(cells)
-    return table(["problem", "chip", "peer: search, CPU s", "ours: prototype space", "perfect space", "default space",
-                  "peer: whole process, CPU s", "ours: whole process, default space"], rows)
+    return table(
+        [
+            "problem",
+            "chip",
+            "peer: search, CPU s",
+            "ours: prototype space",
+            "perfect space",
+            "default space",
+            "peer: whole process, CPU s",
+            "ours: whole process, default space",
+        ],
+        rows,
+    )
 
 
 def quality_accelforge(results: Results) -> str:
@@ -73,8 +84,20 @@ def quality_accelforge(results: Results) -> str:
         cells = [r["name"], r["chip"], f"{own:.5g}", f"{read['edp_js']:.5g}" if read else "not importable"]
         cells += [*ours, f"{r['ours']['edp']['default'] / by_ours:.3g}", _proved(r)]
         rows.append(cells)
-    return table(["problem", "chip", "AccelForge's figure, J s", "its mapping by our rules", "ours, prototype space",
-                  "perfect space", "default space", "default / its mapping", "proved"], rows)
+    return table(
+        [
+            "problem",
+            "chip",
+            "AccelForge's figure, J s",
+            "its mapping by our rules",
+            "ours, prototype space",
+            "perfect space",
+            "default space",
+            "default / its mapping",
+            "proved",
+        ],
+        rows,
+    )
 
 
 def _proved(result: dict[str, Any]) -> str:
@@ -93,10 +116,30 @@ def counting_accelforge(results: Results) -> str:
         different = abs(apart) > 1e-6
         why = "outer nodes end stays" if different else ""
         left = (read["energy_j_by_their_rules"] / own - 1, read["latency_s"] / r["peer"][0]["latency_s"] - 1)
-        rows.append([r["name"], r["chip"], f"{own:.6g}", f"{read['energy_j']:.6g}", f"{apart:+.2%}" if different else "none", why,
-                     *(f"{x:+.0e}" for x in left)])
-    return table(["mapping found by AccelForge for", "chip", "its energy, J", "by our rules, J", "difference", "rule",
-                  "left under `accounting=\"accelforge\"`", "latency, ours / its - 1"], rows)
+        rows.append(
+            [
+                r["name"],
+                r["chip"],
+                f"{own:.6g}",
+                f"{read['energy_j']:.6g}",
+                f"{apart:+.2%}" if different else "none",
+                why,
+                *(f"{x:+.0e}" for x in left),
+            ]
+        )
+    return table(
+        [
+            "mapping found by AccelForge for",
+            "chip",
+            "its energy, J",
+            "by our rules, J",
+            "difference",
+            "rule",
+            'left under `accounting="accelforge"`',
+            "latency, ours / its - 1",
+        ],
+        rows,
+    )
 
 
 def zigzag(results: Results) -> str:
@@ -107,16 +150,41 @@ def zigzag(results: Results) -> str:
         ours = r["ours"]["costs"]["perfect"]
         read_uj = f"{read['energy_pj'] / 1e6:.4f}" if read else "outside our space"
         cycles = f"{theirs['cycles_with_stalls']:,.0f} / {theirs['cycles_with_loading']:,.0f}"
-        rows.append([r["name"], r["chip"], f"{theirs['energy_pj'] / 1e6:.4f}", read_uj, f"{ours['energy_pj'] / 1e6:.4f}", cycles,
-                     f"{read['cycles']:,.0f}" if read else "", f"{ours['cycles']:,.0f}", _proved(r)])
-    return table(["layer", "chip", "ZigZag's figure, µJ", "its mapping by our rules, µJ", "ours, µJ",
-                  "ZigZag's cycles: with stalls / with loading", "its mapping by our rules, cycles", "ours, cycles",
-                  "proved"], rows)
+        rows.append(
+            [
+                r["name"],
+                r["chip"],
+                f"{theirs['energy_pj'] / 1e6:.4f}",
+                read_uj,
+                f"{ours['energy_pj'] / 1e6:.4f}",
+                cycles,
+                f"{read['cycles']:,.0f}" if read else "",
+                f"{ours['cycles']:,.0f}",
+                _proved(r),
+            ]
+        )
+    return table(
+        [
+            "layer",
+            "chip",
+            "ZigZag's figure, µJ",
+            "its mapping by our rules, µJ",
+            "ours, µJ",
+            "ZigZag's cycles: with stalls / with loading",
+            "its mapping by our rules, cycles",
+            "ours, cycles",
+            "proved",
+        ],
+        rows,
+    )
 
 
 def parts(peer: str, results: Results) -> dict[str, str]:
     """The generated parts of the page, by the name of their markers."""
     if peer == "zigzag":
         return {"zigzag-speed": speed(results), "zigzag-energy": zigzag(results)}
-    return {"accelforge-speed": speed(results), "accelforge-edp": quality_accelforge(results),
-            "accelforge-counting": counting_accelforge(results)}
+    return {
+        "accelforge-speed": speed(results),
+        "accelforge-edp": quality_accelforge(results),
+        "accelforge-counting": counting_accelforge(results),
+    }

@@ -28,8 +28,10 @@ def python_of(peer: str) -> str | None:
         print(f"{peer} is left out: it needs Python {version} or newer, and none is on the PATH")
         return None
     print(f"installing {' '.join(packages)} for the comparison ...", flush=True)
-    for command in ([base, "-m", "venv", str(HERE / peer)],
-                    [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *packages]):
+    for command in (
+        [base, "-m", "venv", str(HERE / peer)],
+        [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *packages],
+    ):
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
             print(f"{peer} is left out: {(done.stderr or done.stdout).strip().splitlines()[-1]}")

@@ -82,10 +82,19 @@ def accelforge_workload(layer: Layer) -> str:
         output = ", output: True" if t.role == "output" else ""
         lines.append(f"    - {{name: {t.name}, projection: {{{', '.join(ranks)}}}{output}}}")
     renames = ", ".join(f"{t.role}: {t.name}" for t in layer.tensors)
-    return "\n".join([
-        "workload:", f"  bits_per_value: {{All: {layer.tensors[0].bits}}}",
-        f"  rank_sizes: {{{', '.join(f'{d}: {n}' for d, n in sizes.items())}}}",
-        "  einsums:", "  - name: layer", "    tensor_accesses:", *lines, f"    renames: {{{renames}}}", ""])
+    return "\n".join(
+        [
+            "workload:",
+            f"  bits_per_value: {{All: {layer.tensors[0].bits}}}",
+            f"  rank_sizes: {{{', '.join(f'{d}: {n}' for d, n in sizes.items())}}}",
+            "  einsums:",
+            "  - name: layer",
+            "    tensor_accesses:",
+            *lines,
+            f"    renames: {{{renames}}}",
+            "",
+        ]
+    )
 
 
 def _accelforge_rank(rank: Rank, sizes: dict[str, int]) -> str:
@@ -99,10 +108,7 @@ def _accelforge_rank(rank: Rank, sizes: dict[str, int]) -> str:
 
 # ZigZag: O[d][k] += I[d][c] * W[c][k] keeps its names, so that its fixed unrolling reads alike on both sides.
 ZIGZAG_DIMS = {"OY": "P", "OX": "Q", "FY": "R", "FX": "S", "K": "K", "C": "C", "D": "D"}
-UNROLL = {
-    "tpu_like": {"D1": ["K, 32"], "D2": ["C, 32"]},
-    "tesla_like": {"D1": ["K, 32"], "D2": ["OX, 8"], "D3": ["OY, 4"]},
-}
+UNROLL = {"tpu_like": {"D1": ["K, 32"], "D2": ["C, 32"]}, "tesla_like": {"D1": ["K, 32"], "D2": ["OX, 8"], "D3": ["OY, 4"]}}
 SUM_BITS = {"output": 16}  # partial sums and final outputs alike, in both tools
 
 
@@ -118,13 +124,26 @@ def zigzag_layer(layer: Layer) -> dict[str, Any]:
     bits = {"W": 8, "I": 8, "O": 16, "O_final": 16}
     common: dict[str, Any] = {"id": 0, "name": "layer", "operand_precision": bits, "operand_source": {"I": 0, "W": 0}}
     if "D" in n:
-        return {**common, "operator_type": "Gemm", "equation": "O[d][k]+=I[d][c]*W[c][k]", "dimension_relations": [],
-                "loop_dims": ["C", "D", "K"], "loop_sizes": [n["C"], n["D"], n["K"]]}
+        return {
+            **common,
+            "operator_type": "Gemm",
+            "equation": "O[d][k]+=I[d][c]*W[c][k]",
+            "dimension_relations": [],
+            "loop_dims": ["C", "D", "K"],
+            "loop_sizes": [n["C"], n["D"], n["K"]],
+        }
     oy, ox, fy, fx = n["P"], n["Q"], n.get("R", 1), n.get("S", 1)
-    return {**common, "operator_type": "Conv", "equation": "O[b][g][k][oy][ox]+=W[g][k][c][fy][fx]*I[b][g][c][iy][ix]",
-            "dimension_relations": ["ix=1*ox+1*fx", "iy=1*oy+1*fy"],
-            "loop_dims": ["B", "K", "G", "OX", "OY", "C", "FX", "FY"], "loop_sizes": [1, n["K"], 1, ox, oy, n["C"], fx, fy],
-            "pr_loop_dims": ["IX", "IY"], "pr_loop_sizes": [ox + fx - 1, oy + fy - 1], "padding": [[0, 0], [0, 0]]}
+    return {
+        **common,
+        "operator_type": "Conv",
+        "equation": "O[b][g][k][oy][ox]+=W[g][k][c][fy][fx]*I[b][g][c][iy][ix]",
+        "dimension_relations": ["ix=1*ox+1*fx", "iy=1*oy+1*fy"],
+        "loop_dims": ["B", "K", "G", "OX", "OY", "C", "FX", "FY"],
+        "loop_sizes": [1, n["K"], 1, ox, oy, n["C"], fx, fy],
+        "pr_loop_dims": ["IX", "IY"],
+        "pr_loop_sizes": [ox + fx - 1, oy + fy - 1],
+        "padding": [[0, 0], [0, 0]],
+    }
 
 
 ZIGZAG = tuple(

@@ -54,8 +54,12 @@ def main() -> None:
     local.mapping = best(_for_model=True)
     full = evaluate_mapping(local, flattened_arches=found.flattened_arches, evaluated_specs=found.evaluated_specs)
     nodes = (best() if callable(best) else best).nodes
-    record = {"energy_j": float(full.energy()), "latency_s": float(full.latency()), "mapping": " | ".join(map(str, nodes)),
-              "inside_cpu_s": inside}
+    record = {
+        "energy_j": float(full.energy()),
+        "latency_s": float(full.latency()),
+        "mapping": " | ".join(map(str, nodes)),
+        "inside_cpu_s": inside,
+    }
     print("@@record " + json.dumps(record), flush=True)
 
 

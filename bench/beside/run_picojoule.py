@@ -27,8 +27,14 @@ def main() -> None:
     result = best_mapping(layer, chip, space=problem["space"], time_limit=problem["time_limit"])
     inside = time.process_time() - began
     mark("searched")
-    record = {"mapping": str(result.mapping), "proved": result.proved, "gap": result.gap, "inside_cpu_s": inside,
-              "spatial_opened": result.certificate.get("spatial_opened"), "ports": result.certificate.get("ports_in_labels")}
+    record = {
+        "mapping": str(result.mapping),
+        "proved": result.proved,
+        "gap": result.gap,
+        "inside_cpu_s": inside,
+        "spatial_opened": result.certificate.get("spatial_opened"),
+        "ports": result.certificate.get("ports_in_labels"),
+    }
     print("@@record " + json.dumps(record), flush=True)
 
 

@@ -33,8 +33,9 @@ def main() -> None:
         for name, content in (("mapping", mapping), ("layer", [layer])):
             with open(f"{name}.yaml", "w") as f:
                 yaml.safe_dump(content, f, sort_keys=False)
-        return get_hardware_performance_zigzag("layer.yaml", problem["hardware"], "mapping.yaml", opt="EDP",
-                                               dump_folder="out", loma_show_progress_bar=False)
+        return get_hardware_performance_zigzag(
+            "layer.yaml", problem["hardware"], "mapping.yaml", opt="EDP", dump_folder="out", loma_show_progress_bar=False
+        )
 
     mark("imported")
     run(problem["warm_layer"])
@@ -44,13 +45,22 @@ def main() -> None:
     inside = time.process_time() - began
     mark("searched")
     (cost,) = out[2][0][1][0][:1]
-    loops = {str(op): [[[str(d), int(n)] for d, n in level] for level in levels]
-             for op, levels in cost.temporal_mapping.mapping_dic_stationary.items()}
-    spatial = {str(op): [[[str(d), round(n)] for d, n in level] for level in levels]
-               for op, levels in cost.mapping.spatial_mapping.mapping_dict_origin.items()}
-    record = {"energy_pj": float(cost.energy_total), "cycles_with_stalls": float(cost.latency_total0),
-              "cycles_with_loading": float(cost.latency_total2), "loops": loops, "spatial": spatial,
-              "inside_cpu_s": inside}
+    loops = {
+        str(op): [[[str(d), int(n)] for d, n in level] for level in levels]
+        for op, levels in cost.temporal_mapping.mapping_dic_stationary.items()
+    }
+    spatial = {
+        str(op): [[[str(d), round(n)] for d, n in level] for level in levels]
+        for op, levels in cost.mapping.spatial_mapping.mapping_dict_origin.items()
+    }
+    record = {
+        "energy_pj": float(cost.energy_total),
+        "cycles_with_stalls": float(cost.latency_total0),
+        "cycles_with_loading": float(cost.latency_total2),
+        "loops": loops,
+        "spatial": spatial,
+        "inside_cpu_s": inside,
+    }
     print("@@record " + json.dumps(record), flush=True)
 
 

@@ -29,12 +29,19 @@ def timed(command: Sequence[str], problem: dict[str, Any], limit_cpu_s: float = 
 
     A child over its limit is ended; its record is then {"gave_up_after_cpu_s": limit}.
     """
+
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_CPU, (int(limit_cpu_s), int(limit_cpu_s) + 5))
 
-    child = subprocess.Popen([*command, json.dumps(problem)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                             stderr=subprocess.PIPE, text=True, env={**os.environ, **ONE_THREAD, "MPLBACKEND": "Agg"},
-                             preexec_fn=limit)
+    child = subprocess.Popen(
+        [*command, json.dumps(problem)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **ONE_THREAD, "MPLBACKEND": "Agg"},
+        preexec_fn=limit,
+    )
     assert child.stdin and child.stdout and child.stderr
     errors: list[str] = []
     reader = threading.Thread(target=lambda e=child.stderr: errors.extend(e), daemon=True)

@@ -49,7 +49,11 @@ class Timed:
 
 
 def timed(
-    shape: ConvShape, algorithms: Sequence[str] = ALGORITHMS, *, budget_s: float = 0.3, seed: int = 0,
+    shape: ConvShape,
+    algorithms: Sequence[str] = ALGORITHMS,
+    *,
+    budget_s: float = 0.3,
+    seed: int = 0,
     clock: timing.Clock = time.process_time,
 ) -> Timed:
     """Run the algorithms on one thread with random operands; a wrong result gets no time.

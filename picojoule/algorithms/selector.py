@@ -191,6 +191,9 @@ def score(timings: Sequence[Timed], constants: Fitted) -> Score:
         right += best == t.fastest
         losses.append(100 * (chosen / min(s for _, s in t.seconds) - 1))
     return Score(
-        shapes=len(losses), right=right, within_ten_percent=sum(v <= 10 for v in losses),
-        mean_loss_percent=sum(losses) / len(losses), worst_loss_percent=max(losses),
+        shapes=len(losses),
+        right=right,
+        within_ten_percent=sum(v <= 10 for v in losses),
+        mean_loss_percent=sum(losses) / len(losses),
+        worst_loss_percent=max(losses),
     )

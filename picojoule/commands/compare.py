@@ -87,8 +87,16 @@ def which(
     as_json: Json = False,
 ) -> None:
     """The machines that meet limits for MODEL, and what is missing for the others; ends with code 1 if none qualifies."""
-    asked = limits({"power_w": power, "latency_s": latency, "energy_j": energy, "inferences_per_s": throughput,
-                    "area_mm2": area, "offchip_bytes": traffic})
+    asked = limits(
+        {
+            "power_w": power,
+            "latency_s": latency,
+            "energy_j": energy,
+            "inferences_per_s": throughput,
+            "area_mm2": area,
+            "offchip_bytes": traffic,
+        }
+    )
     ask = Ask(
         space=options.choice(space, options.SPACES, "--space"),
         time_limit_s=options.seconds(time_limit, "--time-limit"),
@@ -102,8 +110,9 @@ def which(
         return network
 
     with show.progress() as progress:
-        answer = picojoule.which(load, asked, on=None if on is None else options.words(on), batch=size, bits=width, ask=ask,
-                                 progress=progress)
+        answer = picojoule.which(
+            load, asked, on=None if on is None else options.words(on), batch=size, bits=width, ask=ask, progress=progress
+        )
     selection.shown(answer, as_json)
     if not answer.qualifies:
         raise typer.Exit(1)

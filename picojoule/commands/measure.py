@@ -55,11 +55,19 @@ def measure(
     if model is None and not sweep:
         raise SpecError("which model?", where="MODEL", hint="give a model, --sweep, or --rerun FILE")
     settings = picojoule.MeasureSettings(
-        device=device, dtype=dtype, batch=options.positive(batch, "--batch") or 1,
-        threads=options.positive(threads, "--threads") or 0, channels_last=channels_last, seed=seed,
+        device=device,
+        dtype=dtype,
+        batch=options.positive(batch, "--batch") or 1,
+        threads=options.positive(threads, "--threads") or 0,
+        channels_last=channels_last,
+        seed=seed,
         budget_s=options.seconds(budget, "--budget") or 1.0,
-        scenarios=tuple(scenario or ("single-stream",)), rate_per_s=rate, bound_s=options.seconds(bound, "--bound"),
-        energy=not no_energy, layers=not no_layers, clock=clock,
+        scenarios=tuple(scenario or ("single-stream",)),
+        rate_per_s=rate,
+        bound_s=options.seconds(bound, "--bound"),
+        energy=not no_energy,
+        layers=not no_layers,
+        clock=clock,
     )
     if model is None:
         with show.progress() as progress:

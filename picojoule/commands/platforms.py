@@ -72,8 +72,7 @@ def predict(
 
 @app.command()
 def devices(
-    name: Annotated[str | None, typer.Argument(metavar="NAME", help="show this one")] = None,
-    as_json: Json = False,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="show this one")] = None, as_json: Json = False
 ) -> None:
     """The CPUs and GPUs that come along, and whether they are calibrated."""
     prediction.listed(name, as_json)

@@ -32,6 +32,12 @@ def platforms(
         return
     page = options.place_for(html)
     span, nm = options.span(years, "--years"), options.span(nodes, "--nodes")
-    found = query(years=None if span is None else (int(span[0]), int(span[1])), nodes_nm=nm, precision=precision, kind=kind,
-                  evidence=evidence, scope=scope)
+    found = query(
+        years=None if span is None else (int(span[0]), int(span[1])),
+        nodes_nm=nm,
+        precision=precision,
+        kind=kind,
+        evidence=evidence,
+        scope=scope,
+    )
     published_data.shown(found, None if by is None else options.choice(by, tuple(BY), "--by"), checks, as_json, page)

@@ -54,14 +54,18 @@ Density = Annotated[
     Path | None, typer.Option("--density", metavar="FILE", help='zeros by layer, JSON: {"layers": {"conv1": {"input": 0.42}}}')
 ]
 DataflowName = Annotated[
-    str | None,
-    typer.Option("--dataflow", metavar="FLOW", help="only mappings of this dataflow: ws, is, osa, osb, osc, nlr, rs"),
+    str | None, typer.Option("--dataflow", metavar="FLOW", help="only mappings of this dataflow: ws, is, osa, osb, osc, nlr, rs")
 ]
 NoCache = Annotated[bool, typer.Option("--no-cache", help="search again, even what is stored")]
 
 
 def read_network(
-    model: str, batch: int | None, dim: list[str] | None, bits: str | None, strict: bool, phase: str | None = None,
+    model: str,
+    batch: int | None,
+    dim: list[str] | None,
+    bits: str | None,
+    strict: bool,
+    phase: str | None = None,
     density: Path | None = None,
 ) -> Any:
     """The network; only what was given is passed on, so that each reader judges what it can use."""

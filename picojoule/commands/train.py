@@ -16,9 +16,7 @@ from picojoule.report.answers import trained as shown
 
 @app.command()
 def train(
-    net: Annotated[
-        str, typer.Argument(metavar="NET", help="small, lenet5, small-resnet, small-mobilenet or tiny-transformer")
-    ],
+    net: Annotated[str, typer.Argument(metavar="NET", help="small, lenet5, small-resnet, small-mobilenet or tiny-transformer")],
     data: Annotated[str, typer.Option("--data", metavar="DATA", help="digits, fashion-mnist, or an .npz file")] = "digits",
     seeds: Annotated[str, typer.Option("--seeds", metavar="N,N", help="one training each")] = "0",
     epochs: Annotated[int | None, typer.Option("--epochs", metavar="N", help="default: the net's recipe")] = None,

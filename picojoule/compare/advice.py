@@ -115,8 +115,16 @@ def advise(
         tell(i, len(candidates), change.name)
         tried.append(_try(load, change, base, first, batch, width, ask))
     tried.sort(key=lambda t: -(t.gain if t.gain is not None else float("-inf")))
-    return Advice(model=base.model, chip=chip, objective=objective, batch=batch, bits=width, base=base,
-                  limits=tuple(_limits(base, tried, batch)), tried=tuple(tried))
+    return Advice(
+        model=base.model,
+        chip=chip,
+        objective=objective,
+        batch=batch,
+        bits=width,
+        base=base,
+        limits=tuple(_limits(base, tried, batch)),
+        tried=tuple(tried),
+    )
 
 
 def first_look(network: Network, chip: Chip, objective: str, space: str) -> float:
@@ -148,7 +156,8 @@ def _first_look(layer: Layer, chip: Chip, objective: str, space: str) -> Cost | 
     except NoMapping:
         return None
     key: Callable[[Cost], float] = {"energy": lambda c: c.energy_pj, "latency": lambda c: c.cycles}.get(
-        objective, lambda c: c.energy_pj * c.cycles)
+        objective, lambda c: c.energy_pj * c.cycles
+    )
     return min((c for _, c in points), key=key, default=None)
 
 

@@ -130,5 +130,3 @@ def undominated(answers: Sequence[Answer]) -> tuple[str, ...]:
         if pj is not None and not any(e is not None and e <= pj and t <= s and (e, t) != (pj, s) for e, t in rivals):
             out.append(a.machine)
     return tuple(out)
-
-

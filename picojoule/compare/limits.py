@@ -56,21 +56,28 @@ def contradictions(limits: Limits, batch: int) -> None:
         raise SpecError("no limit is given", where="pj which", hint="such as --power 1W --latency 33ms")
     for figure, span in given.items():
         if not 0 <= span.low <= span.high or span.high <= 0:
-            raise SpecError(f"{span.low:g} to {span.high:g} {UNITS[figure]} is empty", where=OPTIONS[figure],
-                            hint="write LOW..HIGH, such as 1W..2W")
+            raise SpecError(
+                f"{span.low:g} to {span.high:g} {UNITS[figure]} is empty",
+                where=OPTIONS[figure],
+                hint="write LOW..HIGH, such as 1W..2W",
+            )
     rate, latency = limits.inferences_per_s, limits.latency_s
     if batch < rate.low * latency.low * (1 - 1e-12) or (rate.high * latency.high < batch * (1 - 1e-12)):
         raise SpecError(
             f"the limits contradict each other: a batch of {batch} in {latency.low:g} to {latency.high:g} s is "
             f"{batch / latency.high:g} to {batch / latency.low if latency.low else inf:g} inferences/s, and {rate.low:g} to "
-            f"{rate.high:g} are asked for", where="--latency, --throughput",
-            hint="inferences/s = batch / latency: relax one of the two")
+            f"{rate.high:g} are asked for",
+            where="--latency, --throughput",
+            hint="inferences/s = batch / latency: relax one of the two",
+        )
     low, high = limits.power_w.low * latency.low / batch, limits.power_w.high * latency.high / batch
     if limits.energy_j.low > high * (1 + 1e-12) or limits.energy_j.high < low * (1 - 1e-12):
         raise SpecError(
             f"the limits contradict each other: that power over that latency is {low:g} to {high:g} J an inference, and "
-            f"{limits.energy_j.low:g} to {limits.energy_j.high:g} J are asked for", where="--power, --latency, --energy",
-            hint="energy = power x latency / batch: relax one of the three")
+            f"{limits.energy_j.low:g} to {limits.energy_j.high:g} J are asked for",
+            where="--power, --latency, --energy",
+            hint="energy = power x latency / batch: relax one of the three",
+        )
 
 
 def limits(texts: Mapping[str, str | None]) -> Limits:

@@ -126,8 +126,15 @@ def _judge(name: str, m: Machine, load: Loader, limits: Limits, ask: Ask) -> Can
         if isinstance(m, MappedChip):
             out = _ruled_out(m, network, limits, ask.batch)
             if out:
-                return Candidate(machine=m.name, kind="chip, mapped", verdict="fails", answer=None, objective="", misses=out,
-                                 reason="by a bound: no mapping can do better")
+                return Candidate(
+                    machine=m.name,
+                    kind="chip, mapped",
+                    verdict="fails",
+                    answer=None,
+                    objective="",
+                    misses=out,
+                    reason="by a bound: no mapping can do better",
+                )
         answers = []
         for objective in OBJECTIVES if isinstance(m, MappedChip) else OBJECTIVES[:1]:
             a = m.run(network, replace(ask, objective=objective))
@@ -160,8 +167,10 @@ def _ruled_out(m: MappedChip, network: Network, limits: Limits, batch: int) -> t
         moved = compulsory_bytes(layer)
         latency += count * max(layer.macs / peak_macs_per_s(chip, layer), moved / rate if rate else 0.0)
         words = min(chip.dram.read_pj or 0.0, chip.dram.write_pj or 0.0)
-        energy += count * (layer.macs * (chip.compute.energy_pj(layer)) + words * sum(
-            layer.elements(t) * chip.dram.accesses_per_word(t.bits) for t in layer.tensors))
+        energy += count * (
+            layer.macs * (chip.compute.energy_pj(layer))
+            + words * sum(layer.elements(t) * chip.dram.accesses_per_word(t.bits) for t in layer.tensors)
+        )
     out = []
     if limits.latency_s.high < latency * (1 - 1e-9):
         out.append(Miss(figure="latency_s", value=latency, times=latency / limits.latency_s.high))

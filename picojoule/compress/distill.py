@@ -1,8 +1,8 @@
 """Distillation: a small network learns from what a large one says, not from the labels alone. Losses for `learning.train.train`.
 
-    logits      mean of (z - z_teacher)^2                                       Ba and Caruana, NeurIPS 2014
-    softened    T^2 KL(softmax(z_teacher / T), softmax(z / T)), with cross-entropy    Hinton, Vinyals, Dean, arXiv 1503.02531
-    hints       mean of (regressor(features) - teacher's features)^2, with a loss     Romero et al., FitNets, ICLR 2015
+logits      mean of (z - z_teacher)^2                                       Ba and Caruana, NeurIPS 2014
+softened    T^2 KL(softmax(z_teacher / T), softmax(z / T)), with cross-entropy    Hinton, Vinyals, Dean, arXiv 1503.02531
+hints       mean of (regressor(features) - teacher's features)^2, with a loss     Romero et al., FitNets, ICLR 2015
 """
 
 from __future__ import annotations
@@ -57,8 +57,11 @@ def hints(
             student(images[:2]), teacher.eval()(images[:2])
         a, b = (side.seen for side in sides)
         if a.dim() != b.dim() or a.shape[2:] != b.shape[2:]:
-            raise SpecError(f"{layers[0]} gives {tuple(a.shape[1:])}, {layers[1]} {tuple(b.shape[1:])}", where="hints",
-                            hint="take layers of one image size")
+            raise SpecError(
+                f"{layers[0]} gives {tuple(a.shape[1:])}, {layers[1]} {tuple(b.shape[1:])}",
+                where="hints",
+                hint="take layers of one image size",
+            )
         last = a.dim() != 4
         student.hint = nn.Linear(a.shape[-1], b.shape[-1]) if last else nn.Conv2d(a.shape[1], b.shape[1], 1)
 

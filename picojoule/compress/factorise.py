@@ -72,8 +72,12 @@ def cp(layer: nn.Module, rank: int, seed: int = 0) -> nn.Sequential:
         raise SpecError(f"rank {rank}", where=str(conv), hint="1 or more")
     k, c, r, s = _alternating(conv.weight.detach(), rank, seed)
     column, row = r.T.reshape(rank, 1, -1, 1).contiguous(), s.T.reshape(rank, 1, 1, -1).contiguous()
-    return nn.Sequential(pointwise(c.T.contiguous()), convolution(conv, column, axes=(0,), groups=rank),
-                         convolution(conv, row, axes=(1,), groups=rank), pointwise(k, conv.bias))
+    return nn.Sequential(
+        pointwise(c.T.contiguous()),
+        convolution(conv, column, axes=(0,), groups=rank),
+        convolution(conv, row, axes=(1,), groups=rank),
+        pointwise(k, conv.bias),
+    )
 
 
 WAYS: Mapping[str, Callable[[nn.Module, Any], nn.Sequential]] = {

@@ -137,6 +137,7 @@ class Storage:
 
     def summed(self) -> tuple[str, ...]:
         """The layers whose results an operator that computes reads: those are rounded as they leave the layer."""
+
         def reach(activation: str) -> bool:
             return any(
                 not isinstance(s.layer, Layer) and bool(s.outputs) and (s.layer.op not in PASSING or any(map(reach, s.outputs)))
@@ -210,8 +211,11 @@ def factors(layer: Layer, own: LayerPlan) -> tuple[Layer, ...]:
         return (layer,)
     made, bounds = {"W": "K", "B": "N"}.get(next(t.name for t in layer.tensors if t.role == "weight"), ""), layer.bounds
     if not made or bounds.get("G", 1) > 1 or not 2 <= own.rank < bounds.get(made, 1):
-        raise SpecError(f"layer {layer.name!r} has no two factors of rank {own.rank}", where="plan",
-                        hint="a linear layer or an ungrouped convolution, rank from 2 to less than its results")
+        raise SpecError(
+            f"layer {layer.name!r} has no two factors of rank {own.rank}",
+            where="plan",
+            hint="a linear layer or an ungrouped convolution, rank from 2 to less than its results",
+        )
     between, rank = own.input_bits, own.rank
     first = replace(layer, name=f"{layer.name}.0", dims=tuple((d, rank if d == made else n) for d, n in layer.dims))
     n = bounds.get("N", 1) if made == "K" else 1

@@ -72,8 +72,16 @@ def _sparse_rows(layer: Layer, chip: Chip, mapping: Mapping, cost: Cost, account
 
 
 def _row(c: Contribution, formula: str) -> Row:
-    return {"component": c.component, "tensor": c.tensor, "action": c.action, "count": c.count, "pj_each": c.pj_each,
-            "energy_pj": c.energy_pj, "source": c.source or "not given", "formula": formula}
+    return {
+        "component": c.component,
+        "tensor": c.tensor,
+        "action": c.action,
+        "count": c.count,
+        "pj_each": c.pj_each,
+        "energy_pj": c.energy_pj,
+        "source": c.source or "not given",
+        "formula": formula,
+    }
 
 
 def _operand_texts(
@@ -139,8 +147,10 @@ def visits_text(place: Place, box: bool = False) -> str:
     if whole and not padded and slides > 1:
         each = Fraction(total * place.stays * slides, n)
         new = (each - f) / (slides - 1)
-        return (f"n {n:,} / x {place.stays:,} x (f {f:,} + {slides - 1:,} steps x {new} new) / {slides:,} = {total:,}"
-                " (sliding window)")
+        return (
+            f"n {n:,} / x {place.stays:,} x (f {f:,} + {slides - 1:,} steps x {new} new) / {slides:,} = {total:,}"
+            " (sliding window)"
+        )
     parts = " x ".join(f"{','.join(dims)} {k:,}" for dims, k in factors(place, (), box))
     return f"returns and valid indices, clipped at the borders: {parts} = {total:,}"
 

@@ -78,6 +78,9 @@ def double(shared: int, a: int, b: int, pa: float, pb: float, grid: tuple[int, i
     qa, qb = a * pa * (1 - pa), b * pb * (1 - pb)
     row, column, own = (math.sqrt(shared * v) for v in ((b * pb) ** 2 * qa, (a * pa) ** 2 * qb, qa * qb))
     draws = max(16, min(DRAWS[0], MOST_CELLS // (groups * rows * columns)))
-    work = (row * rng.standard_normal((draws, groups, rows, 1)) + column * rng.standard_normal((draws, groups, 1, columns))
-            + own * rng.standard_normal((draws, groups, rows, columns)))
+    work = (
+        row * rng.standard_normal((draws, groups, rows, 1))
+        + column * rng.standard_normal((draws, groups, 1, columns))
+        + own * rng.standard_normal((draws, groups, rows, columns))
+    )
     return min(1.0 / (pa * pb), 1.0 + max(0.0, float(work.max(axis=(1, 2, 3)).mean())) / mean)

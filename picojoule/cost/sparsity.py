@@ -96,8 +96,18 @@ def exploit(layer: Layer, chip: Chip, mapping: Mapping, traffic: Traffic, accoun
     for tensor in layer.tensors:
         line = places(layer, chip, mapping, tensor, ACCOUNTINGS[accounting])
         for i, (holder, place) in enumerate(pairwise(line)):
-            _pair(out, layer, chip, line, i, [f for (t, _, outer, inner), f in flows.items()
-                                              if t == tensor.name and inner == place.name and outer in (holder.name, inner)])
+            _pair(
+                out,
+                layer,
+                chip,
+                line,
+                i,
+                [
+                    f
+                    for (t, _, outer, inner), f in flows.items()
+                    if t == tensor.name and inner == place.name and outer in (holder.name, inner)
+                ],
+            )
     skip, everything = mac_conditions(layer, chip, mapping, accounting)
     kept, taken = (combined(layer, x) for x in (everything, skip))
     out.macs.add(traffic.macs * kept, traffic.macs * (taken - kept), traffic.macs * (1.0 - taken), 0.0)
@@ -136,8 +146,12 @@ def _pair(out: SparseTraffic, layer: Layer, chip: Chip, line: tuple[Place, ...],
             _add(table.setdefault((name, tensor.name), Accesses()), words, form, fate)
         for k, (name, words) in enumerate(f.crossings):
             kept = _fate(layer, chip, line, i, between[k + 1 :])[2]
-            _add(out.crossings.setdefault((name, tensor.name), Accesses()), words, PLAIN if final else at_holder,
-                 (kept, kept, kept))
+            _add(
+                out.crossings.setdefault((name, tensor.name), Accesses()),
+                words,
+                PLAIN if final else at_holder,
+                (kept, kept, kept),
+            )
         _codec(out, layer, chip, line, i, f, above, node)
 
 
@@ -151,8 +165,9 @@ def _final(layer: Layer, tensor: Tensor, form: Stored, f: Flow, words: int, acti
     return Stored(1.0 - share + share * form.words, share * form.metadata_bits)
 
 
-def _codec(out: SparseTraffic, layer: Layer, chip: Chip, line: tuple[Place, ...], i: int, f: Flow, above: Format, node: Format
-           ) -> None:
+def _codec(
+    out: SparseTraffic, layer: Layer, chip: Chip, line: tuple[Place, ...], i: int, f: Flow, above: Format, node: Format
+) -> None:
     """Elements packed or unpacked where a tensor changes its format between two memories."""
     place, tensor = line[i + 1], line[i + 1].tensor
     if above == node or not (above.codec_pj or node.codec_pj):
@@ -319,8 +334,9 @@ def _largest(layer: Layer, t: Tensor, used: Dictionary[str, Classes]) -> tuple[i
     return counts_of(t, box, layer.shape(t))
 
 
-def mac_conditions(layer: Layer, chip: Chip, mapping: Mapping, accounting: str = "default"
-                   ) -> tuple[list[Condition], list[Condition]]:
+def mac_conditions(
+    layer: Layer, chip: Chip, mapping: Mapping, accounting: str = "default"
+) -> tuple[list[Condition], list[Condition]]:
     """(what skips MACs, what skips or gates them)."""
     ones = tuple((d, whole(n, 1, True)) for d, n in layer.dims)
     roles = {t.role for t in layer.tensors}
@@ -339,6 +355,7 @@ def by_visits(outer: Place, inner: Place, used: Used) -> Used:
     There is one visit a box where the inner tile stays over all loops in it; elsewhere visits are taken to be as many as points.
     Error: loops over parts of a box, with a ragged last box, are neither.
     """
+
     def ends(place: Place, d: str) -> set[int]:
         return {j for j, x in enumerate(place.loops) if x.dim == d and j not in place.staying}
 
@@ -349,8 +366,10 @@ def by_visits(outer: Place, inner: Place, used: Used) -> Used:
 
 def by_points(tensor: Tensor, used: Used) -> Used:
     """The same boxes weighted by the MACs in them, not by a tensor's visits."""
-    return tuple((d, classes if d in tensor.dims else tuple((runs, w * sum(n for _, n in runs)) for runs, w in classes))
-                 for d, classes in used)
+    return tuple(
+        (d, classes if d in tensor.dims else tuple((runs, w * sum(n for _, n in runs)) for runs, w in classes))
+        for d, classes in used
+    )
 
 
 # ---- load imbalance ---------------------------------------------------------------------------------------------------
@@ -374,8 +393,10 @@ def imbalance(layer: Layer, chip: Chip, mapping: Mapping, skip: list[Condition])
         return single(leader, math.prod(n for d, n in spread.items() if d in t.dims))
     (ta, a), (tb, b) = leaders
     both = ta.dims & tb.dims
-    grid = tuple(math.prod(n for d, n in spread.items() if pick(d)) for pick in (
-        lambda d: d in both, lambda d: d in ta.dims - both, lambda d: d in tb.dims - both))
+    grid = tuple(
+        math.prod(n for d, n in spread.items() if pick(d))
+        for pick in (lambda d: d in both, lambda d: d in ta.dims - both, lambda d: d in tb.dims - both)
+    )
     shared = max(1, min(a.units, b.units, math.prod(box.get(d, 1) for d in both)))
     return double(shared, max(1, round(a.units / shared)), max(1, round(b.units / shared)), a.p, b.p, grid)
 

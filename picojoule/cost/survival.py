@@ -163,8 +163,7 @@ def survival(layer: Layer, leaders: tuple[str, ...], classes: Mapping[str, Class
     if not models:
         return 1.0
     dims = frozenset(d for t, _, _ in models for d in t.dims)
-    return mean(layer, dims, classes,
-                lambda box: math.prod(1.0 - z.empty(counts_of(t, box, s)) for t, z, s in models))
+    return mean(layer, dims, classes, lambda box: math.prod(1.0 - z.empty(counts_of(t, box, s)) for t, z, s in models))
 
 
 def tile_stored(layer: Layer, tensor: Tensor, fmt: Format, extents: Mapping[str, int]) -> Stored:

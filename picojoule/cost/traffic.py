@@ -45,11 +45,7 @@ class Rules:
     outer_nodes_end_stays: bool = False  # a tile stays over no loop above a node (of any tensor) of a memory further out
 
 
-ACCOUNTINGS = {
-    "default": Rules(),
-    "timeloop": Rules(True, False, True, True),
-    "accelforge": Rules(outer_nodes_end_stays=True),
-}
+ACCOUNTINGS = {"default": Rules(), "timeloop": Rules(True, False, True, True), "accelforge": Rules(outer_nodes_end_stays=True)}
 
 
 @dataclass(frozen=True)
@@ -275,8 +271,10 @@ def output_flows(chip: Chip, line: tuple[Place, ...], rules: Rules) -> list[Flow
     """
     tensor = line[0].tensor
     if any(len(r.terms) == 2 for r in tensor.ranks):
-        raise SpecError(f"output {tensor.name!r} has a rank of two dimensions, so that its tiles overlap",
-                        hint="lower a transposed convolution to sub-pixel convolutions")
+        raise SpecError(
+            f"output {tensor.name!r} has a rank of two dimensions, so that its tiles overlap",
+            hint="lower a transposed convolution to sub-pixel convolutions",
+        )
     flows, fresh = [], words(line[0])
     for holder, place in pairwise(line):
         between = fanouts_between(chip, holder, place)
@@ -297,6 +295,8 @@ def output_flows(chip: Chip, line: tuple[Place, ...], rules: Rules) -> list[Flow
 def _every_copy(reloads: int, visits: int, merged: int) -> int:
     """Words written if each reload reaches every copy of a spatially reduced tile."""
     if reloads and reloads * visits % merged:
-        raise MappingError("this mapping has ragged passes, which the timeloop accounting does not define",
-                           hint='use even tiles, or accounting="default"')
+        raise MappingError(
+            "this mapping has ragged passes, which the timeloop accounting does not define",
+            hint='use even tiles, or accounting="default"',
+        )
     return reloads * visits // merged if reloads else 0

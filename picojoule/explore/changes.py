@@ -111,5 +111,3 @@ def _with_level(chip: Chip, old: FanOut, new: FanOut) -> Chip:
 
 def _times(value: float | None, factor: float) -> float | None:
     return None if value is None else value * factor
-
-

@@ -143,8 +143,15 @@ def _free(
 
 def _mapped(layer: Layer, count: int, chip: Chip, seeds: tuple[Mapping, ...], seconds: float, space: str) -> Mapped:
     r = best_mapping(layer, chip, "energy", space=space, time_limit=seconds, seeds=seeds)
-    return Mapped(layer=layer, count=count, mapping=r.mapping, cost=r.cost, proved=r.proved, gap=r.gap,
-                  obeys=not violations(r.mapping, layer, chip))
+    return Mapped(
+        layer=layer,
+        count=count,
+        mapping=r.mapping,
+        cost=r.cost,
+        proved=r.proved,
+        gap=r.gap,
+        obeys=not violations(r.mapping, layer, chip),
+    )
 
 
 def _rows(layer: Layer, chip: Chip) -> tuple[Mapping, ...]:

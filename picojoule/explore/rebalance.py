@@ -110,7 +110,10 @@ def sides(step: int = 2) -> list[int]:
 
 
 def rebalance(
-    network: Network, behind: Behind, seconds: float = 2.0, candidates: Iterable[int] | None = None,
+    network: Network,
+    behind: Behind,
+    seconds: float = 2.0,
+    candidates: Iterable[int] | None = None,
     progress: Callable[[int, int, str], None] = lambda done, of, what: None,
 ) -> list[Design]:
     """All designs tried, the best (least energy-delay product) first: a walk over the sides, from the published one downhill."""

@@ -42,8 +42,10 @@ class Accumulator:
 
     @property
     def proof(self) -> str:
-        return (f"{self.terms} products lie between {self.low} and {self.high} steps of {_power(self.step)}; "
-                f"-2^{self.bits - 1} <= {self.low} and {self.high} < 2^{self.bits - 1}")
+        return (
+            f"{self.terms} products lie between {self.low} and {self.high} steps of {_power(self.step)}; "
+            f"-2^{self.bits - 1} <= {self.low} and {self.high} < 2^{self.bits - 1}"
+        )
 
 
 def grid(element: Element) -> Grid:

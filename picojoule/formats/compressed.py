@@ -50,8 +50,9 @@ def encode(matrix: np.ndarray, order: str) -> Compressed:
     m = matrix if order == "csr" else matrix.T
     outer, inner = np.nonzero(m)
     pointers = np.concatenate([[0], np.cumsum(np.bincount(outer, minlength=m.shape[0]))])
-    return Compressed(order=order, shape=(matrix.shape[0], matrix.shape[1]), values=m[outer, inner], indices=inner,
-                      pointers=pointers)
+    return Compressed(
+        order=order, shape=(matrix.shape[0], matrix.shape[1]), values=m[outer, inner], indices=inner, pointers=pointers
+    )
 
 
 def decode(c: Compressed) -> np.ndarray:

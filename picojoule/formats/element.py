@@ -272,5 +272,3 @@ def finite(x: Values, nan: bool = False) -> Values:
     if not np.isfinite(x).all():
         raise SpecError("the values hold NaN or infinity, which this number format cannot", hint="clean the data first")
     return x
-
-

@@ -50,12 +50,27 @@ _FIXED: dict[str, NumberFormat] = {
         _mx("mxfp6_e2m3", E2M3, "FP6 E2M3"),
         _mx("mxfp4", E2M1, "FP4 E2M1"),
         _mx("mxint8", MXINT8, "8-bit integers times 2^-6"),
-        NumberFormat(name="nvfp4", about="FP4 E2M1, blocks of 16 share an FP8 E4M3 scale, the tensor an FP32 one", element=E2M1,
-                     scaling=SharedE4M3(), source="NVIDIA Blackwell documentation, 2025"),
-        NumberFormat(name="binary", about="-1 and +1 times the mean magnitude", element=Signs(), scaling=TensorScale(by="mean"),
-                     source="Rastegari et al., XNOR-Net, ECCV 2016"),
-        NumberFormat(name="ternary", about="-1, 0 and +1 times a scale", element=Signs(ternary=True),
-                     scaling=TensorScale(by="ternary"), source="Li et al., Ternary Weight Networks, 2016"),
+        NumberFormat(
+            name="nvfp4",
+            about="FP4 E2M1, blocks of 16 share an FP8 E4M3 scale, the tensor an FP32 one",
+            element=E2M1,
+            scaling=SharedE4M3(),
+            source="NVIDIA Blackwell documentation, 2025",
+        ),
+        NumberFormat(
+            name="binary",
+            about="-1 and +1 times the mean magnitude",
+            element=Signs(),
+            scaling=TensorScale(by="mean"),
+            source="Rastegari et al., XNOR-Net, ECCV 2016",
+        ),
+        NumberFormat(
+            name="ternary",
+            about="-1, 0 and +1 times a scale",
+            element=Signs(ternary=True),
+            scaling=TensorScale(by="ternary"),
+            source="Li et al., Ternary Weight Networks, 2016",
+        ),
     )
 }
 
@@ -82,8 +97,13 @@ def _dynamic(width: str) -> NumberFormat:
 
 def _log2(width: str) -> NumberFormat:
     about = "powers of two and zero below the largest magnitude: a multiplication is a shift"
-    return NumberFormat(name=f"log2_{width}", about=about, element=Log2(width=int(width)), scaling=TensorPower(),
-                        source="Lee, Miyashita et al., LogNet, ICASSP 2017")
+    return NumberFormat(
+        name=f"log2_{width}",
+        about=about,
+        element=Log2(width=int(width)),
+        scaling=TensorPower(),
+        source="Lee, Miyashita et al., LogNet, ICASSP 2017",
+    )
 
 
 def _codebook(entries: str) -> NumberFormat:
@@ -91,16 +111,27 @@ def _codebook(entries: str) -> NumberFormat:
     if not 2 <= n <= 65536:
         raise SpecError(f"a codebook of {n} entries", hint="2 to 65536 entries")
     about = f"indices into {n} FP16 values fitted by k-means"
-    return NumberFormat(name=f"codebook{n}", about=about, element=FP16, codebook_bits=16, learns=n,
-                        source="Han et al., Deep Compression, ICLR 2016")
+    return NumberFormat(
+        name=f"codebook{n}",
+        about=about,
+        element=FP16,
+        codebook_bits=16,
+        learns=n,
+        source="Han et al., Deep Compression, ICLR 2016",
+    )
 
 
 def _grouped(width: str, group: str) -> NumberFormat:
     about = f"integers, groups of {group} share an FP16 scale, symmetric"
     if int(group) < 1:
         raise SpecError(f"groups of {group}", hint="1 or more elements share a scale")
-    return NumberFormat(name=f"int{width}_g{group}", about=about, element=Integer(width=int(width)),
-                        scaling=SharedFP16(block=int(group)), source="Frantar et al., GPTQ, ICLR 2023 (group-wise variant)")
+    return NumberFormat(
+        name=f"int{width}_g{group}",
+        about=about,
+        element=Integer(width=int(width)),
+        scaling=SharedFP16(block=int(group)),
+        source="Frantar et al., GPTQ, ICLR 2023 (group-wise variant)",
+    )
 
 
 _FAMILIES: tuple[tuple[str, str, Callable[..., NumberFormat]], ...] = (

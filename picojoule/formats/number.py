@@ -85,8 +85,9 @@ class NumberFormat:
         by = scales[..., None] * whole
         with np.errstate(divide="ignore", invalid="ignore"):
             elements = np.where(by > 0, blocks / by, 0.0) if np.any(by != 1) else blocks
-        return Encoded(form=form, shape=x.shape, codes=form.element.encode(elements), scale_codes=codes, scales=scales,
-                       tensor_scale=whole)
+        return Encoded(
+            form=form, shape=x.shape, codes=form.element.encode(elements), scale_codes=codes, scales=scales, tensor_scale=whole
+        )
 
     def decode(self, e: Encoded) -> np.ndarray:
         """The values that the codes stand for, float64."""

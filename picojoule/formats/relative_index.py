@@ -122,8 +122,14 @@ def encode(matrix: np.ndarray, pes: int = 64) -> RelativeIndex:
     runs, codes = np.empty(room, np.uint8), np.empty(room, np.uint8)
     pointers = np.empty((pes, m.shape[1] + 1), np.int64)
     n = int(_all_entries(m, pes, runs, codes, pointers))
-    return RelativeIndex(shape=(m.shape[0], m.shape[1]), pes=pes, runs=runs[:n].copy(), codes=codes[:n].copy(), pointers=pointers,
-                         nonzeros=nonzeros)
+    return RelativeIndex(
+        shape=(m.shape[0], m.shape[1]),
+        pes=pes,
+        runs=runs[:n].copy(),
+        codes=codes[:n].copy(),
+        pointers=pointers,
+        nonzeros=nonzeros,
+    )
 
 
 def decode(code: RelativeIndex) -> np.ndarray:

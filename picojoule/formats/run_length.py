@@ -108,10 +108,17 @@ def decode(code: RunLength, dtype: np.dtype | type = np.int16) -> np.ndarray:
     pair = (code.words[:, None] >> shifts[None, :]).reshape(-1) & np.uint64((1 << width) - 1)
     ends = np.cumsum((pair >> np.uint64(LEVEL_BITS)).astype(np.int64) + 1)
     used = int(np.searchsorted(ends, n)) + 1 if n else 0
-    if n and (used > len(ends) or ends[used - 1] != n or not code.words[-1] >> np.uint64(WORD_BITS - 1)
-              or -(-used // PAIRS) != len(code.words) or pair[used:].any()):
-        raise SpecError(f"a run-length stream of {len(code.words)} words does not end after {n} elements",
-                        hint="give the shape that was coded")
+    if n and (
+        used > len(ends)
+        or ends[used - 1] != n
+        or not code.words[-1] >> np.uint64(WORD_BITS - 1)
+        or -(-used // PAIRS) != len(code.words)
+        or pair[used:].any()
+    ):
+        raise SpecError(
+            f"a run-length stream of {len(code.words)} words does not end after {n} elements",
+            hint="give the shape that was coded",
+        )
     flat = np.zeros(n, np.uint16)
     flat[ends[:used] - 1] = (pair[:used] & np.uint64((1 << LEVEL_BITS) - 1)).astype(np.uint16)
     return flat.view(dtype).reshape(code.shape)

@@ -38,8 +38,9 @@ def check_conditions(what: str, conditions: Conditions) -> None:
             if leader not in OPERANDS:
                 raise unknown_name("operand", leader, OPERANDS)
         if not leaders or target in leaders:
-            raise SpecError(f"{what}: {target!r} has to depend on another operand",
-                            hint="a format leaves out a tensor's own zeros")
+            raise SpecError(
+                f"{what}: {target!r} has to depend on another operand", hint="a format leaves out a tensor's own zeros"
+            )
 
 
 def _joined(a: Conditions, b: Conditions) -> Conditions:
@@ -115,7 +116,7 @@ class Memory:
         return next((f for r, f in self.formats if r == role), DENSE)
 
     def keeps_role(self, role: str) -> str:
-        """"must", "may" or "never"."""
+        """ "must", "may" or "never"."""
         return "must" if role in self.keeps else "may" if role in self.may_keep else "never"
 
     def accesses_per_word(self, bits: float) -> float:
@@ -261,8 +262,9 @@ class Compute:
             if r not in OPERANDS:
                 raise unknown_name("operand", r, OPERANDS)
         if both := set(self.skips) & set(self.gates):
-            raise SpecError(f"compute {self.name!r} skips and gates {sorted(both)[0]!r}",
-                            hint="a zero is either skipped or gated")
+            raise SpecError(
+                f"compute {self.name!r} skips and gates {sorted(both)[0]!r}", hint="a zero is either skipped or gated"
+            )
         if self.speed not in SPEEDS:
             raise unknown_name("speed", self.speed, SPEEDS)
         if self.mac_pj is not None and not (self.mac_pj >= 0 and math.isfinite(self.mac_pj)):
@@ -276,8 +278,9 @@ class Compute:
             return self.macs_per_cycle
         widths = {t.role: max(self.narrowest, t.bits) for t in layer.tensors if t.role != "output"}
         if self.speed == "composed":
-            pieces = [2 ** math.floor(math.log2(self.bits / b)) if b <= self.bits else 1 / -(-b // self.bits)
-                      for b in widths.values()]
+            pieces = [
+                2 ** math.floor(math.log2(self.bits / b)) if b <= self.bits else 1 / -(-b // self.bits) for b in widths.values()
+            ]
             return self.macs_per_cycle * math.prod(pieces)
         return self.macs_per_cycle * self.bits / widths.get(self.speed.removeprefix("serial_"), self.bits)
 
@@ -351,8 +354,10 @@ class Chip:
             raise SpecError(f"chip {self.name!r}: the outermost memory must be unbounded", hint="leave out its size")
         for m in self.memories[1:]:
             if m.format_of("output").compressed:
-                raise SpecError(f"memory {m.name!r} compresses outputs, and partial sums are no final values",
-                                hint="only the outermost memory compresses outputs")
+                raise SpecError(
+                    f"memory {m.name!r} compresses outputs, and partial sums are no final values",
+                    hint="only the outermost memory compresses outputs",
+                )
         names = [m.name for m in self.memories] + [f.name for f in self.fanouts] + [self.compute.name]
         for n in names:
             if names.count(n) > 1:
@@ -384,6 +389,7 @@ class Chip:
 
     def blind(self) -> Chip:
         """The same chip that exploits no zero: nothing compressed, skipped or gated."""
+
         def plain(g: Group | FanOut) -> Group | FanOut:
             return g if isinstance(g, FanOut) else Group(tuple(replace(m, formats=(), skips=(), gates=()) for m in g.memories))
 
@@ -391,6 +397,7 @@ class Chip:
 
     def gating(self) -> Chip:
         """The same chip that gates whatever it skips: it saves the energy and not the time."""
+
         def gated(g: Group | FanOut) -> Group | FanOut:
             if isinstance(g, FanOut):
                 return g
@@ -443,32 +450,40 @@ class Chip:
 
         for t in layer.tensors:
             if t.number and not t.number.startswith(("int", "uint")):
-                raise SpecError(f"array {self.array.name!r} multiplies integers, and {t.name} is {t.number}",
-                                hint="choose integer bits, such as --bits 8")
+                raise SpecError(
+                    f"array {self.array.name!r} multiplies integers, and {t.name} is {t.number}",
+                    hint="choose integer bits, such as --bits 8",
+                )
         bits = {t.role: math.ceil(t.bits) for t in layer.tensors}
-        weight, given, result = (bits.get(r, d) for r, d in (("weight", self.array.weight_bits), ("input", self.array.input_bits),
-                                                             ("output", self.array.sum_bits)))
+        weight, given, result = (
+            bits.get(r, d)
+            for r, d in (("weight", self.array.weight_bits), ("input", self.array.input_bits), ("output", self.array.sum_bits))
+        )
         array = operand_means.for_operands(self.array, layer)
         inner = array_cost.levels(array, weight, given, result, self.inferences_per_load)
         made = array_cost.compute(array, weight, given, self.clock_hz)
-        if self.levels[-array_cost.LEVELS:] == inner and self.compute == made:
+        if self.levels[-array_cost.LEVELS :] == inner and self.compute == made:
             return self
-        return replace(self, levels=(*self.levels[:-array_cost.LEVELS], *inner), compute=made)
+        return replace(self, levels=(*self.levels[: -array_cost.LEVELS], *inner), compute=made)
 
     def check_priced(self) -> None:
         """Refuse a chip with an energy that is unknown: unknown is not zero."""
         for m in self.memories:
             for what, pj in (("read", m.read_pj), ("write", m.write_pj)):
                 if pj is None:
-                    raise SpecError(f"memory {m.name!r} of chip {self.name!r}: the {what} energy is unknown",
-                                    hint=f"set {what}: ... pJ, or name a component class that models it")
+                    raise SpecError(
+                        f"memory {m.name!r} of chip {self.name!r}: the {what} energy is unknown",
+                        hint=f"set {what}: ... pJ, or name a component class that models it",
+                    )
         for f in self.fanouts:
             if f.transfer_pj is None:
-                raise SpecError(f"fan-out {f.name!r} of chip {self.name!r}: the transfer energy is unknown",
-                                hint="set transfer: ... pJ")
+                raise SpecError(
+                    f"fan-out {f.name!r} of chip {self.name!r}: the transfer energy is unknown", hint="set transfer: ... pJ"
+                )
         if self.compute.mac_pj is None:
-            raise SpecError(f"compute {self.compute.name!r} of chip {self.name!r}: the MAC energy is unknown",
-                            hint="set mac: ... pJ")
+            raise SpecError(
+                f"compute {self.compute.name!r} of chip {self.name!r}: the MAC energy is unknown", hint="set mac: ... pJ"
+            )
 
 
 def tensor_word_pj(memory: Memory, tensor: Tensor, action: str) -> float:

@@ -68,14 +68,18 @@ class Format:
         if self.sized_for not in ("worst", "expected"):
             raise unknown_name("sized_for", self.sized_for, ("worst", "expected"))
         if self.ranks[-1].kind == "offset":
-            raise SpecError("format offset stands on the innermost rank, where there is nothing to point to",
-                            hint="put uncompressed, coordinate, bitmask or run_length below it")
+            raise SpecError(
+                "format offset stands on the innermost rank, where there is nothing to point to",
+                hint="put uncompressed, coordinate, bitmask or run_length below it",
+            )
         for i, r in enumerate(self.ranks):
             if r.dims == (TILES,) and (i or r.kind != "offset"):
                 raise SpecError("tiles is no rank of the tensor", hint="it goes with an outermost offset")
             if r.kind == "run_length" and i + 1 < len(self.ranks):
-                raise SpecError("format run_length stands on an outer rank, where a stored zero would be an empty fibre",
-                                hint="put it on the innermost rank")
+                raise SpecError(
+                    "format run_length stands on an outer rank, where a stored zero would be an empty fibre",
+                    hint="put it on the innermost rank",
+                )
         named = [d for r in self.ranks for d in r.dims or ()]
         if len(named) != len(set(named)):
             raise SpecError("a format names a dimension twice", hint="each dimension belongs to one level")
@@ -181,8 +185,9 @@ def _inside(tile: tuple[int, ...], above: Levels) -> tuple[int, ...]:
     return tuple(1 if x in fixed else n for x, n in enumerate(tile))
 
 
-def _overflow(bits: int, shape: int, count: float, full: float, tile: tuple[int, ...], level: tuple[int, ...],
-              zeros: Density, worst: bool) -> float:
+def _overflow(
+    bits: int, shape: int, count: float, full: float, tile: tuple[int, ...], level: tuple[int, ...], zeros: Density, worst: bool
+) -> float:
     """Zeros that a run-length format stores because a run is longer than 2^bits - 1: one for each 2^bits zeros of a gap.
 
     Expectation: sum over k >= 1 and places x >= k 2^bits of a fibre of P(x is not zero and the k 2^bits before it are),

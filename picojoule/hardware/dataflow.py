@@ -132,8 +132,10 @@ def _pe_memory(chip: Chip, role: str, flow: Dataflow) -> str:
         elif below and (m := level.memory_for(role)) is not None:
             found = m.name
     if not found:
-        raise SpecError(f"chip {chip.name!r} cannot be {flow.title}: its PEs have no memory that keeps {role}s",
-                        hint="choose another dataflow, or give the PEs a memory with that tensor in keeps or may_keep")
+        raise SpecError(
+            f"chip {chip.name!r} cannot be {flow.title}: its PEs have no memory that keeps {role}s",
+            hint="choose another dataflow, or give the PEs a memory with that tensor in keeps or may_keep",
+        )
     return found
 
 
@@ -147,6 +149,7 @@ def _narrowed(fanout: FanOut, flow: Dataflow) -> FanOut:
 
 def _holding(group: Group, flow: Dataflow, homes: dict[str, str], inside: bool) -> Group:
     """The memories with what they must keep; inside the array nothing else where the dataflow says so."""
+
     def changed(m: Memory) -> Memory:
         must = tuple(r for r in ROLES if homes.get(r) == m.name and r not in m.keeps)
         keeps, may = (*m.keeps, *must), tuple(r for r in m.may_keep if r not in must)

@@ -30,13 +30,25 @@ def where_from(chip: Chip) -> tuple[Number, ...]:
     """Every energy, power and area of the chip with its source, from the outside in."""
     out: list[Number] = []
     for m in chip.memories:
-        out += _numbers(m, chip, ("read", m.read_pj, "energy"), ("write", m.write_pj, "energy"),
-                        ("leakage", m.leakage_mw, "power"), ("area", m.area_um2, "area"))
+        out += _numbers(
+            m,
+            chip,
+            ("read", m.read_pj, "energy"),
+            ("write", m.write_pj, "energy"),
+            ("leakage", m.leakage_mw, "power"),
+            ("area", m.area_um2, "area"),
+        )
     for f in chip.fanouts:
         out += _numbers(f, chip, ("transfer", f.transfer_pj, "energy"))
     c = chip.compute
-    out += _numbers(c, chip, ("mac", c.mac_pj, "energy"), ("vector", c.vector_pj, "energy"), ("leakage", c.leakage_mw, "power"),
-                    ("area", c.area_um2, "area"))
+    out += _numbers(
+        c,
+        chip,
+        ("mac", c.mac_pj, "energy"),
+        ("vector", c.vector_pj, "energy"),
+        ("leakage", c.leakage_mw, "power"),
+        ("area", c.area_um2, "area"),
+    )
     out.append(Number(chip.name, "static", chip.static_mw, "power", "" if chip.static_mw is None else chip.source or UNSTATED))
     return tuple(out)
 

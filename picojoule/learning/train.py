@@ -47,8 +47,11 @@ class Recipe:
             if getattr(self, name) < 1:
                 raise SpecError(f"{name} is {getattr(self, name)}", where="recipe", hint="1 or more")
         if not self.rate > 0 or not 0 <= self.warmup < 1 or self.shift < 0:
-            raise SpecError(f"rate {self.rate}, warm-up {self.warmup}, shift {self.shift}", where="recipe",
-                            hint="a positive rate, a share below 1, no negative shift")
+            raise SpecError(
+                f"rate {self.rate}, warm-up {self.warmup}, shift {self.shift}",
+                where="recipe",
+                hint="a positive rate, a share below 1, no negative shift",
+            )
 
 
 def train(

@@ -90,8 +90,10 @@ class Answer:
         if self.scope not in SCOPES:
             raise unknown_name("scope", self.scope, SCOPES)
         if not (self.latency_s > 0 and self.peak_macs_per_s > 0 and self.batch >= 1):
-            raise SpecError(f"{self.machine}: latency {self.latency_s} s, peak {self.peak_macs_per_s} MAC/s, batch {self.batch}",
-                            hint="all three are positive")
+            raise SpecError(
+                f"{self.machine}: latency {self.latency_s} s, peak {self.peak_macs_per_s} MAC/s, batch {self.batch}",
+                hint="all three are positive",
+            )
         if self.energy_pj is not None and self.offchip_pj is not None and self.offchip_pj > self.energy_pj * (1 + 1e-9):
             raise SpecError(f"{self.machine}: off-chip memory takes more energy than the whole", hint="it is a part of energy_pj")
 

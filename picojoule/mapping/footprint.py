@@ -61,6 +61,11 @@ def counted_bits(layer: Layer, tensor: Tensor, fmt: Format, counts: tuple[int, .
     """`tile_bits` of a tile with these elements along each rank."""
     if fmt is DENSE or fmt == DENSE:
         return tensor.stored_bits(math.prod(counts))
-    kept = stored(fmt, fibres(fmt, tuple(frozenset(d for _, d in r.terms) for r in tensor.ranks)), counts, layer.zeros(tensor),
-                  fmt.sized_for == "worst")
+    kept = stored(
+        fmt,
+        fibres(fmt, tuple(frozenset(d for _, d in r.terms) for r in tensor.ranks)),
+        counts,
+        layer.zeros(tensor),
+        fmt.sized_for == "worst",
+    )
     return math.ceil(kept.bits(tensor.bits) - 1e-9)

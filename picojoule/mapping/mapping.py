@@ -127,8 +127,9 @@ def parse(text: str, layer: Layer, chip: Chip, where: str = "") -> Mapping:
         for word in piece.replace(",", " ").split():
             m = _LOOP.match(word)
             if not m:
-                raise MappingError(f"cannot read {word!r}", where=at,
-                                   hint="write a loop as m4, unrolled as X:m4, a node as Buffer{A}")
+                raise MappingError(
+                    f"cannot read {word!r}", where=at, hint="write a loop as m4, unrolled as X:m4, a node as Buffer{A}"
+                )
             dim = next((d for d, _ in layer.dims if d.lower() == m["dim"].lower()), None)
             if dim is None:
                 raise unknown_name("dimension", m["dim"], [d for d, _ in layer.dims], at)
@@ -138,10 +139,11 @@ def parse(text: str, layer: Layer, chip: Chip, where: str = "") -> Mapping:
             if m["axis"] is None:
                 entries.append(Loop(dim, bound))
                 continue
-            fan = next((f for f in chip.levels[level + 1:] if isinstance(f, FanOut)
-                        and any(a.name == m["axis"] for a in f.axes)), None)
+            fan = next(
+                (f for f in chip.levels[level + 1 :] if isinstance(f, FanOut) and any(a.name == m["axis"] for a in f.axes)), None
+            )
             if fan is None:
-                known = [a.name for f in chip.levels[level + 1:] if isinstance(f, FanOut) for a in f.axes]
+                known = [a.name for f in chip.levels[level + 1 :] if isinstance(f, FanOut) for a in f.axes]
                 raise unknown_name("fan-out axis (below this memory)", m["axis"], known, at)
             entries.append(Loop(dim, bound, fan.name, m["axis"]))
     mapping = Mapping(tuple(e for e in entries if isinstance(e, Node) or e.bound > 1))
@@ -168,8 +170,11 @@ def _check_order(mapping: Mapping, layer: Layer, chip: Chip, where: str) -> None
             continue
         at = chip.level_of(name)
         if at < level:
-            raise MappingError(f"{name} comes after {_level_name(chip, level)}, which lies inside it", where=where,
-                               hint="list nodes and unrolled loops from the outside in")
+            raise MappingError(
+                f"{name} comes after {_level_name(chip, level)}, which lies inside it",
+                where=where,
+                hint="list nodes and unrolled loops from the outside in",
+            )
         level = at
         if isinstance(e, Node):
             if (e.memory, e.tensor) in seen:
@@ -189,8 +194,11 @@ def _check_bounds(mapping: Mapping, layer: Layer, where: str) -> None:
         need = -(-n // inner) if bounds else 1
         if (bounds or [1])[0] != need or (not bounds and n > 1):
             got = "x".join(map(str, bounds)) or "no loop"
-            raise MappingError(f"the loops over {d} ({got}) do not cover its bound {n}", where=where,
-                               hint=f"the outermost loop over {d} must run ceil({n}/{inner}) = {-(-n // inner)} times")
+            raise MappingError(
+                f"the loops over {d} ({got}) do not cover its bound {n}",
+                where=where,
+                hint=f"the outermost loop over {d} must run ceil({n}/{inner}) = {-(-n // inner)} times",
+            )
 
 
 def _check_fanouts(mapping: Mapping, layer: Layer, chip: Chip, where: str) -> None:
@@ -199,12 +207,18 @@ def _check_fanouts(mapping: Mapping, layer: Layer, chip: Chip, where: str) -> No
             loops = [e for e in mapping.entries if isinstance(e, Loop) and e.fanout == f.name and e.axis == a.name]
             used = math.prod(e.bound for e in loops)
             if used > a.size:
-                raise MappingError(f"axis {a.name} of {f.name} has {a.size} places and {used} are used", where=where,
-                                   hint="unroll less along this axis")
+                raise MappingError(
+                    f"axis {a.name} of {f.name} has {a.size} places and {used} are used",
+                    where=where,
+                    hint="unroll less along this axis",
+                )
             for e in loops:
                 if not a.allows(layer, e.dim):
-                    raise MappingError(f"{e.dim} may not be unrolled along axis {a.name} of {f.name}", where=where,
-                                       hint="see the chip: dims and reuses of the axis")
+                    raise MappingError(
+                        f"{e.dim} may not be unrolled along axis {a.name} of {f.name}",
+                        where=where,
+                        hint="see the chip: dims and reuses of the axis",
+                    )
 
 
 def _check_residence(mapping: Mapping, layer: Layer, chip: Chip, where: str) -> None:
@@ -215,14 +229,16 @@ def _check_residence(mapping: Mapping, layer: Layer, chip: Chip, where: str) -> 
             if kept and rule == "never":
                 raise MappingError(f"{m.name} does not keep {t.role} tensors such as {t.name}", where=where, hint="drop the node")
             if not kept and rule == "must":
-                raise MappingError(f"{m.name} must keep {t.name} and has no node for it", where=where,
-                                   hint=f"add {m.name}{{{t.name}}}")
+                raise MappingError(
+                    f"{m.name} must keep {t.name} and has no node for it", where=where, hint=f"add {m.name}{{{t.name}}}"
+                )
     first = next((i for i, e in enumerate(mapping.entries) if isinstance(e, Loop)), len(mapping.entries))
     early = {e.tensor for e in mapping.entries[:first] if isinstance(e, Node) and e.memory == chip.dram.name}
     for t in layer.tensors:
         if t.name not in early:
-            raise MappingError(f"{t.name} must start in {chip.dram.name}, above every loop", where=where,
-                               hint="begin with its node")
+            raise MappingError(
+                f"{t.name} must start in {chip.dram.name}, above every loop", where=where, hint="begin with its node"
+            )
 
 
 def _check_capacity(mapping: Mapping, layer: Layer, chip: Chip, where: str) -> None:
@@ -241,8 +257,11 @@ def _check_capacity(mapping: Mapping, layer: Layer, chip: Chip, where: str) -> N
             need = sum(b for _, b in parts)
             if need > room:
                 detail = ", ".join(f"{t} {b:,} b" for t, b in parts)
-                raise MappingError(f"{m.name} holds {room:,} b and the tiles need {need:,} b ({detail})", where=where,
-                                   hint="use smaller tiles, or let a tensor bypass the memory")
+                raise MappingError(
+                    f"{m.name} holds {room:,} b and the tiles need {need:,} b ({detail})",
+                    where=where,
+                    hint="use smaller tiles, or let a tensor bypass the memory",
+                )
 
 
 def _check_dataflow(mapping: Mapping, layer: Layer, chip: Chip, where: str) -> None:

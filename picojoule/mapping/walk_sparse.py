@@ -99,8 +99,10 @@ class SparseWalk(Walk):
             for r, v in members:
                 joined[r.place[: hop.first], hop.classes[r.place[hop.first :]], r.key].append((r, v))
             members = [
-                (Request(place, (cls, *key), frozenset().union(*(r.words for r, _ in group))),
-                 tuple(itertools.chain.from_iterable(v for _, v in group)))
+                (
+                    Request(place, (cls, *key), frozenset().union(*(r.words for r, _ in group))),
+                    tuple(itertools.chain.from_iterable(v for _, v in group)),
+                )
                 for (place, cls, key), group in joined.items()
             ]
         at.append(("holder", tuple((r.words, v) for r, v in members)))
@@ -126,8 +128,11 @@ class SparseWalk(Walk):
 
     def _opened(self, stage: Stage, now: tuple[int, ...]) -> Iterable[tuple[Place, int]]:
         """Words that will be reloaded for the first place of each group that begins a visit (before it begins)."""
-        begun = [(place, index) for place, index, empty, idle in stage.visits(now)
-                 if not empty and not idle and place not in stage.tiles]
+        begun = [
+            (place, index)
+            for place, index, empty, idle in stage.visits(now)
+            if not empty and not idle and place not in stage.tiles
+        ]
         opened: Counter[tuple[int, Element]] = Counter()
         for group in stage.groups([p for p, _ in begun]).values():
             first = group[0]
@@ -210,8 +215,10 @@ class _Judge:
         return self.fates[id(visit)]
 
     def _in_vain(self, visit: Visit, role: str, stated: Iterable[tuple[str, tuple[str, ...]]]) -> bool:
-        return any(target == role and any(x in self.roles and not self.lives(visit, self.roles[x]) for x in leaders)
-                   for target, leaders in stated)
+        return any(
+            target == role and any(x in self.roles and not self.lives(visit, self.roles[x]) for x in leaders)
+            for target, leaders in stated
+        )
 
     def count(self) -> Counted:
         out = Counted()
@@ -261,8 +268,7 @@ class _Judge:
                     if kept:
                         out.metadata_bits[memory, tensor.name, action] += bits
 
-    def _data(self, t: Transfer, visits: tuple[Visit, ...], words: frozenset[Element] | int, memory: str
-              ) -> tuple[float, float]:
+    def _data(self, t: Transfer, visits: tuple[Visit, ...], words: frozenset[Element] | int, memory: str) -> tuple[float, float]:
         """(words, metadata bits) of a transfer in a memory's format."""
         if isinstance(words, int):
             return words, 0.0
@@ -325,5 +331,3 @@ def encode_array(fmt: Format, array: np.ndarray, ranks: tuple[frozenset[str], ..
 
     words = walk(tree, 0)
     return (words if compressed else array.size), bits
-
-

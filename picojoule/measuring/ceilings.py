@@ -32,7 +32,8 @@ class Ceilings:
             "peak_ops_per_s": dict(self.peak_ops_per_s),
             "bandwidth_bytes_per_s": {level: rate for level, rate, _ in self.bandwidth_bytes_per_s},
             "working_set_bytes": {level: size for level, _, size in self.bandwidth_bytes_per_s},
-            "threads": self.threads, "board": self.board,
+            "threads": self.threads,
+            "board": self.board,
         }
 
 
@@ -96,8 +97,7 @@ def peaks(
 
 
 def ceilings(
-    device: str = "cpu", threads: int | None = None, progress: Progress = lambda *_: None,
-    clock: timing.Clock = time.perf_counter,
+    device: str = "cpu", threads: int | None = None, progress: Progress = lambda *_: None, clock: timing.Clock = time.perf_counter
 ) -> tuple[Ceilings, Machine, float | None]:
     """(ceilings of this machine, the machine, how much of it others used meanwhile). Peaks need torch, bandwidths do not.
 

@@ -157,8 +157,13 @@ def _name(zone: Path) -> str:
 
 
 def energy_of(
-    call: Callable[[], Any], counter: Counter | Energy, *, window_s: float = WINDOW_S, sync: Callable[[], None] | None = None,
-    idle_w: float | None = None, clock: Clock = time.perf_counter,
+    call: Callable[[], Any],
+    counter: Counter | Energy,
+    *,
+    window_s: float = WINDOW_S,
+    sync: Callable[[], None] | None = None,
+    idle_w: float | None = None,
+    clock: Clock = time.perf_counter,
 ) -> Energy:
     """Joules of one call, repeated for a window that begins and ends with a step of the counter.
 
@@ -178,13 +183,24 @@ def energy_of(
     if not steps or not calls:
         return Energy(status="unavailable", remedy=f"the {counter.source} counter did not move within {10 * window_s:g} s")
     return Energy(
-        status="measured", gross_j=(last_j - start_j) / calls, source=counter.source, scope=counter.scope,
-        window_s=last_s - start_s, counter_steps=steps, calls=calls, idle_w=idle_w,
+        status="measured",
+        gross_j=(last_j - start_j) / calls,
+        source=counter.source,
+        scope=counter.scope,
+        window_s=last_s - start_s,
+        counter_steps=steps,
+        calls=calls,
+        idle_w=idle_w,
     )
 
 
-def idle_power_w(counter: Counter | Energy, *, window_s: float = WINDOW_S, clock: Clock = time.perf_counter,
-                 sleep: Callable[[float], None] = time.sleep) -> float | None:
+def idle_power_w(
+    counter: Counter | Energy,
+    *,
+    window_s: float = WINDOW_S,
+    clock: Clock = time.perf_counter,
+    sleep: Callable[[float], None] = time.sleep,
+) -> float | None:
     """Power with nothing of ours running, before the measurement; None without a counter."""
     if isinstance(counter, Energy):
         return None

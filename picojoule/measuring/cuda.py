@@ -56,8 +56,9 @@ def _captured(call: Callable[[], Any], calls: int, torch: Any) -> tuple[Any, Any
     return graph, result
 
 
-def cold(call: Callable[[], Any], displace: Callable[[], Any], torch: Any, *, samples: int = 30, budget_s: float = 1.0
-         ) -> timing.Times:
+def cold(
+    call: Callable[[], Any], displace: Callable[[], Any], torch: Any, *, samples: int = 30, budget_s: float = 1.0
+) -> timing.Times:
     """Times of single calls between two events on the device, which is kept busy by `displace` until they are submitted."""
     taken: list[float] = []
     began = time.perf_counter()
@@ -122,8 +123,12 @@ def facts(where: Any, torch: Any, idle_w: float | None) -> dict[str, Any]:
     """
     p = torch.cuda.get_device_properties(where)
     out: dict[str, Any] = {
-        "sms": p.multi_processor_count, "l2_bytes": p.L2_cache_size, "mem_bytes": p.total_memory, "cuda": torch.version.cuda,
-        "cc": f"{p.major}.{p.minor}", "null": empty_calls(where, torch),
+        "sms": p.multi_processor_count,
+        "l2_bytes": p.L2_cache_size,
+        "mem_bytes": p.total_memory,
+        "cuda": torch.version.cuda,
+        "cc": f"{p.major}.{p.minor}",
+        "null": empty_calls(where, torch),
     }
     return out | counters.board_facts() | ({"idle_before": {"power_w": idle_w}} if idle_w else {})
 
@@ -140,7 +145,9 @@ def empty_calls(where: Any, torch: Any) -> dict[str, float]:
     graph, _, _ = timing.hot(many.run, samples=PACES, budget_s=0.2, sync=torch.cuda.synchronize)
     alone = cold(call, lambda: torch.cuda._sleep(100_000), torch, samples=50)  # cycles, some 50 us
     return {
-        "graph_per_kernel_s": graph.median / many.calls, "eager_per_kernel_s": eager.median, "one_element_kernel_s": alone.median,
+        "graph_per_kernel_s": graph.median / many.calls,
+        "eager_per_kernel_s": eager.median,
+        "one_element_kernel_s": alone.median,
     }
 
 

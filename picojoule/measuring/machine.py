@@ -31,8 +31,14 @@ class Machine:
 
     def to_json(self) -> dict[str, Any]:
         return {
-            "cpu": self.cpu, "cores": self.cores, "memory_bytes": self.memory_bytes, "caches": dict(self.caches),
-            "clock_hz": self.clock_hz, "governor": self.governor, "system": self.system, "packages": dict(self.packages),
+            "cpu": self.cpu,
+            "cores": self.cores,
+            "memory_bytes": self.memory_bytes,
+            "caches": dict(self.caches),
+            "clock_hz": self.clock_hz,
+            "governor": self.governor,
+            "system": self.system,
+            "packages": dict(self.packages),
         }
 
     def cache_bytes(self, level: str) -> int | None:
@@ -43,8 +49,11 @@ class Machine:
 def machine(sys: Path = SYS, proc: Path = PROC) -> Machine:
     """The machine that this runs on, as far as the system tells."""
     return Machine(
-        cpu=_cpu(proc), cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
-        memory_bytes=_memory(proc), caches=_caches(sys), clock_hz=_clock(proc),
+        cpu=_cpu(proc),
+        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        memory_bytes=_memory(proc),
+        caches=_caches(sys),
+        clock_hz=_clock(proc),
         governor=_text(sys / "devices/system/cpu/cpu0/cpufreq/scaling_governor"),
         system=f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
         packages=tuple((p, v) for p in _PACKAGES if (v := _version(p))),

@@ -83,14 +83,28 @@ class KernelRun:
         w, e = self.work, self.energy
         dims = {k: list(v) if isinstance(v, tuple) else v for k, v in w.dims}
         row: dict[str, Any] = {
-            "name": w.name, "family": w.family, "dtype": w.dtype, "dims": dims,
-            "flops": w.flops, "bytes": w.bytes, "rel_err": self.error, "count": self.count, "cold_s": self.cold.to_json(),
-            "hot_s": self.hot.to_json(), "hot_mode": self.mode, "calls_per_burst": self.calls_per_burst,
+            "name": w.name,
+            "family": w.family,
+            "dtype": w.dtype,
+            "dims": dims,
+            "flops": w.flops,
+            "bytes": w.bytes,
+            "rel_err": self.error,
+            "count": self.count,
+            "cold_s": self.cold.to_json(),
+            "hot_s": self.hot.to_json(),
+            "hot_mode": self.mode,
+            "calls_per_burst": self.calls_per_burst,
         }
         if e.status == "measured":
             row["energy"] = {
-                "energy_per_call_j": e.gross_j, "source": e.source, "scope": e.scope, "window_s": e.window_s,
-                "counter_steps": e.counter_steps, "calls": e.calls, "idle_w": e.idle_w,
+                "energy_per_call_j": e.gross_j,
+                "source": e.source,
+                "scope": e.scope,
+                "window_s": e.window_s,
+                "counter_steps": e.counter_steps,
+                "calls": e.calls,
+                "idle_w": e.idle_w,
             }
         return row
 
@@ -109,9 +123,12 @@ class NetworkRun:
 
     def to_json(self) -> dict[str, Any]:
         return {
-            "hot_s": self.eager.to_json(), "cold_s": self.cold.to_json(),
-            "graph_s": self.graph.to_json() if self.graph else None, "peak_memory_bytes": self.peak_memory_bytes,
-            "peak_memory_of": self.peak_memory_of, "energy": self.energy.to_json(),
+            "hot_s": self.eager.to_json(),
+            "cold_s": self.cold.to_json(),
+            "graph_s": self.graph.to_json() if self.graph else None,
+            "peak_memory_bytes": self.peak_memory_bytes,
+            "peak_memory_of": self.peak_memory_of,
+            "energy": self.energy.to_json(),
             "scenarios": [s.to_json() for s in self.scenarios],
         }
 
@@ -141,11 +158,24 @@ class Measurement:
     def to_json(self) -> dict[str, Any]:
         s = self.settings
         meta = {
-            "device": self.device_name, "model": self.model, "batch": s.batch, "dtype": s.dtype, "threads": s.threads,
-            "layout": s.layout, "seed": s.seed, "data": "random", "measured": True,
-            "runtime": s.runtime, "device_kind": s.device, "budget_s": s.budget_s, "clock": s.clock,
-            "flush": self.displaced, "utc": self.utc,
-            "machine": self.machine.to_json(), "others_share": self.others_share, "busy": self.busy,
+            "device": self.device_name,
+            "model": self.model,
+            "batch": s.batch,
+            "dtype": s.dtype,
+            "threads": s.threads,
+            "layout": s.layout,
+            "seed": s.seed,
+            "data": "random",
+            "measured": True,
+            "runtime": s.runtime,
+            "device_kind": s.device,
+            "budget_s": s.budget_s,
+            "clock": s.clock,
+            "flush": self.displaced,
+            "utc": self.utc,
+            "machine": self.machine.to_json(),
+            "others_share": self.others_share,
+            "busy": self.busy,
         }
         what = f"{self.model} measured by picojoule {picojoule.__version__}"
         return {
@@ -160,8 +190,9 @@ class Measurement:
         }
 
 
-def measure(model: str, settings: Settings | None = None, *, dims: dict[str, int] | None = None,
-            progress: Progress = lambda *_: None) -> Measurement:
+def measure(
+    model: str, settings: Settings | None = None, *, dims: dict[str, int] | None = None, progress: Progress = lambda *_: None
+) -> Measurement:
     """Run a network and its layers on this machine.
 
     `model` is a zoo name with a runnable module, `module:callable` for torch, an ONNX file (through onnxruntime on the
@@ -179,9 +210,18 @@ def measure(model: str, settings: Settings | None = None, *, dims: dict[str, int
         whole, notes = _network(model, s, place, dims or {}, progress)
         kernels, left_out, wrong = _kernels(network, s, place, progress)
     return Measurement(
-        model=model, settings=s, device_name=place.name(host), machine=host, network=whole, kernels=kernels, left_out=left_out,
-        wrong=wrong, others_share=others.share(), displaced=place.displacer(host)[1],
-        utc=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), notes=notes,
+        model=model,
+        settings=s,
+        device_name=place.name(host),
+        machine=host,
+        network=whole,
+        kernels=kernels,
+        left_out=left_out,
+        wrong=wrong,
+        others_share=others.share(),
+        displaced=place.displacer(host)[1],
+        utc=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        notes=notes,
     )
 
 
@@ -239,9 +279,7 @@ def run_kernel(one: Work, s: Settings, place: runs.Place, count: int = 1) -> Ker
     hot, calls, last = place.hot(many)
     error = operands.check_result(one.name, kernel.values(last), kernel.exact(), one.dtype)
     cold, energy = place.cold(kernel.call), place.energy_of(many)
-    return KernelRun(
-        work=one, count=count, hot=hot, cold=cold, calls_per_burst=calls, mode=many.mode, error=error, energy=energy
-    )
+    return KernelRun(work=one, count=count, hot=hot, cold=cold, calls_per_burst=calls, mode=many.mode, error=error, energy=energy)
 
 
 def _network(
@@ -262,7 +300,12 @@ def _network(
     cold = place.cold(call)
     loads = tuple(_scenario(name, run, s, hot) for name in s.scenarios)
     done = NetworkRun(
-        eager=hot, cold=cold, graph=graph, peak_memory_bytes=memory, peak_memory_of=of, energy=place.energy_of(many),
+        eager=hot,
+        cold=cold,
+        graph=graph,
+        peak_memory_bytes=memory,
+        peak_memory_of=of,
+        energy=place.energy_of(many),
         scenarios=loads,
     )
     notes = ("energy was counted while CUDA graphs were replayed",) if graph and done.energy.gross_j is not None else ()

@@ -51,10 +51,18 @@ def rerun(data: Mapping[str, Any], progress: Progress = lambda *_: None) -> tupl
     """(the measurement taken again with the same settings, every median time then and now)."""
     meta = data["meta"]
     settings = Settings(
-        device=meta["device_kind"], dtype=meta["dtype"], batch=meta["batch"], threads=meta["threads"],
-        channels_last=meta["layout"] == "nhwc", seed=meta["seed"], budget_s=meta["budget_s"], runtime=meta["runtime"],
+        device=meta["device_kind"],
+        dtype=meta["dtype"],
+        batch=meta["batch"],
+        threads=meta["threads"],
+        channels_last=meta["layout"] == "nhwc",
+        seed=meta["seed"],
+        budget_s=meta["budget_s"],
+        runtime=meta["runtime"],
         clock=meta["clock"],
-        scenarios=(), energy=False, layers=bool(data["kernels"]),
+        scenarios=(),
+        energy=False,
+        layers=bool(data["kernels"]),
     )
     again = measure(meta["model"], settings, progress=progress)
     return again, compare(data, again.to_json())

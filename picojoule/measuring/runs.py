@@ -148,6 +148,7 @@ class Network(ABC):
     def check(self, result: Any) -> None:
         """Check the result of a timed run; a wrong one raises WrongResult."""
 
+
 class TorchNetwork(Network):
     """A torch module in evaluation mode on a device."""
 
@@ -204,6 +205,7 @@ class TorchNetwork(Network):
         if not np.isfinite(error) or error > most:
             raise operands.WrongResult("the network", error, most)
 
+
 class OnnxNetwork(Network):
     """An ONNX file through onnxruntime on the processor."""
 
@@ -213,9 +215,8 @@ class OnnxNetwork(Network):
         self._fixed = all(isinstance(i.shape[0], int) for i in self._session.get_inputs() if i.shape)
         self._ready: dict[int, dict[str, np.ndarray]] = {}
         self.notes = (
-            ("weights are those of the file: where they are constant, as in the onnx package's light models, times may flatter",)
-            + (("its batch is fixed: several samples run one after another",) if self._fixed else ())
-        )
+            "weights are those of the file: where they are constant, as in the onnx package's light models, times may flatter",
+        ) + (("its batch is fixed: several samples run one after another",) if self._fixed else ())
 
     def call(self, batch: int) -> Callable[[], Any]:
         if batch not in self._ready:

@@ -54,14 +54,27 @@ def closed_loop(
         taken.append(clock() - start)
     spent = clock() - began
     return Scenario(
-        name=name, samples_per_query=samples, queries=len(taken), duration_s=spent, latency=times(taken),
-        throughput_per_s=samples * len(taken) / spent, seed=0, note=_short(spent),
+        name=name,
+        samples_per_query=samples,
+        queries=len(taken),
+        duration_s=spent,
+        latency=times(taken),
+        throughput_per_s=samples * len(taken) / spent,
+        seed=0,
+        note=_short(spent),
     )
 
 
 def server(
-    run: Run, *, rate_per_s: float, queries: int, seed: int, bound_s: float | None = None, budget_s: float = 10.0,
-    clock: Clock = time.perf_counter, sleep: Callable[[float], None] = time.sleep,
+    run: Run,
+    *,
+    rate_per_s: float,
+    queries: int,
+    seed: int,
+    bound_s: float | None = None,
+    budget_s: float = 10.0,
+    clock: Clock = time.perf_counter,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> Scenario:
     """Poisson arrivals at a rate; each query waits its turn, and its latency counts from the time it was due."""
     if rate_per_s <= 0:
@@ -81,8 +94,16 @@ def server(
     latency = times(taken)
     met = None if bound_s is None or latency.p99 is None else latency.p99 <= bound_s
     return Scenario(
-        name="server", samples_per_query=1, queries=len(taken), duration_s=spent, latency=latency,
-        throughput_per_s=len(taken) / spent, seed=seed, rate_per_s=rate_per_s, met=met, note=_short(spent),
+        name="server",
+        samples_per_query=1,
+        queries=len(taken),
+        duration_s=spent,
+        latency=latency,
+        throughput_per_s=len(taken) / spent,
+        seed=seed,
+        rate_per_s=rate_per_s,
+        met=met,
+        note=_short(spent),
     )
 
 
@@ -94,7 +115,13 @@ def offline(run: Run, *, samples: int, batch: int, budget_s: float, clock: Clock
         done += batch
     spent = clock() - began
     return Scenario(
-        name="offline", samples_per_query=done, queries=1, duration_s=spent, latency=None, throughput_per_s=done / spent, seed=0,
+        name="offline",
+        samples_per_query=done,
+        queries=1,
+        duration_s=spent,
+        latency=None,
+        throughput_per_s=done / spent,
+        seed=0,
         note=_short(spent),
     )
 

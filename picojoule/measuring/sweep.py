@@ -67,8 +67,13 @@ class Sweep:
 
     def to_json(self) -> dict[str, Any]:
         note = "kernels of the calibration sweep; flops = 2 x MACs; bytes: each operand and result once"
-        return {"schema": SCHEMA, "note": note, "meta": self.meta, "kernels": [k.to_json() for k in self.kernels],
-                "wrong": list(self.wrong)}
+        return {
+            "schema": SCHEMA,
+            "note": note,
+            "meta": self.meta,
+            "kernels": [k.to_json() for k in self.kernels],
+            "wrong": list(self.wrong),
+        }
 
 
 def sweep(settings: Settings | None = None, progress: Progress = lambda *_: None) -> Sweep:
@@ -92,11 +97,22 @@ def sweep(settings: Settings | None = None, progress: Progress = lambda *_: None
     share = others.share()
     rates = {level: rate for level, rate, _ in found.bandwidth_bytes_per_s}
     meta: dict[str, Any] = {
-        "device": place.name(host), "kind": "gpu" if s.device == "cuda" else "cpu", "dtype": s.dtype, "batch": s.batch,
-        "layout": s.layout, "seed": s.seed, "data": "random", "measured": True,
-        "clock": s.clock, "threads": threads, "machine": host.to_json(), "others_share": share,
-        "busy": share is not None and share > BUSY_SHARE, "flush": place.displacer(host)[1],
-        "peaks": dict(found.peak_ops_per_s), "peaks_are": "measured: the best of square products",
+        "device": place.name(host),
+        "kind": "gpu" if s.device == "cuda" else "cpu",
+        "dtype": s.dtype,
+        "batch": s.batch,
+        "layout": s.layout,
+        "seed": s.seed,
+        "data": "random",
+        "measured": True,
+        "clock": s.clock,
+        "threads": threads,
+        "machine": host.to_json(),
+        "others_share": share,
+        "busy": share is not None and share > BUSY_SHARE,
+        "flush": place.displacer(host)[1],
+        "peaks": dict(found.peak_ops_per_s),
+        "peaks_are": "measured: the best of square products",
         "utc": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
     if s.device == "cpu":

@@ -64,8 +64,14 @@ def times(samples: Sequence[float]) -> Times:
         return ordered[max(0, math.ceil(percent / 100 * len(ordered)) - 1)]
 
     return Times(
-        n=len(ordered), mean=math.fsum(ordered) / len(ordered), median=_median(ordered), min=ordered[0], max=ordered[-1],
-        p10=ordered[max(0, math.ceil(0.1 * len(ordered)) - 1)], p90=at(90), p99=at(99),
+        n=len(ordered),
+        mean=math.fsum(ordered) / len(ordered),
+        median=_median(ordered),
+        min=ordered[0],
+        max=ordered[-1],
+        p10=ordered[max(0, math.ceil(0.1 * len(ordered)) - 1)],
+        p90=at(90),
+        p99=at(99),
     )
 
 
@@ -75,7 +81,11 @@ def _median(ordered: Sequence[float]) -> float:
 
 
 def hot(
-    call: Callable[[], Any], *, samples: int = 9, budget_s: float = 1.0, sync: Callable[[], None] | None = None,
+    call: Callable[[], Any],
+    *,
+    samples: int = 9,
+    budget_s: float = 1.0,
+    sync: Callable[[], None] | None = None,
     clock: Clock = time.perf_counter,
 ) -> tuple[Times, int, Any]:
     """(times of one call, calls of a burst, what the last timed call returned), calls following one another at once.
@@ -98,8 +108,13 @@ def hot(
 
 
 def cold(
-    call: Callable[[], Any], displace: Callable[[], Any], *, samples: int = 9, budget_s: float = 1.0,
-    sync: Callable[[], None] | None = None, clock: Clock = time.perf_counter,
+    call: Callable[[], Any],
+    displace: Callable[[], Any],
+    *,
+    samples: int = 9,
+    budget_s: float = 1.0,
+    sync: Callable[[], None] | None = None,
+    clock: Clock = time.perf_counter,
 ) -> Times:
     """Times of single calls, `displace` pushing the operands out of the caches before each."""
     _warm(call, sync, clock, seconds=0.0)

@@ -100,9 +100,17 @@ def _conv(torch: Any, work: Work, made: Made) -> tuple[Callable[[], Any], Callab
 def _vector(torch: Any, work: Work, made: Made) -> tuple[Callable[[], Any], Callable[[], Any]]:
     f = torch.nn.functional
     unary = {
-        "Relu": f.relu, "Sigmoid": torch.sigmoid, "Tanh": torch.tanh, "Gelu": f.gelu, "Silu": f.silu,
-        "Clip": lambda t: torch.clamp(t, 0, 6), "HardSwish": f.hardswish, "HardSigmoid": f.hardsigmoid, "Exp": torch.exp,
-        "Sqrt": lambda t: torch.sqrt(torch.abs(t)), "Softmax": lambda t: torch.softmax(t, -1),
+        "Relu": f.relu,
+        "Sigmoid": torch.sigmoid,
+        "Tanh": torch.tanh,
+        "Gelu": f.gelu,
+        "Silu": f.silu,
+        "Clip": lambda t: torch.clamp(t, 0, 6),
+        "HardSwish": f.hardswish,
+        "HardSigmoid": f.hardsigmoid,
+        "Exp": torch.exp,
+        "Sqrt": lambda t: torch.sqrt(torch.abs(t)),
+        "Softmax": lambda t: torch.softmax(t, -1),
     }
     binary = {"Add": torch.add, "Mul": torch.mul, "Sub": torch.sub, "Div": torch.div, "Sum": torch.add}
     op, shape = work.size["op"], tuple(work.size["shape"])

@@ -65,10 +65,17 @@ def _alexnet() -> nn.Module:
         return [nn.Conv2d(c, k, size, **more), nn.ReLU()]
 
     return nn.Sequential(
-        *block(3, 96, 11, stride=4), nn.LocalResponseNorm(5), nn.MaxPool2d(3, 2),
-        *block(96, 256, 5, padding=2, groups=2), nn.LocalResponseNorm(5), nn.MaxPool2d(3, 2),
-        *block(256, 384, 3, padding=1), *block(384, 384, 3, padding=1, groups=2), *block(384, 256, 3, padding=1, groups=2),
-        nn.MaxPool2d(3, 2), *_classifier(9216, 4096, 4096, 1000),
+        *block(3, 96, 11, stride=4),
+        nn.LocalResponseNorm(5),
+        nn.MaxPool2d(3, 2),
+        *block(96, 256, 5, padding=2, groups=2),
+        nn.LocalResponseNorm(5),
+        nn.MaxPool2d(3, 2),
+        *block(256, 384, 3, padding=1),
+        *block(384, 384, 3, padding=1, groups=2),
+        *block(384, 256, 3, padding=1, groups=2),
+        nn.MaxPool2d(3, 2),
+        *_classifier(9216, 4096, 4096, 1000),
     )
 
 

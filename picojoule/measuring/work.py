@@ -37,8 +37,17 @@ class Work:
         """The convolution, for the family conv."""
         d = self.size
         return ConvShape(
-            N=d["N"], C=d["C"], H=d["H"], W=d["W"], K=d["K"], R=d["R"], S=d["S"], groups=d["groups"],
-            stride=(d["stride"],) * 2, dilation=(d["dilation"],) * 2, pad=(d["pad"], d["pad_w"]),
+            N=d["N"],
+            C=d["C"],
+            H=d["H"],
+            W=d["W"],
+            K=d["K"],
+            R=d["R"],
+            S=d["S"],
+            groups=d["groups"],
+            stride=(d["stride"],) * 2,
+            dilation=(d["dilation"],) * 2,
+            pad=(d["pad"], d["pad_w"]),
         )
 
 
@@ -63,8 +72,21 @@ def _conv(name: str, s: ConvShape, dtype: str, layout: str) -> Work:
         raise SpecError(f"layer {name!r} has unequal strides or dilations", hint="only square ones are run alone")
     elements = math.prod(s.input_shape) + math.prod(s.weight_shape) + math.prod(s.output_shape)
     dims: dict[str, Any] = {
-        "N": s.N, "C": s.C, "H": s.H, "W": s.W, "K": s.K, "R": s.R, "S": s.S, "stride": s.stride[0], "dilation": s.dilation[0],
-        "groups": s.groups, "P": s.P, "Q": s.Q, "pad": s.pad[0], "pad_w": s.pad[1], "layout": layout,
+        "N": s.N,
+        "C": s.C,
+        "H": s.H,
+        "W": s.W,
+        "K": s.K,
+        "R": s.R,
+        "S": s.S,
+        "stride": s.stride[0],
+        "dilation": s.dilation[0],
+        "groups": s.groups,
+        "P": s.P,
+        "Q": s.Q,
+        "pad": s.pad[0],
+        "pad_w": s.pad[1],
+        "layout": layout,
     }
     return Work(
         name=name, family="conv", dtype=dtype, dims=tuple(dims.items()), flops=2.0 * s.macs, bytes=float(elements * BYTES[dtype])

@@ -31,7 +31,12 @@ class NearData:
 
 
 def near_data(
-    network: Network, *, memory: str = "LPDDR4", bits: int | None = None, designs: bool = False, seconds: float = 2.0,
+    network: Network,
+    *,
+    memory: str = "LPDDR4",
+    bits: int | None = None,
+    designs: bool = False,
+    seconds: float = 2.0,
     progress: Callable[[int, int, str], None] = lambda done, of, what: None,
 ) -> NearData:
     """Break-even reuse by technology and energies by layer; decoding on bank-level units against a GPU; re-balanced designs.

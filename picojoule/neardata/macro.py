@@ -82,8 +82,10 @@ def macros_apart(scopes: Mapping[str, str]) -> None:
     """
     if "macro" in scopes.values() and len(set(scopes.values())) > 1:
         text = ", ".join(f"{name} is a {scope}" for name, scope in scopes.items())
-        raise SpecError(f"figures of different scope: {text}",
-                        hint="a macro's figures leave out what feeds it: compare macros with macros, the others apart")
+        raise SpecError(
+            f"figures of different scope: {text}",
+            hint="a macro's figures leave out what feeds it: compare macros with macros, the others apart",
+        )
 
 
 def calibrated(array: Array, pj_per_mac: float, weight_bits: int, input_bits: int) -> Array:
@@ -94,8 +96,11 @@ def calibrated(array: Array, pj_per_mac: float, weight_bits: int, input_bits: in
 
 def at_voltage(array: Array, voltage_v: float) -> Array:
     """The array at another supply: lines and cells by the square of it, logic by its law, stated energies by the square."""
-    cell = replace(array.cell, read_v=array.cell.read_v and array.cell.read_v * voltage_v / array.voltage_v) \
-        if array.cell.kind == "charge" else array.cell
+    cell = (
+        replace(array.cell, read_v=array.cell.read_v and array.cell.read_v * voltage_v / array.voltage_v)
+        if array.cell.kind == "charge"
+        else array.cell
+    )
     return replace(array, voltage_v=voltage_v, cell=cell)
 
 

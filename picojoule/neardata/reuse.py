@@ -70,11 +70,21 @@ def near_places(bits: int) -> tuple[Place, ...]:
     program = prices(isaac, bits, bits).write_weight_pj
     return (
         Place("stack logic die, 28 nm", _mac_pj(bits, 28.0), vault.value, True, vault.source),
-        Place("HBM banks, DRAM process", 2 * _mac_pj(bits, 20.0), in_bank, True,
-              "column and row of HBM2; logic in DRAM costs twice (our choice)"),
+        Place(
+            "HBM banks, DRAM process",
+            2 * _mac_pj(bits, 20.0),
+            in_bank,
+            True,
+            "column and row of HBM2; logic in DRAM costs twice (our choice)",
+        ),
         Place("eDRAM node, 28 nm", _mac_pj(bits, 28.0), edram.value, True, edram.source),
-        Place("ReRAM crossbars (ISAAC)", cells, edram.value, False,
-              f"cells, drivers, ADC; programming takes {program:.3g} pJ a weight, once"),
+        Place(
+            "ReRAM crossbars (ISAAC)",
+            cells,
+            edram.value,
+            False,
+            f"cells, drivers, ADC; programming takes {program:.3g} pJ a weight, once",
+        ),
     )
 
 
@@ -94,9 +104,9 @@ def reuse(network: Network, far: Place, near: tuple[Place, ...]) -> list[Reuse]:
         assert isinstance(layer, Layer)
         sizes = {t.role: layer.elements(t) * t.bits / 8 for t in layer.tensors}
         moved, activations = sum(sizes.values()), sum(b for r, b in sizes.items() if r != "weight")
-        pj = {p.name: layer.macs * p.mac_pj + 8 * p.pj_per_bit * (moved if p.weights_move else activations)
-              for p in (far, *near)}
+        pj = {p.name: layer.macs * p.mac_pj + 8 * p.pj_per_bit * (moved if p.weights_move else activations) for p in (far, *near)}
         old = out.get(layer.shape_key)
-        out[layer.shape_key] = Reuse(old.name if old else layer.name, (old.count if old else 0) + s.count, layer.macs, moved,
-                                     activations, pj)
+        out[layer.shape_key] = Reuse(
+            old.name if old else layer.name, (old.count if old else 0) + s.count, layer.macs, moved, activations, pj
+        )
     return list(out.values())

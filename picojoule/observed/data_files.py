@@ -69,12 +69,18 @@ def for_inputs(arrays: Arrays, inputs: Mapping[str, tuple[np.dtype, int]], where
             found, missing = {missing[0]: alike[0]}, []
     if missing:
         have = ", ".join(f"{n or '(unnamed)'} {x.shape}" for n, x in arrays.items())
-        raise SpecError(f"the data has nothing for the input {missing[0]!r} of {inputs[missing[0]][1]} axes; it holds {have}",
-                        where=where, hint="save an .npz with the names of the inputs")
+        raise SpecError(
+            f"the data has nothing for the input {missing[0]!r} of {inputs[missing[0]][1]} axes; it holds {have}",
+            where=where,
+            hint="save an .npz with the names of the inputs",
+        )
     for n, x in found.items():
         if x.ndim != inputs[n][1]:
-            raise SpecError(f"input {n!r} has {inputs[n][1]} axes, the data {x.ndim}: {x.shape}", where=where,
-                            hint="samples go along the first axis")
+            raise SpecError(
+                f"input {n!r} has {inputs[n][1]} axes, the data {x.ndim}: {x.shape}",
+                where=where,
+                hint="samples go along the first axis",
+            )
     if len({len(x) for x in found.values()}) > 1:
         raise SpecError("the inputs have different numbers of samples", where=where, hint="give all inputs the same first axis")
     return {n: x.astype(inputs[n][0], copy=False) for n, x in found.items()}

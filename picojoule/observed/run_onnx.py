@@ -20,8 +20,14 @@ from picojoule.workload.onnx.reader import FOLLOWING, MAC_OPS, key
 Seen = tuple[str, str, str]  # (layer, role, tensor of the graph)
 
 
-def run_onnx(text: str, arrays: Arrays, data: str, batch: int, record: Callable[[str, str, np.ndarray], None],
-             progress: Callable[[int, int, str], None]) -> tuple[list[str], str, int]:
+def run_onnx(
+    text: str,
+    arrays: Arrays,
+    data: str,
+    batch: int,
+    record: Callable[[str, str, np.ndarray], None],
+    progress: Callable[[int, int, str], None],
+) -> tuple[list[str], str, int]:
     """(names of the MAC layers, what ran it, samples). Batches are those of the file where it fixes the first axis."""
     path = _path(text)
     model = _model(path)
@@ -102,8 +108,11 @@ def _tensors(model: onnx.ModelProto, layers: set[str]) -> list[Seen]:
         if key(node) not in MAC_OPS or label not in layers:
             continue
         image, weight = (0, 3) if node.op_type in ("QLinearConv", "QLinearMatMul") else (0, 1)
-        out += [(label, role, node.input[i]) for role, i in (("input", image), ("weight", weight))
-                if i < len(node.input) and node.input[i] and node.input[i] not in made]
+        out += [
+            (label, role, node.input[i])
+            for role, i in (("input", image), ("weight", weight))
+            if i < len(node.input) and node.input[i] and node.input[i] not in made
+        ]
         result = node.output[0]
         after = readers.get(result, [])
         if len(after) == 1 and after[0].op_type in FOLLOWING and result not in results:

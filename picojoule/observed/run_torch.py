@@ -21,18 +21,30 @@ from picojoule.workload.torch.read import export, module_and_inputs
 ACTIVATIONS = frozenset({"relu", "relu_", "relu6", "hardtanh", "leaky_relu", "hardswish", "hardsigmoid", "sigmoid", "clamp"})
 
 
-def run_torch(text: str, arrays: Arrays, data: str, batch: int, record: Callable[[str, str, np.ndarray], None],
-              progress: Callable[[int, int, str], None]) -> tuple[list[str], str, int]:
+def run_torch(
+    text: str,
+    arrays: Arrays,
+    data: str,
+    batch: int,
+    record: Callable[[str, str, np.ndarray], None],
+    progress: Callable[[int, int, str], None],
+) -> tuple[list[str], str, int]:
     """(names of the MAC layers, what ran it, samples)."""
     module, example = module_and_inputs(text)
     torch = importlib.import_module("torch")
     if len(arrays) != 1 or len(example) != 1:
-        raise SpecError(f"the module takes {len(example)} inputs, the data holds {len(arrays)} arrays", where=data,
-                        hint="one array for a module of one input")
+        raise SpecError(
+            f"the module takes {len(example)} inputs, the data holds {len(arrays)} arrays",
+            where=data,
+            hint="one array for a module of one input",
+        )
     x = next(iter(arrays.values()))
     if x.shape[1:] != tuple(example[0].shape[1:]):
-        raise SpecError(f"the module takes samples of {tuple(example[0].shape[1:])}, the data has {x.shape[1:]}", where=data,
-                        hint="samples go along the first axis")
+        raise SpecError(
+            f"the module takes samples of {tuple(example[0].shape[1:])}, the data has {x.shape[1:]}",
+            where=data,
+            hint="samples go along the first axis",
+        )
     names = [s.layer.name for s in export(module, example, name=text.partition(":")[2], source=text).layers]
     watch = _Watch(torch, module.eval(), set(names), record)
     parts = list(batches({"": x}, min(batch, len(x))))

@@ -94,9 +94,15 @@ class Tally:
     def to_json(self) -> dict[str, Any]:
         mean = self.total / self.elements
         return {
-            "elements": self.elements, "zeros": self.zeros, "density": self.density, "least": self.low, "most": self.high,
-            "mean": mean, "deviation": float(np.sqrt(max(0.0, self.squares / self.elements - mean * mean))),
-            "entropy_bits": self.entropy_bits, "run_length_ratio": self.run_length_ratio,
+            "elements": self.elements,
+            "zeros": self.zeros,
+            "density": self.density,
+            "least": self.low,
+            "most": self.high,
+            "mean": mean,
+            "deviation": float(np.sqrt(max(0.0, self.squares / self.elements - mean * mean))),
+            "entropy_bits": self.entropy_bits,
+            "run_length_ratio": self.run_length_ratio,
             "histogram": self._histogram(),
         }
 
@@ -127,12 +133,26 @@ class Statistics:
     def to_json(self) -> dict[str, Any]:
         """Everything, histograms included."""
         tensors = {n: {role: t.to_json() for role, t in roles.items()} for n, roles in self.layers.items()}
-        return {"model": self.model, "data": self.data, "samples": self.samples, "ran_by": self.ran_by, "tensors": tensors,
-                "unseen": list(self.unseen), "densities": self.densities()}
+        return {
+            "model": self.model,
+            "data": self.data,
+            "samples": self.samples,
+            "ran_by": self.ran_by,
+            "tensors": tensors,
+            "unseen": list(self.unseen),
+            "densities": self.densities(),
+        }
 
 
-def statistics(model: str, data: str | Path, *, limit: int | None = None, scale: float = 1.0, batch: int = 32,
-               progress: Callable[[int, int, str], None] | None = None) -> Statistics:
+def statistics(
+    model: str,
+    data: str | Path,
+    *,
+    limit: int | None = None,
+    scale: float = 1.0,
+    batch: int = 32,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> Statistics:
     """Runs `model` on `data` and tells what its tensors look like, layer by layer.
 
     >>> s = statistics("digits", "digits", limit=50)
@@ -164,5 +184,6 @@ def _runner(model: str) -> Callable[..., tuple[list[str], str, int]]:
         from picojoule.observed.run_torch import run_torch
 
         return run_torch
-    raise SpecError("this has no trained weights to run", where=model,
-                    hint="MODEL is digits, an .onnx file, or module:callable for torch")
+    raise SpecError(
+        "this has no trained weights to run", where=model, hint="MODEL is digits, an .onnx file, or module:callable for torch"
+    )

@@ -175,8 +175,11 @@ def _values(data: Mapping[str, Any], at: Any) -> tuple[dict[str, Any], tuple[tup
         "source": get("source", _text),
     }  # fmt: skip
     if values["evidence"] == "simulated" and not values["simulation"].strip():
-        raise SpecError("a simulated card says of what stage and corner", where=at("evidence"),
-                        hint="simulation: post-layout, typical corner, 25 C")
+        raise SpecError(
+            "a simulated card says of what stage and corner",
+            where=at("evidence"),
+            hint="simulation: post-layout, typical corner, 25 C",
+        )
     return values, tuple(unknown.items())
 
 
@@ -192,20 +195,29 @@ def _consistent(card: HardwareCard, data: Mapping[str, Any], at: Any) -> None:
     kinds = {r.of for r in stated.values()}
     if len(kinds) > 1:
         listed = ", ".join(f"{k} {data[k]}" for k in stated)
-        raise SpecError(f"operations and MACs are mixed: {listed}", where=at(next(iter(stated))),
-                        hint="one MAC is two operations; state all of them in one of the two")
+        raise SpecError(
+            f"operations and MACs are mixed: {listed}",
+            where=at(next(iter(stated))),
+            hint="one MAC is two operations; state all of them in one of the two",
+        )
     for key, own in (("throughput", card.throughput), ("efficiency", card.efficiency)):
         if key not in stated:
             continue
         if stated[key].per_watt != (key == "efficiency"):
-            raise SpecError(f"{key}: {data[key]!r} is {'' if stated[key].per_watt else 'not '}per watt", where=at(key),
-                            hint="throughput is a rate, efficiency a rate per watt")
+            raise SpecError(
+                f"{key}: {data[key]!r} is {'' if stated[key].per_watt else 'not '}per watt",
+                where=at(key),
+                hint="throughput is a rate, efficiency a rate per watt",
+            )
         ratio = stated[key].in_macs() / own
         if abs(ratio - 1) > AGREE:
             confused = 1.9 < ratio < 2.1 or 0.475 < ratio < 0.525
             twice = "; it looks like operations taken for MACs, or the reverse" if confused else ""
-            raise SpecError(f"{key} {data[key]} is {ratio:.3g} times what MACs, runtime and power give, {own}{twice}",
-                            where=at(key), hint="leave it out, or correct what disagrees")
+            raise SpecError(
+                f"{key} {data[key]} is {ratio:.3g} times what MACs, runtime and power give, {own}{twice}",
+                where=at(key),
+                hint="leave it out, or correct what disagrees",
+            )
 
 
 def normalised(card: HardwareCard, to_nm: float) -> HardwareCard:
@@ -217,8 +229,11 @@ def normalised(card: HardwareCard, to_nm: float) -> HardwareCard:
     if card.technology_nm is None:
         raise SpecError(f"{card.design}: no node, so it cannot be normalised", hint=dict(card.unknown).get("technology", ""))
     if card.dram_inside:
-        raise SpecError(f"{card.design}: its power includes off-chip memory, which does not scale with the node",
-                        hint="normalise cards whose scope leaves DRAM out")
+        raise SpecError(
+            f"{card.design}: its power includes off-chip memory, which does not scale with the node",
+            hint="normalise cards whose scope leaves DRAM out",
+        )
+
     def one(value: float) -> Estimate:
         return Estimate(value, "", "", value, value)
 

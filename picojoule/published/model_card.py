@@ -41,11 +41,15 @@ class ModelCard:
             ("MACs", self.conv_macs + self.fc_macs, self.total_macs),
         ):
             if abs(parts - total) > ROUNDING * total:
-                raise SpecError(f"card of {self.model}, {self.variant}: {what} add up to {parts:.4g}, not to {total:.4g}",
-                                hint="the total is that of convolutions and fully-connected layers")
+                raise SpecError(
+                    f"card of {self.model}, {self.variant}: {what} add up to {parts:.4g}, not to {total:.4g}",
+                    hint="the total is that of convolutions and fully-connected layers",
+                )
         if self.fc_macs > self.fc_weights * (1 + ROUNDING):
-            raise SpecError(f"card of {self.model}, {self.variant}: {self.fc_macs:.4g} MACs with {self.fc_weights:.4g} weights",
-                            hint="a fully-connected layer uses each weight once per input; were operations counted?")
+            raise SpecError(
+                f"card of {self.model}, {self.variant}: {self.fc_macs:.4g} MACs with {self.fc_weights:.4g} weights",
+                hint="a fully-connected layer uses each weight once per input; were operations counted?",
+            )
 
 
 def table_iv() -> tuple[ModelCard, ...]:

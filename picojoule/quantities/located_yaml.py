@@ -48,15 +48,19 @@ def read(text: str, where: str) -> Document:
     except yaml.YAMLError as e:
         raise _syntax_error(e, text, where) from None
     except RecursionError:
-        raise SpecError("brackets or blocks are nested too deeply", where=f"{where}:1:1",
-                        hint="a chip needs six levels of them") from None
+        raise SpecError(
+            "brackets or blocks are nested too deeply", where=f"{where}:1:1", hint="a chip needs six levels of them"
+        ) from None
     if root is None:
         raise SpecError("the file is empty", where=f"{where}:1:1", hint="write keys and values; `pj schema` lists the keys")
     document = Document(None, where)
     document.data = _Builder(document).build(root, (), ())
     if not isinstance(document.data, dict):
-        raise SpecError(f"keys and values are needed here, not {describe(document.data)}", where=document.at(()),
-                        hint="write `key: value` lines")
+        raise SpecError(
+            f"keys and values are needed here, not {describe(document.data)}",
+            where=document.at(()),
+            hint="write `key: value` lines",
+        )
     return document
 
 
@@ -82,8 +86,11 @@ class _Builder:
         self.document.values[path] = (mark.line + 1, mark.column + 1)
         self.count += 1
         if id(node) in inside or self.count > _MOST_VALUES:
-            raise SpecError("an alias repeats a block inside itself, or far too often", where=self.document.at(path),
-                            hint="write the block out")
+            raise SpecError(
+                "an alias repeats a block inside itself, or far too often",
+                where=self.document.at(path),
+                hint="write the block out",
+            )
         inside = (*inside, id(node))
         if not node.tag.startswith("tag:yaml.org,2002:"):
             raise SpecError(f"the tag {node.tag} has no meaning here", where=self.document.at(path), hint="remove it")
@@ -106,8 +113,9 @@ class _Builder:
                 raise SpecError("`<<` merges keys where nobody sees them", where=place, hint="write the keys out")
             if key in out:
                 line, column = self.document.keys[(*path, key)]
-                raise SpecError(f"key {key!r} is given twice", where=place,
-                                hint=f"the first one is at line {line}, column {column}")
+                raise SpecError(
+                    f"key {key!r} is given twice", where=place, hint=f"the first one is at line {line}, column {column}"
+                )
             self.document.keys[(*path, key)] = (mark.line + 1, mark.column + 1)
             out[key] = self.build(value_node, (*path, key), inside)
         return out
@@ -133,8 +141,9 @@ def _syntax_error(error: yaml.YAMLError, text: str, where: str) -> SpecError:
     if mark is None:  # a character that no YAML file may hold
         position = int(getattr(error, "position", 0))
         line, column = text.count("\n", 0, position) + 1, position - text.rfind("\n", 0, position)
-        return SpecError("this character is not allowed in YAML", where=f"{where}:{line}:{column}",
-                         hint="save the file as UTF-8 text")
+        return SpecError(
+            "this character is not allowed in YAML", where=f"{where}:{line}:{column}", hint="save the file as UTF-8 text"
+        )
     place = f"{where}:{mark.line + 1}:{mark.column + 1}"
     problem = str(getattr(error, "problem", "") or "cannot be read")
     line_text = text.splitlines()[mark.line] if mark.line < len(text.splitlines()) else ""
@@ -142,5 +151,8 @@ def _syntax_error(error: yaml.YAMLError, text: str, where: str) -> SpecError:
         return SpecError("a tab stands where YAML needs spaces", where=place, hint="indent with spaces")
     if "another document" in problem:
         return SpecError("a second document begins here", where=place, hint="one chip a file; remove the `---`")
-    return SpecError(f"not valid YAML: {problem}", where=place,
-                     hint="check the indentation, colons and brackets of this line and the one above")
+    return SpecError(
+        f"not valid YAML: {problem}",
+        where=place,
+        hint="check the indentation, colons and brackets of this line and the one above",
+    )

@@ -42,8 +42,10 @@ class Rate:
 
     def _like(self, other: Rate) -> Rate:
         if self.of != other.of:
-            raise SpecError(f"{self} counts {self.of} and {other} counts {other.of}",
-                            hint="one MAC is two operations: use in_ops() or in_macs()")
+            raise SpecError(
+                f"{self} counts {self.of} and {other} counts {other.of}",
+                hint="one MAC is two operations: use in_ops() or in_macs()",
+            )
         if self.per_watt != other.per_watt:
             raise SpecError(f"{self} and {other}: one is per watt", hint="divide the other by a power")
         return other

@@ -190,13 +190,16 @@ def _wrong_unit(text: str, number: str, unit: str, wanted: list[Kind], needed: s
     head, slash, tail = unit.partition("/")
     if head in ("KB", "Kb"):
         i, k = head[0] + "i" + head[1], "k" + head[1]
-        return SpecError(f"{text!r}: {head} may mean 1024 or 1000",
-                         hint=f"write '{number} {i}{slash}{tail}' for 1024 or '{number} {k}{slash}{tail}' for 1000")
+        return SpecError(
+            f"{text!r}: {head} may mean 1024 or 1000",
+            hint=f"write '{number} {i}{slash}{tail}' for 1024 or '{number} {k}{slash}{tail}' for 1000",
+        )
     known = [u for k in wanted for u in k.scales]
     same = [u for u in known if u.lower() == unit.lower()]
     if same:
-        return SpecError(f"{text!r}: unknown unit {unit!r}",
-                         hint=f"did you mean {' or '.join(same)}? upper and lower case differ")
+        return SpecError(
+            f"{text!r}: unknown unit {unit!r}", hint=f"did you mean {' or '.join(same)}? upper and lower case differ"
+        )
     error = unknown_name("unit", unit, known)
     return SpecError(f"{text!r}: {error.problem}", hint=error.hint)
 

@@ -42,7 +42,7 @@ def network_table(result: NetworkResult) -> Group:
             ("util [%]", "right"),
             ("bound by", "left"),
             ("proof", "left"),
-        ],
+        ]
     )
     for x in result.layers:
         c = x.result.cost
@@ -134,7 +134,7 @@ def cost_table(name: str, chip: str, cost: Cost) -> Group:
             ("each [pJ]", "right"),
             (f"energy [{unit}]", "right"),
             ("share [%]", "right"),
-        ],
+        ]
     )
     total = cost.energy_pj or 1.0
     for c in cost.contributions:

@@ -59,8 +59,14 @@ def figures(x: float, digits: int = 4) -> str:
 
 def unit_for(largest: float, kind: str) -> tuple[float, str]:
     """One (divisor, unit) for a column whose largest value is `largest`: every row then has the unit of the header."""
-    table = {"energy": _ENERGY, "time": _TIME, "edp": _EDP, "count": _PLAIN, "share": ((0.01, "%"),),
-             "efficiency": tuple((d, f"{u}op/J") for d, u in _PLAIN)}[kind]
+    table = {
+        "energy": _ENERGY,
+        "time": _TIME,
+        "edp": _EDP,
+        "count": _PLAIN,
+        "share": ((0.01, "%"),),
+        "efficiency": tuple((d, f"{u}op/J") for d, u in _PLAIN),
+    }[kind]
     return next(((d, u) for d, u in table if abs(largest) >= d), table[-1])
 
 

@@ -29,12 +29,30 @@ class Published:
         return not self.layer.name.startswith("NT")
 
 
-def _row(name: str, inputs: int, outputs: int, weights_percent: float, activations_percent: float, cpu: tuple[float, ...],
-         gpu: tuple[float, ...], eie: tuple[float, float]) -> Published:
-    layer = SparseLayer(name=name, inputs=inputs, outputs=outputs, weight_density=weights_percent / 100,
-                        activation_density=activations_percent / 100)
-    return Published(layer=layer, cpu_us=(cpu[0], cpu[1], cpu[2], cpu[3]), gpu_us=(gpu[0], gpu[1], gpu[2], gpu[3]),
-                     bound_us=eie[0], eie_us=eie[1])
+def _row(
+    name: str,
+    inputs: int,
+    outputs: int,
+    weights_percent: float,
+    activations_percent: float,
+    cpu: tuple[float, ...],
+    gpu: tuple[float, ...],
+    eie: tuple[float, float],
+) -> Published:
+    layer = SparseLayer(
+        name=name,
+        inputs=inputs,
+        outputs=outputs,
+        weight_density=weights_percent / 100,
+        activation_density=activations_percent / 100,
+    )
+    return Published(
+        layer=layer,
+        cpu_us=(cpu[0], cpu[1], cpu[2], cpu[3]),
+        gpu_us=(gpu[0], gpu[1], gpu[2], gpu[3]),
+        bound_us=eie[0],
+        eie_us=eie[1],
+    )
 
 
 LAYERS = (

@@ -32,8 +32,18 @@ def _rows(text: str) -> tuple[Measured, ...]:
     for line in text.strip().splitlines():
         name, *numbers = line.split()
         p, total, proc, pes, zeros, buffer, dram = map(float, numbers)
-        out.append(Measured(layer=name, power_mw=p, total_ms=total, processing_ms=proc, active_pes=int(pes), zeros_percent=zeros,
-                            buffer_mb=buffer, dram_mb=dram))
+        out.append(
+            Measured(
+                layer=name,
+                power_mw=p,
+                total_ms=total,
+                processing_ms=proc,
+                active_pes=int(pes),
+                zeros_percent=zeros,
+                buffer_mb=buffer,
+                dram_mb=dram,
+            )
+        )
     return tuple(out)
 
 

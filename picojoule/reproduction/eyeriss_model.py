@@ -42,8 +42,9 @@ def sparsity(table: tuple[Measured, ...], at: int) -> Sparsity:
     """Zeros of a layer: its inputs as reported; its outputs as the next layer's inputs (pooling between them is not known), the
     last layer's as its own inputs. The image itself is not packed."""
     after = table[min(at + 1, len(table) - 1)]
-    return Sparsity(input_zeros=table[at].zeros_percent / 100, output_zeros=after.zeros_percent / 100, packed_input=at > 0,
-                    packed_output=True)
+    return Sparsity(
+        input_zeros=table[at].zeros_percent / 100, output_zeros=after.zeros_percent / 100, packed_input=at > 0, packed_output=True
+    )
 
 
 @cache

@@ -284,8 +284,10 @@ def _glance(lp: LayerProblem, task: Task, began: float) -> Points:
     """A quick answer, a seed's or the best of the smallest space, and floors of energy and cycles of any mapping."""
     deadline = began + min(GLANCE_S, (task.time_limit or np.inf) / 2)
     seeds = _seeds(lp, task)
-    answer = Answer(seeds[:1], -np.inf, engine.Progress(), ()) if seeds else solve(
-        lp, goal(0, 0.0, 0.0), deadline=deadline, steps=lp.steps()[:1]
+    answer = (
+        Answer(seeds[:1], -np.inf, engine.Progress(), ())
+        if seeds
+        else solve(lp, goal(0, 0.0, 0.0), deadline=deadline, steps=lp.steps()[:1])
     )
     if not answer.points:
         answer = solve(lp, goal(0, 0.0, 0.0))

@@ -175,13 +175,7 @@ def _seeded(make: Goal, points: Sequence[tuple[Found, Cost]]) -> Goal:
     return make._replace(best=np.array([min([*values, float(make.best[0])])]))
 
 
-def _step(
-    lp: LayerProblem,
-    make: Goal,
-    tables: StageTables,
-    options: Options,
-    points: Sequence[tuple[Found, Cost]],
-) -> Answer:
+def _step(lp: LayerProblem, make: Goal, tables: StageTables, options: Options, points: Sequence[tuple[Found, Cost]]) -> Answer:
     """One space: with a best known value at once, else by raising a guessed value until something is found."""
     least_cycles, leak = tables.least_cycles(), tables.problem.leak_pj_per_cycle()
     base = make._replace(least_cycles=least_cycles, base_cycles=least_cycles, leak=leak)

@@ -60,7 +60,8 @@ def place(layer: Layer, chip: Chip, objective: str) -> Placed:
     mapping, cost = min(found, key=lambda x: KEYS[objective](x[1]))
     pj, cycles = floor(layer, chip)
     value, least = {"energy": (cost.energy_pj, pj), "latency": (cost.cycles, cycles)}.get(
-        objective, (cost.energy_pj * cost.cycles, pj * cycles))
+        objective, (cost.energy_pj * cost.cycles, pj * cycles)
+    )
     gap = max(0.0, 1 - least / value)
     text = {"objective": objective, "space": "placement", "accounting": "default", "placements": len(found), "proved": False,
             "gap": gap, "floor_pj": pj, "floor_cycles": cycles, "mapping": str(mapping), "energy_pj": cost.energy_pj,

@@ -51,9 +51,12 @@ class Label:
     path: tuple  # (path before, what was done)
 
     def beats(self, other: Label) -> bool:
-        return (self.energy <= other.energy and self.covered <= other.covered
-                and all(a <= b for a, b in zip(self.loads, other.loads, strict=True))
-                and all(dict(other.used).get(m, 0) >= n for m, n in self.used))
+        return (
+            self.energy <= other.energy
+            and self.covered <= other.covered
+            and all(a <= b for a, b in zip(self.loads, other.loads, strict=True))
+            and all(dict(other.used).get(m, 0) >= n for m, n in self.used)
+        )
 
 
 Put = Callable[[Extents, frozenset[str], Label], None]
@@ -100,8 +103,11 @@ class Search:
     def _back(self, line: Line) -> float:
         """pJ of bringing one partial sum back: holder read, transfers, and the write into the node."""
         about = self.about
-        return (about._event(line.holder, line.tensor, "read")[0] + about._event(line.stage, line.tensor, "write")[0]
-                + sum(pj for _, pj in line.crossing))
+        return (
+            about._event(line.holder, line.tensor, "read")[0]
+            + about._event(line.stage, line.tensor, "write")[0]
+            + sum(pj for _, pj in line.crossing)
+        )
 
     def hopeful(self, label: Label, rest: float, k: int, way: Way, spread: float, saved: bool) -> bool:
         """Whether a label of stage k can still end in a mapping worth finding. `saved`: its loads have the constants."""
@@ -191,7 +197,8 @@ class Search:
                     slide = (*slide[:2], (*slide[2], (k, passed)), slide[3]) if passed > 1 else slide
                 info = Info(True, x.info.stay, slide, (*x.info.below, matter))
                 out.setdefault(after, []).append(
-                    Label(x.energy, x.loads, (), covered, self._needed(info, k, frozenset()), (x.path, u.loops)))
+                    Label(x.energy, x.loads, (), covered, self._needed(info, k, frozenset()), (x.path, u.loops))
+                )
         return out
 
     def _matters(self, i: int, u: Unrolling, below: int) -> bool:
@@ -212,8 +219,9 @@ class Search:
             slide = None
         return Info(top and bool(stay or (slide and slide[3])), stay, slide, info.below)
 
-    def _stage(self, k: int, start: dict[Extents, list[Label]], way: Way, floors: Floors, spread: float,
-               final: bool = False) -> dict[Extents, list[Label]]:
+    def _stage(
+        self, k: int, start: dict[Extents, list[Label]], way: Way, floors: Floors, spread: float, final: bool = False
+    ) -> dict[Extents, list[Label]]:
         """All labels of stage k with every tensor of its group placed, from large tiles to small."""
         full = self.pattern[k]
         table: dict[Extents, dict[frozenset[str], list[Label]]] = {}
@@ -268,8 +276,18 @@ class Search:
             if about.chip.stays and not self._stays(memory, line.tensor, tile, way):
                 continue
             cost = about.price(line, tile, x.info, way)
-            put(tile, done | {name}, Label(x.energy + cost[0], plus(x.loads, cost[1:]), tuple(sorted(used.items())), x.covered,
-                                           x.info, (x.path, Node(memory.name, name))))
+            put(
+                tile,
+                done | {name},
+                Label(
+                    x.energy + cost[0],
+                    plus(x.loads, cost[1:]),
+                    tuple(sorted(used.items())),
+                    x.covered,
+                    x.info,
+                    (x.path, Node(memory.name, name)),
+                ),
+            )
 
     def _stays(self, memory: Memory, tensor: Tensor, tile: Extents, way: Way) -> bool:
         """Whether the tile stays as long as the chip's dataflow says: no passes left over `whole`, one wide along `single`."""
@@ -305,8 +323,11 @@ class Search:
                 if tile[i] == about.bounds[i]:
                     covered = covered // tile[i] * (-(-tile[i] // after) * after)
                 info = Info(False, stay, now, x.info.below)
-                put((*tile[:i], after, *tile[i + 1 :]), done,
-                    Label(x.energy, x.loads, x.used, covered, info, (x.path, (d, -(-tile[i] // after)))))
+                put(
+                    (*tile[:i], after, *tile[i + 1 :]),
+                    done,
+                    Label(x.energy, x.loads, x.used, covered, info, (x.path, (d, -(-tile[i] // after)))),
+                )
 
     def _mapping(self, x: Label, tile: Extents) -> Mapping:
         steps: list[object] = []
@@ -333,8 +354,17 @@ class Search:
         return Mapping(tuple(out))
 
 
-def reprove(layer: Layer, chip: Chip, tiles: Tiles, worth: Worth, seconds: float, *, ports: bool = True,
-            runs: bool = True, slides: bool = True) -> Outcome:
+def reprove(
+    layer: Layer,
+    chip: Chip,
+    tiles: Tiles,
+    worth: Worth,
+    seconds: float,
+    *,
+    ports: bool = True,
+    runs: bool = True,
+    slides: bool = True,
+) -> Outcome:
     """Look for any mapping that `worth` says beats the claim, for at most so many CPU seconds."""
     about = Layered(layer, chip, tiles, worth, ports=ports, runs=runs, slides=slides)
     out = Outcome()

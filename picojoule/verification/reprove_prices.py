@@ -63,8 +63,9 @@ class Floors:
 class Layered:
     """One layer on one chip: counts, lines of a pattern, and the search below given unrollings."""
 
-    def __init__(self, layer: Layer, chip: Chip, tiles: Tiles, worth: Worth, *, ports: bool = True,
-                 runs: bool = True, slides: bool = True) -> None:
+    def __init__(
+        self, layer: Layer, chip: Chip, tiles: Tiles, worth: Worth, *, ports: bool = True, runs: bool = True, slides: bool = True
+    ) -> None:
         self.layer, self.chip, self.worth, self.runs, self.slides = layer, chip, worth, runs, slides
         self.dims = [d for d, _ in layer.dims]
         self.bounds = tuple(n for _, n in layer.dims)
@@ -78,8 +79,12 @@ class Layered:
         self.partner = {d: e for r in affine for (_, d), (_, e) in itertools.permutations(r.terms)}
         self.idle = {t.name: [i for i, d in enumerate(self.dims) if d not in t.dims] for t in layer.tensors}
         self.idler = {d: next((t.name for t in layer.tensors if d not in t.dims), "") for d in self.dims}
-        self.ports = [(m, serves, w) for m in chip.memories for serves in ("read", "write", "readwrite")
-                      if ports and (w := sum(p.bits_per_cycle for p in m.ports if p.serves == serves))]
+        self.ports = [
+            (m, serves, w)
+            for m in chip.memories
+            for serves in ("read", "write", "readwrite")
+            if ports and (w := sum(p.bits_per_cycle for p in m.ports if p.serves == serves))
+        ]
         parts = [(m.leakage_mw, chip.instances_above(chip.level_of(m.name))) for m in chip.memories]
         parts += [(chip.compute.leakage_mw, chip.pes), (chip.static_mw, 1)]
         self.leak = sum(mw * n for mw, n in parts if mw) * 1e9 / chip.clock_hz
@@ -90,8 +95,9 @@ class Layered:
         self.least = lru_cache(maxsize=1 << 20)(self._least)
 
     # ---- counts ------------------------------------------------------------------------------------------------------
-    def _positions(self, i: int, tile: int, spatial: tuple[tuple[int, int, int], ...], merged: frozenset[int],
-                   start: tuple[int, int] | None) -> int | float:
+    def _positions(
+        self, i: int, tile: int, spatial: tuple[tuple[int, int, int], ...], merged: frozenset[int], start: tuple[int, int] | None
+    ) -> int | float:
         """How often a tile that dimension i does not index comes back. `spatial`: (stage, S, D), D = 0 if no count needs it.
 
         `start`: (stage, extent) from which on loops leave it in place.
@@ -168,12 +174,15 @@ class Layered:
             out *= self.positions(i, tile[i], spatial, merged if spatial else frozenset(), start)
         for rank in tensor.ranks:
             if len(rank.terms) == 1:
-                (c, d), = rank.terms
+                ((c, d),) = rank.terms
                 out *= valid_values(c, rank.offset, rank.size, self.layer.bounds[d])
                 continue
             i, j = (self.dims.index(d) for _, d in rank.terms)
-            both = tuple((k, u.extents[i], info.below[k][i], u.extents[j], info.below[k][j]) for k, u in enumerate(way)
-                         if k in merged and u.extents[i] > 1 and u.extents[j] > 1)
+            both = tuple(
+                (k, u.extents[i], info.below[k][i], u.extents[j], info.below[k][j])
+                for k, u in enumerate(way)
+                if k in merged and u.extents[i] > 1 and u.extents[j] > 1
+            )
             slide = None
             if keeps and info.slide and tensor.name == self.slider and (info.top or not info.slide[3]):
                 d, begin, passed, _ = info.slide
@@ -187,7 +196,7 @@ class Layered:
         out = float(math.prod(-(-self.bounds[i] // start[i]) for i in self.idle[tensor.name]))
         for rank in tensor.ranks:
             if len(rank.terms) == 1:
-                (c, d), = rank.terms
+                ((c, d),) = rank.terms
                 out *= valid_values(c, rank.offset, rank.size, self.layer.bounds[d])
                 continue
             i, j = (self.dims.index(d) for _, d in rank.terms)
@@ -213,8 +222,10 @@ class Layered:
         memory = self.chip.dram if stage < 0 else self.stages[stage].memory(tensor)
         assert memory is not None
         own = any(p.serves == action for p in memory.ports)
-        loads = [tensor.bits / w if m.name == memory.name and serves == (action if own else "readwrite") else 0.0
-                 for m, serves, w in self.ports]
+        loads = [
+            tensor.bits / w if m.name == memory.name and serves == (action if own else "readwrite") else 0.0
+            for m, serves, w in self.ports
+        ]
         return (tensor_word_pj(memory, tensor, action), *loads)
 
     def lines(self, pattern: Pattern) -> tuple[dict[tuple[str, int], Line], tuple[float, ...]]:
@@ -300,8 +311,11 @@ class Layered:
 
     # ---- the search --------------------------------------------------------------------------------------------------
     def mac_words(self, t: Tensor) -> float:
-        return self.least(t, tuple(1 for _ in self.dims), tuple(1 for _ in self.dims)) if t.name != self.slider else self.words(
-            t, tuple(1 for _ in self.dims), Info(), (), frozenset(), False)
+        return (
+            self.least(t, tuple(1 for _ in self.dims), tuple(1 for _ in self.dims))
+            if t.name != self.slider
+            else self.words(t, tuple(1 for _ in self.dims), Info(), (), frozenset(), False)
+        )
 
 
 def plus(a: tuple[float, ...], b: tuple[float, ...], sign: int = 1) -> tuple[float, ...]:

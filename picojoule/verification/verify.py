@@ -166,8 +166,11 @@ class _Layer:
     @staticmethod
     def _outermost(mapping: Mapping, dim: str) -> set[int]:
         """The extent below the outermost loop of a dimension, if it has a loop."""
-        found = [below.get(dim, 1) for e, below in zip(mapping.entries, mapping.extents_below, strict=True)
-                 if isinstance(e, Loop) and e.dim == dim]
+        found = [
+            below.get(dim, 1)
+            for e, below in zip(mapping.entries, mapping.extents_below, strict=True)
+            if isinstance(e, Loop) and e.dim == dim
+        ]
         return set(found[:1])
 
     def _mapping(self, text: Any) -> Mapping:
@@ -192,8 +195,12 @@ class _Layer:
         book.same("energy_pj", entry.get("energy_pj"), self.energy)
         book.same("cycles", entry.get("cycles"), self.cycles)
         seconds = self.cycles / chip.clock_hz
-        others = {"macs": layer.macs, "latency_s": seconds, "edp_js": self.energy * 1e-12 * seconds,
-                  "utilization": layer.macs / (self.cycles * chip.pes)}
+        others = {
+            "macs": layer.macs,
+            "latency_s": seconds,
+            "edp_js": self.energy * 1e-12 * seconds,
+            "utilization": layer.macs / (self.cycles * chip.pes),
+        }
         for key, found in others.items():
             if key in entry:
                 book.same(key, entry[key], float(found))
@@ -216,8 +223,7 @@ class _Layer:
 
     def _table(self, key: str, stored: Any, found: dict[str, float]) -> None:
         """A stored table of sums; zeros may be left out."""
-        ok = isinstance(stored, dict) and all(
-            close(float(stored.get(k, 0.0)), found.get(k, 0.0)) for k in {*found, *stored})
+        ok = isinstance(stored, dict) and all(close(float(stored.get(k, 0.0)), found.get(k, 0.0)) for k in {*found, *stored})
         self.book.say(key, ok, "adds up" if ok else f"found {found}")
 
     def _certificate(self) -> None:
@@ -381,8 +387,9 @@ def worth_of(objective: str, energy: float, cycles: float) -> float:
     return {"energy": energy, "latency": cycles}.get(objective, energy * cycles)
 
 
-def costs(layer: Layer, chip: Chip, mapping: Mapping, traffic: Traffic, accounting: str = "default"
-          ) -> tuple[dict[tuple[str, str, str], float], dict[str, float]]:
+def costs(
+    layer: Layer, chip: Chip, mapping: Mapping, traffic: Traffic, accounting: str = "default"
+) -> tuple[dict[tuple[str, str, str], float], dict[str, float]]:
     """pJ by (component, tensor, action), and cycles by cause, from the words moved."""
     if active(layer, chip):  # zeros: the expectations of the cost model, evaluated again
         again = price(layer, chip, mapping, accounting)
@@ -486,9 +493,14 @@ def _network(book: Book, result: dict[str, Any], layers: Iterable[_Layer], chip:
     cycles = math.fsum(n * x.cycles for n, x in zip(counts, rows, strict=True))
     macs = sum(n * x.layer.macs for n, x in zip(counts, rows, strict=True) if x.layer)
     totals = result.get("totals", {})
-    found = {"energy_pj": energy, "cycles": cycles, "latency_s": cycles / chip.clock_hz,
-             "edp_js": energy * 1e-12 * cycles / chip.clock_hz, "macs": macs,
-             "utilization": macs / (cycles * chip.pes) if cycles else 0.0}
+    found = {
+        "energy_pj": energy,
+        "cycles": cycles,
+        "latency_s": cycles / chip.clock_hz,
+        "edp_js": energy * 1e-12 * cycles / chip.clock_hz,
+        "macs": macs,
+        "utilization": macs / (cycles * chip.pes) if cycles else 0.0,
+    }
     for key, value in found.items():
         book.same(f"totals: {key}", totals.get(key), float(value))
     for x, n in zip(rows, counts, strict=True):

@@ -80,9 +80,17 @@ def conv_shape(layer: Layer) -> ConvShape:
     rows, columns = (_axis(image.ranks, out, tap, bounds) for out, tap in (("P", "R"), ("Q", "S")))
     groups = bounds.get("G", 1)
     return ConvShape(
-        N=bounds.get("N", 1), C=bounds.get("C", 1) * groups, K=bounds.get("K", 1) * groups, groups=groups,
-        H=rows[0], W=columns[0], R=bounds.get("R", 1), S=bounds.get("S", 1),
-        stride=(rows[1], columns[1]), dilation=(rows[2], columns[2]), pad=(rows[3], columns[3]),
+        N=bounds.get("N", 1),
+        C=bounds.get("C", 1) * groups,
+        K=bounds.get("K", 1) * groups,
+        groups=groups,
+        H=rows[0],
+        W=columns[0],
+        R=bounds.get("R", 1),
+        S=bounds.get("S", 1),
+        stride=(rows[1], columns[1]),
+        dilation=(rows[2], columns[2]),
+        pad=(rows[3], columns[3]),
     )
 
 

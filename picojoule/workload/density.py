@@ -103,8 +103,12 @@ def hypergeometric_empty(size: int, nonzeros: int, points: int) -> float:
         return 0.0
     if points == 1:
         return (size - nonzeros) / size
-    log = (math.lgamma(size - nonzeros + 1) - math.lgamma(size - nonzeros - points + 1)
-           - math.lgamma(size + 1) + math.lgamma(size - points + 1))
+    log = (
+        math.lgamma(size - nonzeros + 1)
+        - math.lgamma(size - nonzeros - points + 1)
+        - math.lgamma(size + 1)
+        + math.lgamma(size - points + 1)
+    )
     return min(1.0, math.exp(log))
 
 
@@ -304,5 +308,7 @@ def read_density(value: object, shape: Sequence[int], structured_rank: int | Non
 
 def grid(shape: Counts, tile: Counts) -> list[tuple[slice, ...]]:
     """The slices of every tile of an array, for tests and for encoders."""
-    return [tuple(slice(i, i + t) for i, t in zip(at, tile, strict=True))
-            for at in product(*(range(0, n, t) for n, t in zip(shape, tile, strict=True)))]
+    return [
+        tuple(slice(i, i + t) for i, t in zip(at, tile, strict=True))
+        for at in product(*(range(0, n, t) for n, t in zip(shape, tile, strict=True)))
+    ]

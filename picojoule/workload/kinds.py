@@ -1,14 +1,14 @@
 """What a dimension of a layer is, whatever its letter: the words in which dataflows speak of loops.
 
-    kind           indexes                         convolution   matrix product
-    batch          input and output                N             M
-    row, column    the same, in a sliding window   P, Q          -
-    out-channel    weight and output               K             N
-    in-channel     weight and input                C             K
-    filter-row     the same, in a sliding window   R             -
-    filter-column                                  S             -
-    group          all three                       G             H
-    other          anything else
+kind           indexes                         convolution   matrix product
+batch          input and output                N             M
+row, column    the same, in a sliding window   P, Q          -
+out-channel    weight and output               K             N
+in-channel     weight and input                C             K
+filter-row     the same, in a sliding window   R             -
+filter-column                                  S             -
+group          all three                       G             H
+other          anything else
 """
 
 from __future__ import annotations

@@ -61,8 +61,10 @@ class Tensor:
         if self.bits < 1:
             raise SpecError(f"tensor {self.name!r}: {self.bits} bits per element", hint="give at least 1 b")
         if self.number and number_format(self.number).bits != self.bits:
-            raise SpecError(f"tensor {self.name!r}: {self.bits} bits per element, but {self.number} has "
-                            f"{number_format(self.number).bits:g}", hint="give one of the two")
+            raise SpecError(
+                f"tensor {self.name!r}: {self.bits} bits per element, but {self.number} has {number_format(self.number).bits:g}",
+                hint="give one of the two",
+            )
         if not 0.0 <= self.density <= 1.0:
             raise SpecError(f"tensor {self.name!r}: density {self.density}", hint="give a fraction from 0 to 1")
         seen = [d for r in self.ranks for _, d in r.terms]
@@ -185,8 +187,11 @@ class Layer:
                 continue
             model = value if isinstance(value, Density) else read_density(value, self.shape(t), self._summed_rank(t), where)
             if model.shape != self.shape(t):
-                raise SpecError(f"a density model of shape {model.shape} for tensor {t.name!r} of shape {self.shape(t)}",
-                                where=where, hint="one number for each rank of the tensor")
+                raise SpecError(
+                    f"a density model of shape {model.shape} for tensor {t.name!r} of shape {self.shape(t)}",
+                    where=where,
+                    hint="one number for each rank of the tensor",
+                )
             plain = isinstance(model, Uniform)
             density = model.density if isinstance(model, Uniform) else model.fraction
             changed.append(replace(t, density=density, zeros=None if plain else model))
@@ -226,9 +231,22 @@ def one(dim: str) -> Rank:
 
 
 def conv(
-    name: str = "conv", *, K: int, C: int, P: int, Q: int, R: int, S: int, stride: int | tuple[int, int] = 1,
-    dilation: int | tuple[int, int] = 1, pad: int | tuple[int, int] = 0, size: tuple[int, int] | None = None,
-    batch: int = 1, groups: int = 1, bits: int = 16, op: str = "Conv",
+    name: str = "conv",
+    *,
+    K: int,
+    C: int,
+    P: int,
+    Q: int,
+    R: int,
+    S: int,
+    stride: int | tuple[int, int] = 1,
+    dilation: int | tuple[int, int] = 1,
+    pad: int | tuple[int, int] = 0,
+    size: tuple[int, int] | None = None,
+    batch: int = 1,
+    groups: int = 1,
+    bits: int = 16,
+    op: str = "Conv",
 ) -> Layer:
     """A 2-D convolution. K, C are totals over groups; P, Q the output and R, S the kernel height and width.
 
@@ -260,8 +278,12 @@ def gemm(
 
 
 def from_ranks(
-    name: str, op: str, bounds: Mapping[str, int], tensors: Mapping[str, tuple[str, tuple[Rank, ...]]],
-    bits: int | Mapping[str, int] = 16, learned: bool = True,
+    name: str,
+    op: str,
+    bounds: Mapping[str, int],
+    tensors: Mapping[str, tuple[str, tuple[Rank, ...]]],
+    bits: int | Mapping[str, int] = 16,
+    learned: bool = True,
 ) -> Layer:
     """The layer of these bounds and {tensor: (role, ranks)}, without its dimensions of bound 1; `bits` may be given by role.
 

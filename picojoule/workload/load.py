@@ -22,8 +22,14 @@ SEQUENCE = ("phase", "seq", "context", "image")  # options of transformers
 
 
 def load_model(
-    text: str | Path, *, batch: int | None = None, dims: Mapping[str, int] | None = None,
-    bits: Widths | None = None, strict: bool = False, densities: Any = None, **options: Any,
+    text: str | Path,
+    *,
+    batch: int | None = None,
+    dims: Mapping[str, int] | None = None,
+    bits: Widths | None = None,
+    strict: bool = False,
+    densities: Any = None,
+    **options: Any,
 ) -> Network:
     """The network that `text` names.
 
@@ -99,9 +105,7 @@ def _operand_bits(layer: Layer, roles: Mapping[str, Width]) -> Layer:
     return layer.bits_of(**{role: n for role, n in widths.items() if n is not None})
 
 
-def _check(
-    batch: int | None, dims: Mapping[str, int] | None, bits: Widths | None, options: Mapping[str, Any], text: str
-) -> None:
+def _check(batch: int | None, dims: Mapping[str, int] | None, bits: Widths | None, options: Mapping[str, Any], text: str) -> None:
     for name, n in {"batch": batch, **(dims or {})}.items():
         if n is not None and (not isinstance(n, int) or isinstance(n, bool) or n < 1):
             raise SpecError(f"{name}={n!r} is no size", where=text, hint="give a whole number, 1 or more")

@@ -70,9 +70,31 @@ VIEWS = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Dr
 
 MOVES = frozenset(  # data is copied, nothing is computed
     {
-        "Transpose", "Concat", "Split", "Slice", "Pad", "Expand", "Tile", "Gather", "GatherElements", "GatherND", "Scatter",
-        "ScatterElements", "ScatterND", "DepthToSpace", "SpaceToDepth", "ReverseSequence", "OneHot", "Trilu", "Range",
-        "ConstantOfShape", "EyeLike", "TensorScatter", "SplitToSequence", "ConcatFromSequence", "Roll",
+        "Transpose",
+        "Concat",
+        "Split",
+        "Slice",
+        "Pad",
+        "Expand",
+        "Tile",
+        "Gather",
+        "GatherElements",
+        "GatherND",
+        "Scatter",
+        "ScatterElements",
+        "ScatterND",
+        "DepthToSpace",
+        "SpaceToDepth",
+        "ReverseSequence",
+        "OneHot",
+        "Trilu",
+        "Range",
+        "ConstantOfShape",
+        "EyeLike",
+        "TensorScatter",
+        "SplitToSequence",
+        "ConcatFromSequence",
+        "Roll",
     }
 )
 

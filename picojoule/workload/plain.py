@@ -40,9 +40,17 @@ def layer_from_plain(value: Any, where: str = "") -> Layer:
     """The layer that `layer_to_plain` wrote; anything else is a SpecError that names the place."""
     try:
         tensors = tuple(
-            Tensor(t["name"], t["role"], tuple(_rank(r) for r in t["ranks"]), t["bits"], t["density"], t["learned"],
-                   t.get("number", ""), _zeros_from_plain(t["zeros"]) if "zeros" in t else None,
-                   read_values(t["values"]) if "values" in t else None)
+            Tensor(
+                t["name"],
+                t["role"],
+                tuple(_rank(r) for r in t["ranks"]),
+                t["bits"],
+                t["density"],
+                t["learned"],
+                t.get("number", ""),
+                _zeros_from_plain(t["zeros"]) if "zeros" in t else None,
+                read_values(t["values"]) if "values" in t else None,
+            )
             for t in value["tensors"]
         )
         dims = tuple((str(d), n) for d, n in value["dims"].items())

@@ -124,8 +124,12 @@ def profile(network: Network) -> Profile:
 
 
 def _totals(
-    network: Network, layers: tuple[LayerProfile, ...], others: tuple[VectorProfile, ...],
-    layer_bytes: float, vector_bytes: float, all_ops: int,
+    network: Network,
+    layers: tuple[LayerProfile, ...],
+    others: tuple[VectorProfile, ...],
+    layer_bytes: float,
+    vector_bytes: float,
+    all_ops: int,
 ) -> Totals:
     macs, weights = sum(x.macs for x in layers), sum(x.weights for x in layers)
     unknown = [v for v in others if not v.known]
@@ -184,9 +188,7 @@ def _layer_profile(step: Step, layer: Layer) -> LayerProfile:
 
 def _vector_profile(step: Step, op: VectorOp, all_bytes: float, all_ops: int) -> VectorProfile:
     moved, ops = _vector_bytes(step, op), step.count * op.ops
-    return VectorProfile(
-        op.name, op.op, step.count, ops, moved, op.known, _ratio(moved, all_bytes), _ratio(ops, all_ops), op.why
-    )
+    return VectorProfile(op.name, op.op, step.count, ops, moved, op.known, _ratio(moved, all_bytes), _ratio(ops, all_ops), op.why)
 
 
 def _vector_bytes(step: Step, op: VectorOp) -> float:
@@ -254,5 +256,3 @@ def _border_elements(network: Network) -> int:
 
 def _ratio(a: float, b: float) -> float:
     return a / b if b else 0.0
-
-

@@ -75,8 +75,14 @@ def read_values(value: Any, where: str = "") -> Values:
     """The histogram of one tensor in the form above. Raises SpecError with `where`."""
     try:
         h = value["histogram"]
-        return Values(least=float(value["least"]), most=float(value["most"]), zeros=float(value["zeros"]),
-                      first_edge=float(h["first_edge"]), step=float(h["step"]), nonzeros=tuple(float(n) for n in h["nonzeros"]))
+        return Values(
+            least=float(value["least"]),
+            most=float(value["most"]),
+            zeros=float(value["zeros"]),
+            first_edge=float(h["first_edge"]),
+            step=float(h["step"]),
+            nonzeros=tuple(float(n) for n in h["nonzeros"]),
+        )
     except SpecError as e:
         raise e.located(where) from None
     except (KeyError, TypeError, ValueError) as e:
@@ -86,5 +92,9 @@ def read_values(value: Any, where: str = "") -> Values:
 
 def values_to_plain(values: Values) -> dict[str, Any]:
     """The form that `read_values` reads."""
-    return {"least": values.least, "most": values.most, "zeros": values.zeros,
-            "histogram": {"first_edge": values.first_edge, "step": values.step, "nonzeros": list(values.nonzeros)}}
+    return {
+        "least": values.least,
+        "most": values.most,
+        "zeros": values.zeros,
+        "histogram": {"first_edge": values.first_edge, "step": values.step, "nonzeros": list(values.nonzeros)},
+    }

@@ -28,8 +28,20 @@ def test_dataflows_compare_at_equal_area_and_free_is_never_worse(tmp_path: Path)
 
 def test_row_stationary_draws_the_array_on_the_terminal_and_on_a_page(tmp_path: Path) -> None:
     page = tmp_path / "page.html"
-    arguments = ("row-stationary", "alexnet", "--on", "eyeriss", "--batch", 4, "--layer", "conv1", "--parameters",
-                 "m=96,n=1,e=7,p=16,q=1,r=1,t=2", "--html", page)
+    arguments = (
+        "row-stationary",
+        "alexnet",
+        "--on",
+        "eyeriss",
+        "--batch",
+        4,
+        "--layer",
+        "conv1",
+        "--parameters",
+        "m=96,n=1,e=7,p=16,q=1,r=1,t=2",
+        "--html",
+        page,
+    )
     code, out, _ = pj(*arguments)
     assert code == 0 and "154 of 168 PEs active" in out and "A10:6" in out and "B0:0" in out
     assert page.read_text(encoding="utf-8").count("<title>PE (") == 168

@@ -50,12 +50,15 @@ def test_inline_layers_take_formats_too() -> None:
     assert "gemm:M=8,N=8,K=32,bits=mxfp5: unknown number format 'mxfp5'" in err
 
 
-@pytest.mark.parametrize(("bits", "wrong"), [
-    ("mxfp5", "--bits: unknown number format 'mxfp5'"),
-    ("weight=nvfp5", "did you mean 'nvfp4'?"),
-    ("int99", "an integer of 99 bits"),
-    ("4.25", "'4.25' is no positive integer"),
-])
+@pytest.mark.parametrize(
+    ("bits", "wrong"),
+    [
+        ("mxfp5", "--bits: unknown number format 'mxfp5'"),
+        ("weight=nvfp5", "did you mean 'nvfp4'?"),
+        ("int99", "an integer of 99 bits"),
+        ("4.25", "'4.25' is no positive integer"),
+    ],
+)
 def test_wrong_formats_are_one_error(bits: str, wrong: str) -> None:
     code, out, err = pj("profile", "gemm:M=4,N=4,K=4", "--bits", bits)
     assert (code, out) == (2, "")

@@ -33,9 +33,11 @@ def test_the_page_has_a_histogram_of_every_tensor_and_needs_no_network(tmp_path:
 
 
 def test_wrong_options_are_one_error(tmp_path: Path) -> None:
-    for words, wrong in ((("digits", "--data", "no.npz"), "no.npz: no such file"),
-                         (("digits", "--data", "digits", "--limit", "0"), "--limit"),
-                         (("vgg16", "--data", "digits"), "no trained weights")):
+    for words, wrong in (
+        (("digits", "--data", "no.npz"), "no.npz: no such file"),
+        (("digits", "--data", "digits", "--limit", "0"), "--limit"),
+        (("vgg16", "--data", "digits"), "no trained weights"),
+    ):
         code, out, err = pj("statistics", *words)
         assert (code, out) == (2, "")
         assert wrong in err and "Traceback" not in err

@@ -43,8 +43,16 @@ class Made:
         self.runs.append((ask.batch, ask.bits, ask.cache))
         dram = ask.batch * self.dram_pj * bits / 16 + self.once_pj
         seconds, energy = ask.batch * self.each_s + self.wait_s, ask.batch * self.onchip_pj + dram
-        layer = LayerAnswer(name="g", count=1, macs=network.macs, latency_s=seconds, energy_pj=energy, offchip_bytes=8.0,
-                            utilization=0.5, bound_by="compute")
+        layer = LayerAnswer(
+            name="g",
+            count=1,
+            macs=network.macs,
+            latency_s=seconds,
+            energy_pj=energy,
+            offchip_bytes=8.0,
+            utilization=0.5,
+            bound_by="compute",
+        )
         return Answer(
             machine=self.name, kind="made", model="made", batch=ask.batch, bits=bits, precision=f"{bits} b", layers=(layer,),
             latency_s=seconds, energy_pj=energy, offchip_pj=dram if self.separable else None, offchip_inside=True,

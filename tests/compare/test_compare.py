@@ -107,8 +107,16 @@ def test_the_page_renders_within_its_width(tmp_path: Path) -> None:
     assert code == 0, err
     measured = page.read_text(encoding="utf-8").replace("</body>", f"<script>{dump}</script></body>")
     (tmp_path / "m.html").write_text(measured, encoding="utf-8")
-    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--dump-dom",
-             f"--user-data-dir={tmp_path / 'profile'}", "--window-size=1280,2000"]
+    flags = [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--dump-dom",
+        f"--user-data-dir={tmp_path / 'profile'}",
+        "--window-size=1280,2000",
+    ]
     run = subprocess.run([str(chromium()), *flags, f"file://{tmp_path / 'm.html'}"], capture_output=True, text=True, timeout=120)
     assert "<title>1280</title>" in run.stdout or "<title>1265</title>" in run.stdout, "wider than the window"
 

@@ -37,8 +37,12 @@ def brute_force(chip_name: str) -> list[dict[str, float | None]]:
             r = picojoule.map_network(network, chip, objective, space="perfect", jobs=1)
         except NoMapping:
             return []
-        dram = [(x.count * c.count, next(t.bits for t in x.result.layer.tensors if t.name == c.tensor)) for x in r.layers
-                for c in x.result.cost.contributions if c.component == chip.dram.name and c.tensor]
+        dram = [
+            (x.count * c.count, next(t.bits for t in x.result.layer.tensors if t.name == c.tensor))
+            for x in r.layers
+            for c in x.result.cost.contributions
+            if c.component == chip.dram.name and c.tensor
+        ]
         area = r.layers[0].result.cost.area_um2
         published = {"eyeriss": 12.25, "tpu-v1": 331.0}.get(chip_name)
         out.append({

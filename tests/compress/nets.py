@@ -8,8 +8,18 @@ from torch.nn import functional as F
 
 
 def plain() -> nn.Module:
-    return nn.Sequential(nn.Conv2d(1, 6, 3, padding=1), nn.BatchNorm2d(6), nn.Sigmoid(), nn.MaxPool2d(2), nn.Conv2d(6, 5, 3),
-                         nn.ReLU(), nn.Flatten(), nn.Linear(20, 7), nn.ReLU(), nn.Linear(7, 4))
+    return nn.Sequential(
+        nn.Conv2d(1, 6, 3, padding=1),
+        nn.BatchNorm2d(6),
+        nn.Sigmoid(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(6, 5, 3),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(20, 7),
+        nn.ReLU(),
+        nn.Linear(7, 4),
+    )
 
 
 class Residual(nn.Module):

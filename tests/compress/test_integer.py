@@ -24,8 +24,10 @@ def test_no_other_choice_within_the_limit_is_cheaper(seed: int) -> None:
         assert found is None
         return
     assert found is not None
-    value, best = (sum(r[i] for r, i in zip(costs, c, strict=True)) for c in (
-        found, min(allowed, key=lambda c: sum(r[i] for r, i in zip(costs, c, strict=True)))))
+    value, best = (
+        sum(r[i] for r, i in zip(costs, c, strict=True))
+        for c in (found, min(allowed, key=lambda c: sum(r[i] for r, i in zip(costs, c, strict=True))))
+    )
     assert value == pytest.approx(best) and sum(t[i] for t, i in zip(takes, found, strict=True)) <= limit + 1e-6
 
 

@@ -22,8 +22,10 @@ COST = {"a": 10.0, "b": 4.0, "c": 1.0, "d": 3.0}
 
 def price(plan: Plan) -> Price:
     """Energy linear in the bits of the weights: the knapsack's model holds exactly."""
-    layers = tuple(LayerPrice(name=n, energy_pj=COST[n] * plan.of(n).weight_bits, cycles=1.0, proved=True, gap=0.0, macs=1,
-                              weight_bits=1.0) for n in NAMES)
+    layers = tuple(
+        LayerPrice(name=n, energy_pj=COST[n] * plan.of(n).weight_bits, cycles=1.0, proved=True, gap=0.0, macs=1, weight_bits=1.0)
+        for n in NAMES
+    )
     return Price(layers=layers, clock_hz=1.0, objective="energy")
 
 

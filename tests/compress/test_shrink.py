@@ -32,7 +32,7 @@ from picojoule.workload.layer import Layer  # noqa: E402
 from picojoule.workload.network import Network  # noqa: E402
 from picojoule.workload.torch.read import export  # noqa: E402
 
-NET = '''
+NET = """
 import torch
 from torch import nn
 
@@ -45,7 +45,7 @@ def broken():
     module, images = tiny()
     module[0].weight.data[0, 0, 0, 0] = float("nan")
     return module, images
-'''
+"""
 GIVEN = {"methods": ("quantise", "channels"), "images": 1600, "held_out": 200, "budget": 10.0}
 
 
@@ -55,7 +55,7 @@ def four_classes() -> Labelled:
     labels = rng.integers(0, 4, 1400)
     images = rng.normal(0.4, 0.15, (1400, 1, 4, 4)).astype(np.float32)
     for i, label in enumerate(labels):
-        images[i, 0, 2 * (label // 2): 2 * (label // 2) + 2, 2 * (label % 2): 2 * (label % 2) + 2] += 0.25
+        images[i, 0, 2 * (label // 2) : 2 * (label // 2) + 2, 2 * (label % 2) : 2 * (label % 2) + 2] += 0.25
     return Labelled("quarters", images[:1000], labels[:1000], images[1000:], labels[1000:])
 
 
@@ -164,8 +164,18 @@ def test_a_budget_that_cannot_be_met_is_said_and_nothing_is_written(place: Path,
 
 
 def test_the_command_writes_a_page_and_json(done: Shrunk, place: Path) -> None:
-    options = ("--data", place / "data.npz", "--methods", "quantise,channels", "--images", 1600, "--held-out", 200,
-               "--budget", "10%")
+    options = (
+        "--data",
+        place / "data.npz",
+        "--methods",
+        "quantise,channels",
+        "--images",
+        1600,
+        "--held-out",
+        200,
+        "--budget",
+        "10%",
+    )
     code, out, err = command("shrink", f"{place}/net.py:tiny", "--on", "fusion-like", *options, "--out", place / "page", "--json")
     assert code == 0, err
     value = json.loads(out)

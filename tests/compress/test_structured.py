@@ -15,15 +15,7 @@ pytestmark = pytest.mark.torch
 torch = pytest.importorskip("torch")
 pytest.importorskip("torch_pruning")
 
-from picojoule.compress.prune.structured import (  # noqa: E402
-    Width,
-    channel_scores,
-    narrowed,
-    removed,
-    resized,
-    strongest,
-    structure,
-)
+from picojoule.compress.prune.structured import Width, channel_scores, narrowed, removed, resized, strongest, structure  # noqa: E402
 from tests.compress import nets  # noqa: E402
 
 KINDS = [None, nets.Residual, nets.Depthwise, nets.Concatenated, nets.Attention]
@@ -36,8 +28,14 @@ def members(found, name):
 def test_layers_that_meet_in_an_addition_a_depthwise_layer_or_a_concatenation_are_tied() -> None:
     residual = structure(nets.made(nets.Residual), nets.image())
     assert [(g.name, g.size) for g in residual.groups] == [("stem", 6), ("a", 8), ("down", 10)]
-    assert members(residual, "stem") == {("stem", "out", 1), ("bn", "out", 1), ("b", "out", 1), ("a", "in", 1), ("down", "in", 1),
-                                         ("skip", "in", 1)}
+    assert members(residual, "stem") == {
+        ("stem", "out", 1),
+        ("bn", "out", 1),
+        ("b", "out", 1),
+        ("a", "in", 1),
+        ("down", "in", 1),
+        ("skip", "in", 1),
+    }
     assert residual.affected("a") == ("a", "b")
     depthwise = structure(nets.made(nets.Depthwise), nets.image())
     assert members(depthwise, "expand") == {("expand", "out", 1), ("depth", "out", 1), ("project", "in", 1)}
@@ -82,7 +80,8 @@ def test_shapes_without_an_export_are_those_of_exporting_the_changed_network(kin
         assert [s.layer for s in short.layers] == [s.layer for s in real.layers]
         assert [(s.inputs, s.count, s.reuses) for s in short.layers] == [(s.inputs, s.count, s.reuses) for s in real.layers]
         assert {n: (w.out, w.into) for n, w in found.widths(kept).items()} == {
-            n: (w.out, w.into) for n, w in structure(small, x).layers}
+            n: (w.out, w.into) for n, w in structure(small, x).layers
+        }
     same = removed(net, found, {g.name: range(g.size) for g in found.groups})
     assert torch.equal(same(x), net(x))
 
@@ -130,7 +129,8 @@ def test_a_layer_takes_other_bounds_of_its_channels_only() -> None:
     layer = conv(K=8, C=4, P=6, Q=6, R=3, S=3, pad=1)
     assert resized(layer, Width(out=5, into=1)) == conv(K=5, C=1, P=6, Q=6, R=3, S=3, pad=1)
     assert resized(conv(K=8, C=8, P=6, Q=6, R=3, S=3, groups=8), Width(out=3, into=3, groups=3)) == conv(
-        K=3, C=3, P=6, Q=6, R=3, S=3, groups=3)
+        K=3, C=3, P=6, Q=6, R=3, S=3, groups=3
+    )
     assert resized(gemm(M=3, N=5, K=7), Width(out=1, into=2)) == gemm(M=3, N=1, K=2)
     with pytest.raises(SpecError, match="dimension P cannot become 4"):
         layer.bounded(P=4)

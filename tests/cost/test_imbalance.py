@@ -44,8 +44,11 @@ def case(rng: random.Random) -> tuple[Layer, Chip, Mapping, dict[str, tuple[int,
     layer = gemm(**sizes).with_density(input=rng.choice((0.1, 0.3, 0.5, 0.8)), weight=rng.choice((0.1, 0.3, 0.5, 0.8)))  # type: ignore[arg-type]
     array = FanOut("array", tuple(Axis(f"{d}x", 4) for d in NAMES), waits=waits)
     chip = Chip("pes", (Group((Memory("DRAM", None, 16, 1.0, 1.0),)), array), Compute("MAC", 1.0, skips=skips), 1e9)
-    loops = ["{}".format(" ".join(f"{d.lower()}{split[d][0]}" for d in NAMES)),
-             ", ".join(f"{d}x:{d.lower()}{split[d][1]}" for d in NAMES), " ".join(f"{d.lower()}{split[d][2]}" for d in NAMES)]
+    loops = [
+        "{}".format(" ".join(f"{d.lower()}{split[d][0]}" for d in NAMES)),
+        ", ".join(f"{d}x:{d.lower()}{split[d][1]}" for d in NAMES),
+        " ".join(f"{d.lower()}{split[d][2]}" for d in NAMES),
+    ]
     return layer, chip, parse(f"DRAM{{A,B,Z}}; {'; '.join(loops)}", layer, chip), split, skips, waits
 
 

@@ -33,8 +33,11 @@ def changed(on: Chip, name: str, **about: object) -> Chip:
 
 def words_pj(on: Chip, component: str, tensor: str, action: str) -> tuple[float, float]:
     """(words, pJ each) of one contribution."""
-    found = [c for c in evaluate(LAYER, on, parse(TEXT, LAYER, on)).contributions
-             if (c.component, c.tensor, c.action) == (component, tensor, action)]
+    found = [
+        c
+        for c in evaluate(LAYER, on, parse(TEXT, LAYER, on)).contributions
+        if (c.component, c.tensor, c.action) == (component, tensor, action)
+    ]
     return found[0].count, found[0].pj_each
 
 

@@ -17,8 +17,12 @@ from tests.cost.small_chips import chip, fan
 
 def skipping(plain: Chip, name: str) -> Chip:
     """The chip whose memory leaves out inputs that meet no weight."""
-    levels = tuple(Group(tuple(replace(m, skips=(("input", ("weight",)),)) if m.name == name else m for m in g.memories))
-                   if isinstance(g, Group) else g for g in plain.levels)
+    levels = tuple(
+        Group(tuple(replace(m, skips=(("input", ("weight",)),)) if m.name == name else m for m in g.memories))
+        if isinstance(g, Group)
+        else g
+        for g in plain.levels
+    )
     return replace(plain, levels=levels)
 
 

@@ -121,8 +121,12 @@ def test_two_fanouts_merge_for_themselves() -> None:
 
 def test_an_output_whose_tiles_overlap_is_refused() -> None:
     ranks = (Rank(((1, "P"), (1, "R"))),)
-    layer = Layer("t", "ConvTranspose", (("P", 2), ("R", 2)), (
-        Tensor("I", "input", (Rank(((1, "P"),)),)), Tensor("W", "weight", (Rank(((1, "R"),)),)), Tensor("O", "output", ranks)))
+    layer = Layer(
+        "t",
+        "ConvTranspose",
+        (("P", 2), ("R", 2)),
+        (Tensor("I", "input", (Rank(((1, "P"),)),)), Tensor("W", "weight", (Rank(((1, "R"),)),)), Tensor("O", "output", ranks)),
+    )
     with pytest.raises(SpecError, match="has a rank of two dimensions, so that its tiles overlap\nhint: lower a transposed"):
         count(layer, chip(), parse("DRAM{I,W,O}; p2 r2", layer, chip()))
 
@@ -153,7 +157,8 @@ def test_the_survey_formula_of_an_input_gives_248() -> None:
     t = count(layer, on, mapping)
     reads, passed = t.reads(), t.crossings()["F", "A"]
     assert DRAM * reads["DRAM", "A"] + GLB * reads["buf", "A"] + ARRAY * passed + RF * reads["RF", "A"] == 248 * layer.elements(
-        layer.tensor("A"))
+        layer.tensor("A")
+    )
 
 
 def test_the_survey_formula_of_a_partial_sum_gives_708() -> None:
@@ -175,10 +180,17 @@ def test_renaming_and_reordering_dimensions_changes_nothing() -> None:
     layer, on = conv(K=2, C=3, P=5, Q=4, R=3, S=2, pad=(1, 0)), chip("buf", fan(), "RF")
     text = "DRAM{I,W,O}; c3 p3; buf{I,O}; q2 k2; X:r3, X:p2; RF{W,I}; s2 q2"
     names = dict(zip("KCPQRS", "ZYXWVU", strict=True))
-    renamed = replace(layer, dims=tuple((names[d], n) for d, n in reversed(layer.dims)), tensors=tuple(
-        replace(t, ranks=tuple(replace(r, terms=tuple((c, names[d]) for c, d in r.terms)) for r in t.ranks))
-        for t in layer.tensors))
+    renamed = replace(
+        layer,
+        dims=tuple((names[d], n) for d, n in reversed(layer.dims)),
+        tensors=tuple(
+            replace(t, ranks=tuple(replace(r, terms=tuple((c, names[d]) for c, d in r.terms)) for r in t.ranks))
+            for t in layer.tensors
+        ),
+    )
     table = str.maketrans({d.lower(): n.lower() for d, n in names.items()})
-    pieces = [p if "{" in p else ", ".join(
-        x[:2] + x[2:].translate(table) if ":" in x else x.translate(table) for x in p.split(", ")) for p in text.split("; ")]
+    pieces = [
+        p if "{" in p else ", ".join(x[:2] + x[2:].translate(table) if ":" in x else x.translate(table) for x in p.split(", "))
+        for p in text.split("; ")
+    ]
     assert count(renamed, on, parse("; ".join(pieces), renamed, on)) == count(layer, on, parse(text, layer, on))

@@ -31,15 +31,33 @@ def test_300_random_cases_of_run_lengths_rows_columns_and_relative_indices() -> 
         density = float(rng.choice([0.02, 0.05, 0.1, 0.3, 0.5, 0.8, 1.0]))
         m, n, pes = int(rng.integers(1, 90)), int(rng.integers(1, 6)), int(rng.integers(1, 5))
         if case % 3 == 0:
-            agree(rng, (m, n), density, lambda x: run_length.encode(x.astype(np.int16)).pairs,
-                  run_length.expected_pairs(m * n, density), run_length.worst_bits(m * n) / 64 * 3)
+            agree(
+                rng,
+                (m, n),
+                density,
+                lambda x: run_length.encode(x.astype(np.int16)).pairs,
+                run_length.expected_pairs(m * n, density),
+                run_length.worst_bits(m * n) / 64 * 3,
+            )
         elif case % 3 == 1:
-            agree(rng, (m, n), density, lambda x, p=pes: relative_index.encode(x.astype(np.uint8), p).entries,  # type: ignore[misc]
-                  relative_index.expected_entries(m, n, pes, density), relative_index.worst_entries(m, n))
+            agree(
+                rng,
+                (m, n),
+                density,
+                lambda x, p=pes: relative_index.encode(x.astype(np.uint8), p).entries,  # type: ignore[misc]
+                relative_index.expected_entries(m, n, pes, density),
+                relative_index.worst_entries(m, n),
+            )
         else:
             order = "csr" if case % 2 else "csc"
-            agree(rng, (m, n), density, lambda x, o=order: len(compressed.encode(x, o).indices),  # type: ignore[misc]
-                  density * m * n, m * n)
+            agree(
+                rng,
+                (m, n),
+                density,
+                lambda x, o=order: len(compressed.encode(x, o).indices),  # type: ignore[misc]
+                density * m * n,
+                m * n,
+            )
 
 
 @pytest.mark.parametrize("density", [0.0, 0.1, 0.5, 1.0])

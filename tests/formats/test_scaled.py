@@ -72,8 +72,16 @@ def test_nvfp4_is_exact_in_rationals() -> None:
 
 
 def test_bits_of_a_value_with_its_scale() -> None:
-    expected = {"mxfp4": 4.25, "nvfp4": 4.5, "mxfp6_e3m2": 6.25, "mxfp8_e4m3": 8.25, "mxint8": 8.25, "int4_g128": 4.125,
-                "int8": 8, "fp16": 16}
+    expected = {
+        "mxfp4": 4.25,
+        "nvfp4": 4.5,
+        "mxfp6_e3m2": 6.25,
+        "mxfp8_e4m3": 8.25,
+        "mxint8": 8.25,
+        "int4_g128": 4.125,
+        "int8": 8,
+        "fp16": 16,
+    }
     assert {n: number_format(n).bits for n in expected} == expected
 
 

@@ -105,7 +105,8 @@ def counted(traffic: Traffic) -> dict[tuple[str, str, str], int]:
     out = {(memory, tensor, "reads"): n for (memory, tensor), n in traffic.reads().items()}
     for f in traffic.flows:
         for kinds, memory, words, what in (
-            (("fill", "reload"), f.inner, f.inner_words, "fills"), (("drain", "update"), f.outer, f.outer_words, "updates"),
+            (("fill", "reload"), f.inner, f.inner_words, "fills"),
+            (("drain", "update"), f.outer, f.outer_words, "updates"),
         ):
             if f.kind in kinds:
                 out[memory, f.tensor, what] = out.get((memory, f.tensor, what), 0) + words
@@ -129,7 +130,9 @@ def found_mapping(case: dict[str, Any], architecture: dict[str, Any]) -> tuple[L
     memories = dict.fromkeys(e.memory for e in entries if isinstance(e, Node))
     kept = {m: [e.tensor for e in entries if isinstance(e, Node) and e.memory == m] for m in memories}
     golden = {
-        "id": case.get("layer") or case["id"], "workload": case["problem"], **architecture,
+        "id": case.get("layer") or case["id"],
+        "workload": case["problem"],
+        **architecture,
         "mapping": [{"type": "datatype", "target": m, "keep": tensors} for m, tensors in kept.items()],
     }
     layer, chip, mapping = layer_of(golden), chip_of(golden), Mapping(tuple(entries))

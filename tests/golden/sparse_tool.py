@@ -22,8 +22,13 @@ def layer_of(golden: dict[str, Any]) -> Layer:
     instance = dict(golden["workload"]["instance"])
     densities = {t: v["density"] for t, v in instance.pop("densities").items()}
     tensors = tuple(
-        Tensor(t["name"], ROLE[t["name"]], tuple(Rank(((1, d),)) for rank in t["projection"] for (d,) in rank), 16,
-               densities.get(t["name"], 1.0))
+        Tensor(
+            t["name"],
+            ROLE[t["name"]],
+            tuple(Rank(((1, d),)) for rank in t["projection"] for (d,) in rank),
+            16,
+            densities.get(t["name"], 1.0),
+        )
         for t in golden["workload"]["shape"]["data-spaces"]
     )
     return Layer(golden["id"], "golden", tuple(instance.items()), tensors)
@@ -38,8 +43,18 @@ def chip_of(golden: dict[str, Any]) -> Chip:
         size = s["data_storage_depth"] * s["data_storage_width"] if "data_storage_depth" in s else None
         if size is not None:
             size += s["metadata_storage_depth"] * s["metadata_storage_width"]
-        memories.append(Memory(s["name"], size, s["word_bits"], pj["read"], pj["write"], formats=_formats(design),
-                               skips=_conditions(design, "skipping"), gates=_conditions(design, "gating")))
+        memories.append(
+            Memory(
+                s["name"],
+                size,
+                s["word_bits"],
+                pj["read"],
+                pj["write"],
+                formats=_formats(design),
+                skips=_conditions(design, "skipping"),
+                gates=_conditions(design, "gating"),
+            )
+        )
     gated = any(o["type"] == "gating" for o in targets.get("MAC", {}).get("compute-optimization", []))
     compute = Compute("MAC", golden["energy_per_action_pJ"]["MAC"]["mac_random"], gates=("input", "weight") if gated else ())
     return Chip(golden["id"], tuple(Group((m,)) for m in memories), compute, clock_hz=1e9)
@@ -76,8 +91,10 @@ def fate_of(golden: dict[str, Any]) -> dict[tuple[str, str, str, str], float]:
     """(level, tensor, "reads", "fills" or "updates", "Actual", "Gated" or "Skipped") -> words."""
     return {
         (level["name"], tensor, what, fate): stats[f"{fate} scalar {what} (per-instance)"]
-        for level in golden["expected"]["levels"] for tensor, stats in level["dataspaces"].items()
-        for what in ("reads", "fills", "updates") for fate in ("Actual", "Gated", "Skipped")
+        for level in golden["expected"]["levels"]
+        for tensor, stats in level["dataspaces"].items()
+        for what in ("reads", "fills", "updates")
+        for fate in ("Actual", "Gated", "Skipped")
     }
 
 

@@ -47,8 +47,13 @@ def test_energy_and_cycles_equal_the_golden_ones(case: str) -> None:
 
 def test_bandwidth_of_d09_binds_at_the_buffer() -> None:
     cost = evaluate(*triple("d09"), "timeloop")
-    assert dict(cost.cycles_by_cause) == {"compute": 16384, "DRAM.read": 20480, "DRAM.write": 2048, "Buffer.read": 67072,
-                                          "Buffer.write": (8192 + 32768 + 262144) / 8}
+    assert dict(cost.cycles_by_cause) == {
+        "compute": 16384,
+        "DRAM.read": 20480,
+        "DRAM.write": 2048,
+        "Buffer.read": 67072,
+        "Buffer.write": (8192 + 32768 + 262144) / 8,
+    }
     assert cost.bound_by == "Buffer.read"
 
 

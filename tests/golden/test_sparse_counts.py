@@ -32,11 +32,15 @@ def sparse(layer: Layer, chip: Chip, mapping: Mapping) -> SparseTraffic:
 
 def wide_runs(chip: Chip) -> Chip:
     """The chip with runs so long that none overflows: the tool counts no overflow."""
+
     def wide(f: Format) -> Format:
         return replace(f, ranks=tuple(replace(r, bits=16) if r.kind == "run_length" else r for r in f.ranks))
 
-    levels = tuple(Group(tuple(replace(m, formats=tuple((r, wide(f)) for r, f in m.formats)) for m in g.memories))
-                   for g in chip.levels if isinstance(g, Group))
+    levels = tuple(
+        Group(tuple(replace(m, formats=tuple((r, wide(f)) for r, f in m.formats)) for m in g.memories))
+        for g in chip.levels
+        if isinstance(g, Group)
+    )
     return replace(chip, levels=levels)
 
 
@@ -60,7 +64,8 @@ def test_macs_and_cycles(case: str) -> None:
     assert ours.macs.kept == pytest.approx(golden["Actual Computes (total)"], rel=RATIO)
     gating = case in ("s01", "s04")  # the file says so itself: gating never saves cycles
     assert evaluate(layer, chip, mapping, "timeloop").cycles == pytest.approx(
-        layer.macs if gating else golden["Cycles"], rel=RATIO)
+        layer.macs if gating else golden["Cycles"], rel=RATIO
+    )
 
 
 @pytest.mark.parametrize("case", ["s02", "s03", "s04"])

@@ -19,9 +19,17 @@ from picojoule.hardware.components.technology import logic_energy_factor, nomina
 from picojoule.quantities.estimate import Estimate, exactly, log_between, table
 
 PUBLISHED_NODES = (130, 90, 65, 45, 32, 20, 16, 14, 10, 7)
-HOROWITZ = [("add", "int", 8, 0.03), ("add", "int", 16, 0.05), ("add", "int", 32, 0.1), ("add", "float", 16, 0.4),
-            ("add", "float", 32, 0.9), ("multiply", "int", 8, 0.2), ("multiply", "int", 32, 3.1), ("multiply", "float", 16, 1.1),
-            ("multiply", "float", 32, 3.7)]
+HOROWITZ = [
+    ("add", "int", 8, 0.03),
+    ("add", "int", 16, 0.05),
+    ("add", "int", 32, 0.1),
+    ("add", "float", 16, 0.4),
+    ("add", "float", 32, 0.9),
+    ("multiply", "int", 8, 0.2),
+    ("multiply", "int", 32, 3.1),
+    ("multiply", "float", 16, 1.1),
+    ("multiply", "float", 32, 3.7),
+]
 
 
 def value(name: str, key: str, context: dict[str, object], **written: object) -> float:
@@ -187,8 +195,9 @@ def test_a_register_is_aladdins_bit_times_the_width() -> None:
         evaluate("register", {"capacity_bits": 256, "word_bits": 16, "technology_nm": 40.0}, {})
 
 
-@pytest.mark.parametrize(("kind", "pj"), [
-    ("DDR3", 460 / 16 * 64), ("LPDDR4", 512), ("HBM2", 249.6), ("LPDDR3", 240 * 4), ("HMC-vault", 80 * 4)])
+@pytest.mark.parametrize(
+    ("kind", "pj"), [("DDR3", 460 / 16 * 64), ("LPDDR4", 512), ("HBM2", 249.6), ("LPDDR3", 240 * 4), ("HMC-vault", 80 * 4)]
+)
 def test_dram_kinds_cost_what_their_source_says(kind: str, pj: float) -> None:
     assert value("dram", "read", {"word_bits": 64}, kind=kind) == pytest.approx(pj)
 
@@ -219,6 +228,7 @@ def test_a_router_costs_by_the_hop() -> None:
 
 
 # Scaling laws
+
 
 def test_stillmaker_ratios_are_those_of_the_coefficients() -> None:
     assert logic_energy_factor(45, 0.9) == pytest.approx(1.018 * 0.81 - 0.3107 * 0.9 + 0.1539)
@@ -273,6 +283,7 @@ def test_scaling_is_refused_outside_130_to_7_nm(node: float) -> None:
 
 
 # The registry
+
 
 def test_the_library_lists_its_components_with_a_line_each() -> None:
     assert {"sram", "register", "register_file", "dram", "adder", "multiplier", "mac", "wire", "router"} <= set(component_names())

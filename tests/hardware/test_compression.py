@@ -18,8 +18,13 @@ from picojoule.workload.density import Structured, Uniform, grid
 RANKS = (frozenset("K"), frozenset("C"))
 ROWS = (RankFormat("offset", 9), RankFormat("coordinate", 5))
 FORMATS = (
-    NAMED["bitmask"], NAMED["rlc"], Format((RankFormat("run_length", 3),)), Format(ROWS), Format(ROWS, reverse=True),
-    Format((RankFormat("coordinate", 12),)), Format((RankFormat("bitmask"), RankFormat("run_length", 2))),
+    NAMED["bitmask"],
+    NAMED["rlc"],
+    Format((RankFormat("run_length", 3),)),
+    Format(ROWS),
+    Format(ROWS, reverse=True),
+    Format((RankFormat("coordinate", 12),)),
+    Format((RankFormat("bitmask"), RankFormat("run_length", 2))),
     Format((RankFormat("coordinate", 5), RankFormat("uncompressed"))),
 )
 PACKED_SUMS = Group((Memory("B", 64, 16, 1, 1, formats=(("output", NAMED["rlc"]),)),))
@@ -72,8 +77,10 @@ BAD = [
     (lambda: Memory("M", None, 16, 1, 1, skips=(("weight", ("weight",)),)), "memory 'M': skips: 'weight' has to depend"),
     (lambda: Memory("M", None, 16, 1, 1, gates=(("weight", ("output",)),)), "unknown operand 'output'"),
     (lambda: Compute("MAC", 1.0, skips=("input",), gates=("input",)), "compute 'MAC' skips and gates 'input'"),
-    (lambda: Chip("c", (Group((Memory("D", None, 16, 1, 1),)), PACKED_SUMS), Compute("MAC", 1.0), 1e9),
-     "memory 'B' compresses outputs, and partial sums are no final values"),
+    (
+        lambda: Chip("c", (Group((Memory("D", None, 16, 1, 1),)), PACKED_SUMS), Compute("MAC", 1.0), 1e9),
+        "memory 'B' compresses outputs, and partial sums are no final values",
+    ),
 ]
 
 
@@ -92,7 +99,8 @@ levels:
 compute: {mac: 1 pJ}
 """
 BAD_YAML = [
-    ("formats: {input: bitmap}", "unknown format 'bitmap'"), ("formats: {inputt: rlc}", "unknown tensor 'inputt'"),
+    ("formats: {input: bitmap}", "unknown format 'bitmap'"),
+    ("formats: {inputt: rlc}", "unknown tensor 'inputt'"),
     ("formats: {output: rlc}", "memory 'B' never keeps 'output', whose format it states"),
     ("formats: {input: {ranks: [coordinate, offset]}}", "format offset stands on the innermost rank"),
     ("skips: {weight: weight}", "memory 'B': skips: 'weight' has to depend on another operand"),

@@ -11,8 +11,23 @@ from tests.commands.run import pj
 
 
 def test_the_technologies_of_the_issue_are_all_there() -> None:
-    wanted = {"DDR3", "DDR4", "LPDDR3", "LPDDR4", "LPDDR5", "GDDR6", "HBM2", "HBM2E", "HBM3", "HMC", "eDRAM", "SRAM", "ReRAM",
-              "PCM", "STT-MRAM"}
+    wanted = {
+        "DDR3",
+        "DDR4",
+        "LPDDR3",
+        "LPDDR4",
+        "LPDDR5",
+        "GDDR6",
+        "HBM2",
+        "HBM2E",
+        "HBM3",
+        "HMC",
+        "eDRAM",
+        "SRAM",
+        "ReRAM",
+        "PCM",
+        "STT-MRAM",
+    }
     assert wanted <= set(technologies())
 
 

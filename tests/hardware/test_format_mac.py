@@ -42,8 +42,15 @@ def test_bfloat16_at_7_nm_is_near_a_figure_that_was_not_used() -> None:
 
 
 @pytest.mark.parametrize("nm", [45, 28, 7])
-@pytest.mark.parametrize("family", [("int2", "int4", "int8", "int16"), ("fp4_e2m1", "fp8_e4m3", "bf16", "fp16", "fp32"),
-                                    ("mxfp4", "mxfp6_e2m3", "mxfp6_e3m2", "mxfp8_e4m3"), ("binary", "int2")])
+@pytest.mark.parametrize(
+    "family",
+    [
+        ("int2", "int4", "int8", "int16"),
+        ("fp4_e2m1", "fp8_e4m3", "bf16", "fp16", "fp32"),
+        ("mxfp4", "mxfp6_e2m3", "mxfp6_e3m2", "mxfp8_e4m3"),
+        ("binary", "int2"),
+    ],
+)
 def test_wider_formats_take_more_energy_and_area(family: tuple[str, ...], nm: float) -> None:
     costs = [mac_cost(n, n, nm) for n in family]
     assert [c.energy.value for c in costs] == sorted(c.energy.value for c in costs)
@@ -102,11 +109,14 @@ def test_a_chip_may_say_the_format_of_its_operands() -> None:
     assert chip.compute.energy_pj(layer) == pytest.approx(energy("mxfp4"))
 
 
-@pytest.mark.parametrize(("compute", "wrong"), [
-    ("{operands: mxfp5, mac: 1 pJ}", "unknown number format 'mxfp5'"),
-    ("{class: {name: mac, format: mxfp4, bits: 8}}", "mxfp4 has elements of 4 b, not 8 b"),
-    ("{operands: mxfp4, class: {name: mac, accumulate: 32 b}}", "mxfp4 has its own accumulator"),
-])
+@pytest.mark.parametrize(
+    ("compute", "wrong"),
+    [
+        ("{operands: mxfp5, mac: 1 pJ}", "unknown number format 'mxfp5'"),
+        ("{class: {name: mac, format: mxfp4, bits: 8}}", "mxfp4 has elements of 4 b, not 8 b"),
+        ("{operands: mxfp4, class: {name: mac, accumulate: 32 b}}", "mxfp4 has its own accumulator"),
+    ],
+)
 def test_formats_a_chip_cannot_mean_are_one_located_error(compute: str, wrong: str) -> None:
     text = CHIP.replace("{mac: 1 pJ, operands: 16 b}", compute) + "technology: 45 nm\n"
     with pytest.raises(SpecError, match=wrong) as error:

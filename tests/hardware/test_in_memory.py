@@ -15,8 +15,18 @@ from picojoule.hardware.array.in_memory import Adc, Array, Cell
 
 RERAM = Cell(kind="resistive", bits=2, area_f2=16, on_siemens=1 / 2e3, off_siemens=1 / 20e3, read_v=0.2, pulse_s=1e-9)
 SRAM = Cell(kind="charge", area_f2=426, capacitance_ff=1.2)
-ISAAC = Array(name="isaac", rows=128, columns=128, cell=RERAM, weights="offset", weight_bits=16, input_bits=16,
-              adc=Adc(bits=8, rate_hz=1.28e9, columns=128, kind="isaac"), technology_nm=32, read_s=100e-9)
+ISAAC = Array(
+    name="isaac",
+    rows=128,
+    columns=128,
+    cell=RERAM,
+    weights="offset",
+    weight_bits=16,
+    input_bits=16,
+    adc=Adc(bits=8, rate_hz=1.28e9, columns=128, kind="isaac"),
+    technology_nm=32,
+    read_s=100e-9,
+)
 
 
 def test_isaac_at_16_bits_converts_once_per_mac_and_at_8_bits_a_quarter() -> None:
@@ -31,8 +41,9 @@ def test_raella_converts_0_018_times_per_mac() -> None:
     assert raella.conversions_per_mac(8, 8) == pytest.approx(0.018, abs=0.0005)
 
 
-@pytest.mark.parametrize(("rows", "v", "w", "bits"), [
-    (128, 1, 2, 9), (128, 1, 1, 8), (128, 2, 2, 11), (256, 1, 1, 9), (512, 3, 3, 15)])
+@pytest.mark.parametrize(
+    ("rows", "v", "w", "bits"), [(128, 1, 2, 9), (128, 1, 1, 8), (128, 2, 2, 11), (256, 1, 1, 9), (512, 3, 3, 15)]
+)
 def test_the_lossless_rule_of_isaac(rows: int, v: int, w: int, bits: int) -> None:
     inputs = "bit_serial" if v == 1 else "voltage"
     array = replace(ISAAC, rows=rows, dac_bits=v, inputs=inputs, cell=replace(RERAM, bits=w))
@@ -41,8 +52,11 @@ def test_the_lossless_rule_of_isaac(rows: int, v: int, w: int, bits: int) -> Non
 
 @given(rows=st.integers(1, 3), v=st.integers(1, 2), w=st.integers(1, 2))
 def test_lossless_is_the_least_width_that_tells_all_sums_apart(rows: int, v: int, w: int) -> None:
-    sums = {sum(a * b for a, b in zip(xs, ws, strict=True))
-            for xs in product(range(1 << v), repeat=rows) for ws in product(range(1 << w), repeat=rows)}
+    sums = {
+        sum(a * b for a, b in zip(xs, ws, strict=True))
+        for xs in product(range(1 << v), repeat=rows)
+        for ws in product(range(1 << w), repeat=rows)
+    }
     array = replace(ISAAC, rows=rows, dac_bits=v, inputs="bit_serial" if v == 1 else "voltage", cell=replace(RERAM, bits=w))
     least = (max(sums) - min(sums)).bit_length()  # a converter has equal steps
     assert array.lossless_adc_bits() == max(1, least)

@@ -55,8 +55,14 @@ def counted_pj(x: np.ndarray, w: np.ndarray, made: Array, bits: int, signed: boo
     return float((driven[:, None] * joules[None]).sum(axis=(0, 1)).mean() * 1e12)
 
 
-KINDS = [k for k in every_kind() if not k["merge_weight_slices"] and k["analog_input_slices"] == 1  # the cells are the same
-         and k["cell_bits"] != 4 and k["dac"] != 2]
+KINDS = [
+    k
+    for k in every_kind()
+    if not k["merge_weight_slices"]
+    and k["analog_input_slices"] == 1  # the cells are the same
+    and k["cell_bits"] != 4
+    and k["dac"] != 2
+]
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=str)
@@ -108,8 +114,14 @@ def test_single_inputs_by_hand() -> None:
 @cache
 def tensors() -> dict[tuple[str, str], np.ndarray]:
     seen: dict[tuple[str, str], list[np.ndarray]] = {}
-    run_onnx("digits", load_data("digits", limit=100), "digits", 100, lambda n, r, x: seen.setdefault((n, r), []).append(x),
-             lambda done, of, what: None)
+    run_onnx(
+        "digits",
+        load_data("digits", limit=100),
+        "digits",
+        100,
+        lambda n, r, x: seen.setdefault((n, r), []).append(x),
+        lambda done, of, what: None,
+    )
     return {k: np.concatenate([np.ravel(x) for x in xs]).astype(np.float64) for k, xs in seen.items() if k[1] != "output"}
 
 

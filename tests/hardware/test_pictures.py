@@ -25,9 +25,16 @@ def test_the_schema_accepts_the_presets_and_what_we_write(name: str) -> None:
         assert not [e.message for e in checker.iter_errors(yaml.safe_load(text))]
 
 
-@pytest.mark.parametrize(("old", "new"), [
-    ("size: 100 KiB", "sise: 100 KiB"), ("X: 14", "X: 0"), ("keeps: weight", "keeps: weihgt"), ("460 pJ", "460"),
-    ("multicast: true", "multicast: 1")])
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("size: 100 KiB", "sise: 100 KiB"),
+        ("X: 14", "X: 0"),
+        ("keeps: weight", "keeps: weihgt"),
+        ("460 pJ", "460"),
+        ("multicast: true", "multicast: 1"),
+    ],
+)
 def test_the_schema_refuses_what_the_reader_refuses(old: str, new: str) -> None:
     jsonschema = pytest.importorskip("jsonschema")
     text = (PRESETS / "eyeriss.yaml").read_text(encoding="utf-8").replace(old, new, 1)
@@ -65,7 +72,9 @@ def test_a_name_with_markup_cannot_break_the_picture() -> None:
 
 
 def test_the_tree_of_eyeriss_reads_as_in_the_documentation() -> None:
-    assert tree_text(load_chip("eyeriss")) == """\
+    assert (
+        tree_text(load_chip("eyeriss"))
+        == """\
 eyeriss: 168 MAC units, 200 MHz, 65 nm, 1 V, 30 mW static
 └─ DRAM [dram]: unbounded; 460 pJ per 16 b; keeps WIO; shared 19.2 b/cycle
    └─ GLB [sram]: 100 KiB; 15 pJ per 16 b; keeps IO; read 80 b/cycle, write 64 b/cycle
@@ -74,6 +83,7 @@ eyeriss: 168 MAC units, 200 MHz, 65 nm, 1 V, 30 mW static
          ├─ ifmap_spad [register_file]: 24 B; 1 pJ per 16 b; keeps I
          └─ psum_spad [register_file]: 48 B; 1 pJ per 16 b; keeps O
             └─ MAC: 2 pJ per 16 b MAC"""
+    )
 
 
 def test_unknown_energies_are_shown_as_unknown() -> None:

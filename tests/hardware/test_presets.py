@@ -17,8 +17,19 @@ NAMES = sorted(chips())
 
 
 def test_the_list_of_presets_has_one_line_each() -> None:
-    assert {"eyeriss", "eyeriss-256", "nvdla-like", "nvdla-small-like", "tpu-v1", "tpu-v4i-like", "simba-like", "edge-npu",
-            "pin_array16", "pin_flat3", "simple3"} <= set(NAMES)
+    assert {
+        "eyeriss",
+        "eyeriss-256",
+        "nvdla-like",
+        "nvdla-small-like",
+        "tpu-v1",
+        "tpu-v4i-like",
+        "simba-like",
+        "edge-npu",
+        "pin_array16",
+        "pin_flat3",
+        "simple3",
+    } <= set(NAMES)
     assert all(20 < len(text) <= 120 and "\n" not in text for text in chips().values())
 
 
@@ -82,7 +93,10 @@ def test_the_pinned_problems_have_the_pinned_numbers(name: str, places: int) -> 
     assert {m.word_bits for m in chip.memories} == {8}
     assert (chip.compute.mac_pj, chip.compute.bits, chip.clock_hz, chip.pes) == (0.1, 8, 1e9, places)
     assert [[(p.serves, p.bits_per_cycle) for p in m.ports] for m in chip.memories] == [
-        [("read", 128), ("write", 128)], [("read", 1024), ("write", 1024)], []]
+        [("read", 128), ("write", 128)],
+        [("read", 1024), ("write", 1024)],
+        [],
+    ]
     assert all(m.keeps == ROLES for m in chip.memories)
     assert all(f.transfer_pj == 0 for f in chip.fanouts)
     assert {a.name: a.size for f in chip.fanouts for a in f.axes} == ({"X": 16, "Y": 16} if places > 1 else {})

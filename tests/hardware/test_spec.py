@@ -37,8 +37,10 @@ def fault(old: str, new: str) -> SpecError:
     return caught.value
 
 
-MEMORY_KEYS = ("area, bandwidth, class, double_buffered, formats, gates, keeps, leakage, may_keep, name, ports, read, size, "
-               "skips, source, sources, type, word, write")
+MEMORY_KEYS = (
+    "area, bandwidth, class, double_buffered, formats, gates, keeps, leakage, may_keep, name, ports, read, size, "
+    "skips, source, sources, type, word, write"
+)
 BAD = [
     ("size: 64 B", "sise: 64 B", "13:24", "unknown key 'sise'", f"did you mean 'size'? known: {MEMORY_KEYS}"),
     ("clock: 1 GHz\n", "", "1:1", "the chip needs 'clock'", "clock: Clock of the MAC units, such as `200 MHz`."),
@@ -130,7 +132,8 @@ def test_all_faults_of_a_file_are_reported_in_the_order_of_the_file() -> None:
     assert str(error) == (
         "c.yaml:6:13: word: '16' has no unit\n"
         "hint: write a size with its unit, such as '16 KiB'\n"
-        "also c.yaml:7:7: unknown key 'raed'")
+        "also c.yaml:7:7: unknown key 'raed'"
+    )
 
 
 @pytest.mark.parametrize(("text", "place", "problem"), [
@@ -173,8 +176,10 @@ def test_energies_per_bit_are_times_the_word_and_rates_per_second_over_the_clock
 
 
 def test_a_written_number_beats_the_component_and_each_keeps_its_source() -> None:
-    text = GOOD.replace("size: 64 B, word: 16 b, read: 1 pJ, write: 1 pJ",
-                        "size: 64 B, word: 16 b, write: 7 pJ, class: {name: register_file, technology: 65 nm}, source: my bench")
+    text = GOOD.replace(
+        "size: 64 B, word: 16 b, read: 1 pJ, write: 1 pJ",
+        "size: 64 B, word: 16 b, write: 7 pJ, class: {name: register_file, technology: 65 nm}, source: my bench",
+    )
     memory = chip_from_yaml(text).memory("RF")
     assert memory.write_pj == 7
     assert memory.read_pj == pytest.approx(0.251 * 2**0.8306, rel=1e-3)  # 32 words, between 16 and 192
@@ -185,8 +190,10 @@ def test_a_written_number_beats_the_component_and_each_keeps_its_source() -> Non
 
 def test_a_part_without_a_source_has_that_of_its_component_or_of_the_chip() -> None:
     text = GOOD.replace("clock:", "source: a thesis\nclock:")
-    text = text.replace("size: 64 B, word: 16 b, read: 1 pJ, write: 1 pJ",
-                        "size: 64 B, word: 16 b, write: 7 pJ, class: {name: register_file, technology: 65 nm}")
+    text = text.replace(
+        "size: 64 B, word: 16 b, read: 1 pJ, write: 1 pJ",
+        "size: 64 B, word: 16 b, write: 7 pJ, class: {name: register_file, technology: 65 nm}",
+    )
     chip = chip_from_yaml(text)
     assert chip.dram.source == chip.fanouts[0].source == chip.compute.source == "a thesis"
     assert chip.memory("RF").source == "component register_file: Accelergy eyeriss_like reference table, 65 nm, 16 b"
@@ -211,8 +218,22 @@ def random_chips(draw: st.DrawFn) -> Chip:
         source = draw(texts)
         sources = (("read", "a book: page 3"), ("area", "x"))[: draw(st.integers(0, 2))]
         size, word = None if outermost else draw(st.integers(1, 2**40)), draw(st.integers(1, 4096))
-        return Memory(name, size, word, draw(energies), draw(energies), keeps, may, ports, draw(st.booleans()), draw(energies),
-                      draw(energies), draw(names), source, sources)
+        return Memory(
+            name,
+            size,
+            word,
+            draw(energies),
+            draw(energies),
+            keeps,
+            may,
+            ports,
+            draw(st.booleans()),
+            draw(energies),
+            draw(energies),
+            draw(names),
+            source,
+            sources,
+        )
 
     levels: list[Group | FanOut] = [Group((memory("m0", outermost=True),))]
     for i in range(draw(st.integers(0, 3))):
@@ -221,12 +242,40 @@ def random_chips(draw: st.DrawFn) -> Chip:
         else:
             dims = draw(st.none() | st.just(("K", "C")))
             axes = tuple(Axis(n, draw(st.integers(1, 64)), dims, draw(roles)) for n in ("X", "Y"))
-            levels.append(FanOut(f"f{i}", axes, draw(st.booleans()), draw(st.booleans()), draw(st.sampled_from([(), ("P", "Q")])),
-                                 draw(energies), draw(st.integers(1, 64)), draw(texts)))
-    compute = Compute("mac", draw(energies), draw(st.integers(1, 64)), draw(st.sampled_from(["none", "quadratic"])),
-                      draw(st.floats(0.25, 8)), draw(energies), draw(energies), draw(energies), draw(texts))
-    return Chip(draw(names), tuple(levels), compute, draw(st.floats(1, 1e10)), draw(st.none() | st.floats(1, 200)),
-                draw(st.none() | st.floats(0.1, 5)), draw(texts), draw(texts), draw(energies))
+            levels.append(
+                FanOut(
+                    f"f{i}",
+                    axes,
+                    draw(st.booleans()),
+                    draw(st.booleans()),
+                    draw(st.sampled_from([(), ("P", "Q")])),
+                    draw(energies),
+                    draw(st.integers(1, 64)),
+                    draw(texts),
+                )
+            )
+    compute = Compute(
+        "mac",
+        draw(energies),
+        draw(st.integers(1, 64)),
+        draw(st.sampled_from(["none", "quadratic"])),
+        draw(st.floats(0.25, 8)),
+        draw(energies),
+        draw(energies),
+        draw(energies),
+        draw(texts),
+    )
+    return Chip(
+        draw(names),
+        tuple(levels),
+        compute,
+        draw(st.floats(1, 1e10)),
+        draw(st.none() | st.floats(1, 200)),
+        draw(st.none() | st.floats(0.1, 5)),
+        draw(texts),
+        draw(texts),
+        draw(energies),
+    )
 
 
 @settings(max_examples=80, deadline=None)

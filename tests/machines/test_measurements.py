@@ -16,9 +16,16 @@ GOOD: dict[str, Any] = {
     "schema": "gpu-microbench/1",
     "meta": {"device": "a device", "data": "random", "idle_before": {"power_w": 100.0}},
     "kernels": [
-        {"name": "gemm_sq_bf16_a", "family": "gemm", "dtype": "bf16", "dims": {"B": 1, "M": 64, "N": 64, "K": 64},
-         "rel_err": 1e-3, "hot_s": {"median": 2e-6, "p10": 1.9e-6, "p90": 2.1e-6}, "cold_s": 3e-6,
-         "energy": {"energy_per_call_j": 1e-4, "time_per_call_s": 2e-6, "source": "nvml_total_energy"}},
+        {
+            "name": "gemm_sq_bf16_a",
+            "family": "gemm",
+            "dtype": "bf16",
+            "dims": {"B": 1, "M": 64, "N": 64, "K": 64},
+            "rel_err": 1e-3,
+            "hot_s": {"median": 2e-6, "p10": 1.9e-6, "p90": 2.1e-6},
+            "cold_s": 3e-6,
+            "energy": {"energy_per_call_j": 1e-4, "time_per_call_s": 2e-6, "source": "nvml_total_energy"},
+        },
         {"name": "copy_fp16_b", "family": "vec", "dtype": "fp16", "dims": {"op": "copy", "shape": [4096]}, "hot_s": 1e-6},
     ],
 }

@@ -145,8 +145,10 @@ def test_a_prediction_stands_beside_what_was_measured(resnet: Network, tmp_path:
         beside(p, path)
 
 
-@pytest.mark.parametrize(("batch", "file", "products", "others"), [(1, "h100_resnet50_fp16.json", 0.30, 0.10),
-                                                                   (32, "h100_resnet50_fp16_b32.json", 0.12, 0.16)])
+@pytest.mark.parametrize(
+    ("batch", "file", "products", "others"),
+    [(1, "h100_resnet50_fp16.json", 0.30, 0.10), (32, "h100_resnet50_fp16_b32.json", 0.12, 0.16)],
+)
 def test_a_network_measured_on_an_h100_after_the_model_was_made(batch: int, file: str, products: float, others: float) -> None:
     """Kernels of ResNet-50 through PyTorch 2.11, none of them fitted; batch normalisations are known to be told too fast."""
     p = predict_network(picojoule.load_model("resnet50", batch=batch), "h100", dtype="fp16", launch="graph", fused=False)

@@ -65,8 +65,12 @@ def test_the_words_at_the_buffer_are_those_that_the_nest_moves(name: str) -> Non
 
 def test_what_does_not_fit_says_which_resource_and_how_much() -> None:
     rs = on_chip("conv3")
-    wrong = (({"p": 24, "m": 96}, "filter scratchpad"), ({"q": 5, "p": 8}, "input scratchpad"), ({"m": 128}, "global buffer"),
-             ({"r": 2}, "logical sets, folded"))
+    wrong = (
+        ({"p": 24, "m": 96}, "filter scratchpad"),
+        ({"q": 5, "p": 8}, "input scratchpad"),
+        ({"m": 128}, "global buffer"),
+        ({"r": 2}, "logical sets, folded"),
+    )
     for change, said in wrong:
         with pytest.raises(MappingError, match=said):
             replace(rs, parameters=replace(rs.parameters, **change))
@@ -98,6 +102,7 @@ SMALL = (conv(K=8, C=4, P=6, Q=6, R=3, S=3), conv(K=6, C=6, P=9, Q=5, R=5, S=5, 
 
 def fitting(shape: Shape, array: Array) -> Iterator[Parameters]:
     """All parameters that work in whole passes: m a multiple of p * t that divides M, q and n divisors of C and N."""
+
     def divisors(n: int) -> list[int]:
         return [d for d in range(1, n + 1) if n % d == 0]
 

@@ -104,8 +104,9 @@ def test_pes_that_nobody_reduces_bring_their_sums_one_after_the_other():
 
 
 def test_two_fanouts_in_sequence_count_crossings_each_on_its_inner_side():
-    t = walk("DRAM{A,B,Z}; X:n3; Y:n2, Y:k2; RF{A}; k2", gemm(M=1, N=6, K=4),
-             chip(fanout("F", 3), fanout("G", 4, axes="Y"), "RF"))
+    t = walk(
+        "DRAM{A,B,Z}; X:n3; Y:n2, Y:k2; RF{A}; k2", gemm(M=1, N=6, K=4), chip(fanout("F", 3), fanout("G", 4, axes="Y"), "RF")
+    )
     assert moved(t, "A", "fill", "RF") == (4, 24)
     assert t.crossings()["F", "A"] == 12
     assert t.crossings()["G", "A"] == 24
@@ -132,7 +133,7 @@ def test_the_sum_of_partial_sums_is_the_layer():
     padded = np.pad(x, ((0, 0), (1, 1), (1, 1)))
     expected = {}
     for k, p, q in np.ndindex(2, 3, 2):
-        expected[k, p, q] = int((padded[:, 2 * p:2 * p + 2, 2 * q:2 * q + 3] * w[k]).sum())
+        expected[k, p, q] = int((padded[:, 2 * p : 2 * p + 2, 2 * q : 2 * q + 3] * w[k]).sum())
     values = {"I": dict(np.ndenumerate(x)), "W": dict(np.ndenumerate(w))}
     assert direct_result(layer, values) == expected
 

@@ -26,8 +26,11 @@ from picojoule.workload.layer import Layer, Tensor
 from tests.oracle.random_cases import cases
 
 FORMATS = (
-    NAMED["bitmask"], NAMED["rlc"], Format((RankFormat("run_length", 1),)),
-    Format((RankFormat("offset", 6), RankFormat("coordinate", 5))), Format((RankFormat("coordinate", 4), RankFormat("bitmask"))),
+    NAMED["bitmask"],
+    NAMED["rlc"],
+    Format((RankFormat("run_length", 1),)),
+    Format((RankFormat("offset", 6), RankFormat("coordinate", 5))),
+    Format((RankFormat("coordinate", 4), RankFormat("bitmask"))),
 )
 Table = dict[tuple[str, ...], float]
 Samples = dict[tuple[str, ...], np.ndarray]  # by count: one number a draw
@@ -53,8 +56,15 @@ def exploiting(chip: Chip, rng: random.Random, windows: bool) -> Chip:
         memories = []
         for m in g.memories:
             kept = [r for r in OPERANDS if m.keeps_role(r) != "never" and rng.random() < 0.4]
-            memories.append(replace(m, capacity_bits=None, formats=tuple((r, rng.choice(known)) for r in kept),
-                                    skips=conditions(rng), gates=conditions(rng)))
+            memories.append(
+                replace(
+                    m,
+                    capacity_bits=None,
+                    formats=tuple((r, rng.choice(known)) for r in kept),
+                    skips=conditions(rng),
+                    gates=conditions(rng),
+                )
+            )
         levels.append(Group(tuple(memories)))
     skips = tuple(x for x in OPERANDS if rng.random() < 0.3)
     gates = tuple(x for x in OPERANDS if x not in skips and rng.random() < 0.3)
@@ -161,8 +171,9 @@ def test_expected_accesses_are_those_of_real_zeros_in_many_cases(seed: int) -> N
 def test_without_zeros_the_walk_counts_what_the_dense_walk_counts() -> None:
     for layer, plain, mapping in cases(25, 5, links=0.0, points=120):
         walk = SparseWalk(layer, plain, mapping)
-        every = {t.name: frozenset(walk.roots[t.name].stage.elements((0,) * len(walk.roots[t.name].stage.own)))
-                 for t in walk.operands}
+        every = {
+            t.name: frozenset(walk.roots[t.name].stage.elements((0,) * len(walk.roots[t.name].stage.own))) for t in walk.operands
+        }
         found, dense = walk.count(every), simulate(layer, plain, mapping)
         for action, table in (("read", dense.reads()), ("write", dense.writes())):
             for (m, t), n in table.items():

@@ -86,8 +86,20 @@ def test_convolutions_in_fp32_are_not_rounded_to_tf32() -> None:
 @pytest.mark.gpu
 def test_a_network_is_measured_on_the_device_and_compared_with_its_prediction(tmp_path: Path) -> None:
     file = tmp_path / "resnet18.json"
-    code, out, err = command("measure", "resnet18", "--device", "cuda", "--dtype", "fp16", "--channels-last", "--budget", "0.1s",
-                             "--no-energy", "--out", str(file))
+    code, out, err = command(
+        "measure",
+        "resnet18",
+        "--device",
+        "cuda",
+        "--dtype",
+        "fp16",
+        "--channels-last",
+        "--budget",
+        "0.1s",
+        "--no-energy",
+        "--out",
+        str(file),
+    )
     assert code == 0, err
     data = json.loads(file.read_text())
     assert data["network"]["graph_s"]["median"] < data["network"]["hot_s"]["median"] and not data["wrong"]

@@ -132,8 +132,21 @@ def test_a_measurement_is_a_file_that_calibration_reads(tmp_path: Path, monkeypa
         "    return nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 4, 1)), (torch.zeros(1, 3, 8, 8),)\n"
     )
     monkeypatch.chdir(tmp_path)
-    code, out, err = pj("measure", "nets.py:net", "--budget", "10ms", "--threads", 1, "--scenario", "offline", "--scenario",
-                        "single-stream", "--out", "m.json", "--json")
+    code, out, err = pj(
+        "measure",
+        "nets.py:net",
+        "--budget",
+        "10ms",
+        "--threads",
+        1,
+        "--scenario",
+        "offline",
+        "--scenario",
+        "single-stream",
+        "--out",
+        "m.json",
+        "--json",
+    )
     assert code == 0, err
     data = json.loads(out)
     assert data["network"]["energy"]["status"] in ("measured", "unavailable")

@@ -72,8 +72,14 @@ def test_the_server_counts_latency_from_the_time_a_query_was_due() -> None:
 def test_a_server_within_its_capacity_has_the_latency_of_its_service() -> None:
     clock = Clock()
     load = scenarios.server(
-        lambda n: clock.work(0.001), rate_per_s=1.0, queries=700, seed=0, bound_s=0.01, budget_s=1e9,
-        clock=clock, sleep=clock.sleep,
+        lambda n: clock.work(0.001),
+        rate_per_s=1.0,
+        queries=700,
+        seed=0,
+        bound_s=0.01,
+        budget_s=1e9,
+        clock=clock,
+        sleep=clock.sleep,
     )
     assert load.latency is not None and load.latency.median == pytest.approx(0.001) and load.met is True
 

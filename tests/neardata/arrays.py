@@ -13,8 +13,17 @@ CELL = {"kind": "resistive", "area_f2": 4.0, "on_siemens": 1e-4, "off_siemens": 
 def array(adc_bits: int | None = None, cell_bits: int = 2, dac: int = 1, **more: object) -> Array:
     """32 x 64 cells, 16 rows at once; without `adc_bits`, as many as lose nothing."""
     given = {
-        "name": "made", "rows": 32, "columns": 64, "rows_summed": 16, "weight_bits": 8, "input_bits": 8, "weights": "offset",
-        "cell": Cell(bits=cell_bits, **CELL), "inputs": "bit_serial" if dac == 1 else "voltage", "dac_bits": dac, **more,
+        "name": "made",
+        "rows": 32,
+        "columns": 64,
+        "rows_summed": 16,
+        "weight_bits": 8,
+        "input_bits": 8,
+        "weights": "offset",
+        "cell": Cell(bits=cell_bits, **CELL),
+        "inputs": "bit_serial" if dac == 1 else "voltage",
+        "dac_bits": dac,
+        **more,
     }
     wide = Array(**given, adc=Adc(bits=20, rate_hz=1e9))
     bits = adc_bits or wide.lossless_adc_bits(wide.weight_bits, wide.input_bits)
@@ -29,6 +38,12 @@ def every_kind() -> Iterator[dict[str, object]]:
     ):
         for pair, subtract in pairs if weights == "differential" else pairs[:1]:
             yield {
-                "weights": weights, "cell_bits": cell_bits, "dac": dac, "signed_magnitude": magnitude,
-                "merge_weight_slices": merge, "analog_input_slices": joined, "pair": pair, "subtract": subtract,
+                "weights": weights,
+                "cell_bits": cell_bits,
+                "dac": dac,
+                "signed_magnitude": magnitude,
+                "merge_weight_slices": merge,
+                "analog_input_slices": joined,
+                "pair": pair,
+                "subtract": subtract,
             }

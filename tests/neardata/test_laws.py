@@ -27,10 +27,13 @@ levels:
   - fanout: {{name: macros, axes: {{m: {count}}}, transfer: 0 pJ}}
   - array: {array}
 """
-ANALOG = ("{name: a, rows: 1152, columns: 256, cell: {kind: charge, area_f2: 300, capacitance: 1.2 fF}, "
-          "adc: {bits: 7 b, rate: 10 MHz}, weight_bits: 4 b, input_bits: 4 b, read_time: 10 ns}")
-DIGITAL = ("{name: d, rows: 64, columns: 32, cell: {kind: digital, area_f2: 200}, "
-           "weight_bits: 4 b, input_bits: 4 b, read_time: 2 ns}")
+ANALOG = (
+    "{name: a, rows: 1152, columns: 256, cell: {kind: charge, area_f2: 300, capacitance: 1.2 fF}, "
+    "adc: {bits: 7 b, rate: 10 MHz}, weight_bits: 4 b, input_bits: 4 b, read_time: 10 ns}"
+)
+DIGITAL = (
+    "{name: d, rows: 64, columns: 32, cell: {kind: digital, area_f2: 200}, weight_bits: 4 b, input_bits: 4 b, read_time: 2 ns}"
+)
 
 
 def macro(name: str, count: int, array: str) -> Chip:

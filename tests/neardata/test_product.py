@@ -101,8 +101,10 @@ def test_reading_is_noisy_anew_each_time_and_seeds_repeat() -> None:
     loaded = load(w, array(), noise=Noise(read_sigma=0.05))
     assert np.array_equal(multiply(x, loaded, seed=1), multiply(x, loaded, seed=1))
     assert not np.array_equal(multiply(x, loaded, seed=1), multiply(x, loaded, seed=2))
-    assert not np.array_equal(load(w, array(), noise=Noise(program_sigma=0.1), seed=1).cells,
-                              load(w, array(), noise=Noise(program_sigma=0.1), seed=2).cells)
+    assert not np.array_equal(
+        load(w, array(), noise=Noise(program_sigma=0.1), seed=1).cells,
+        load(w, array(), noise=Noise(program_sigma=0.1), seed=2).cells,
+    )
 
 
 def exact_column(x: np.ndarray, g: np.ndarray, r: float) -> float:

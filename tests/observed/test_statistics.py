@@ -22,8 +22,13 @@ def test_the_digits_network_has_the_zeros_that_its_layers_compute() -> None:
     model.graph.output.extend(onnx.ValueInfoProto(name=n) for n in ("x1", "x4", "x10"))
     names = ["x1", "x4", "x10", "logits"]
     values = dict(zip(names, ReferenceEvaluator(model).run(names, digits_images()), strict=True))
-    for layer, role, tensor in (("conv1", "output", "x1"), ("conv2", "input", "x1"), ("conv3", "input", "x4"),
-                                ("fc2", "input", "x10"), ("fc2", "output", "logits")):
+    for layer, role, tensor in (
+        ("conv1", "output", "x1"),
+        ("conv2", "input", "x1"),
+        ("conv3", "input", "x4"),
+        ("fc2", "input", "x10"),
+        ("fc2", "output", "logits"),
+    ):
         t, x = found.layers[layer][role], values[tensor]
         assert (t.elements, t.zeros) == (x.size, int((x == 0).sum())), (layer, role)
         assert (t.low, t.high) == (pytest.approx(x.min(), rel=1e-5), pytest.approx(x.max(), rel=1e-5))
@@ -78,8 +83,13 @@ def test_entropy_of_known_distributions() -> None:
 def test_a_file_of_fixed_batch_and_a_folder_of_samples(tmp_path: Path) -> None:
     w = np.array([[1.0, -1.0], [0.0, 2.0]], np.float32)
     nodes = [helper.make_node("MatMul", ["x", "w"], ["y"], "mm"), helper.make_node("Relu", ["y"], ["z"], "act")]
-    graph = helper.make_graph(nodes, "g", [helper.make_tensor_value_info("x", TensorProto.FLOAT, [2, 2])],
-                              [helper.make_tensor_value_info("z", TensorProto.FLOAT, [2, 2])], [numpy_helper.from_array(w, "w")])
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [2, 2])],
+        [helper.make_tensor_value_info("z", TensorProto.FLOAT, [2, 2])],
+        [numpy_helper.from_array(w, "w")],
+    )
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), tmp_path / "m.onnx")
     for i in range(5):
         np.save(tmp_path / f"{i}.npy", np.array([1.0, -float(i)], np.float32))
@@ -98,7 +108,9 @@ def test_torch_and_onnx_see_the_same_network(tmp_path: Path) -> None:
         "    def __init__(self):\n        super().__init__()\n"
         "        self.a, self.b, self.act = nn.Conv2d(1, 4, 3), nn.Linear(144, 6), nn.ReLU(inplace=True)\n"
         "    def forward(self, x):\n        return F.relu(self.b(self.act(self.a(x)).flatten(1)))\n"
-        "def make():\n    torch.manual_seed(0)\n    return Net(), (torch.zeros(1, 1, 8, 8),)\n", encoding="utf-8")
+        "def make():\n    torch.manual_seed(0)\n    return Net(), (torch.zeros(1, 1, 8, 8),)\n",
+        encoding="utf-8",
+    )
     images = digits_images()["image"][:40]
     np.save(tmp_path / "x.npy", images)
     found = statistics(f"{tmp_path / 'net.py'}:make", str(tmp_path / "x.npy"), batch=16)
@@ -111,11 +123,14 @@ def test_torch_and_onnx_see_the_same_network(tmp_path: Path) -> None:
         assert found.layers[layer][role].zeros == int((x == 0).sum()), (layer, role)
 
 
-@pytest.mark.parametrize(("model", "data", "wrong"), [
-    ("digits", "nowhere.npz", "nowhere.npz: no such file"),
-    ("alexnet", "digits", "alexnet: this has no trained weights to run"),
-    ("missing.onnx", "digits", "missing.onnx: no such file"),
-])
+@pytest.mark.parametrize(
+    ("model", "data", "wrong"),
+    [
+        ("digits", "nowhere.npz", "nowhere.npz: no such file"),
+        ("alexnet", "digits", "alexnet: this has no trained weights to run"),
+        ("missing.onnx", "digits", "missing.onnx: no such file"),
+    ],
+)
 def test_what_cannot_be_run_is_one_error(model: str, data: str, wrong: str) -> None:
     with pytest.raises(SpecError) as error:
         statistics(model, data)
@@ -130,7 +145,13 @@ def test_wrong_data_is_named(tmp_path: Path) -> None:
     np.save(tmp_path / "none.npy", np.zeros((0, 1, 8, 8)))
     (tmp_path / "text.npy").write_text("no numbers")
     (tmp_path / "empty").mkdir()
-    for name, wrong in (("flat.npy", "nothing for the input 'image' of 4 axes"), ("small.npy", "fails"), ("nan.npy", "NaN"),
-                        ("none.npy", "holds no samples"), ("text.npy", "no numpy data"), ("empty", "holds no .npy files")):
+    for name, wrong in (
+        ("flat.npy", "nothing for the input 'image' of 4 axes"),
+        ("small.npy", "fails"),
+        ("nan.npy", "NaN"),
+        ("none.npy", "holds no samples"),
+        ("text.npy", "no numpy data"),
+        ("empty", "holds no .npy files"),
+    ):
         with pytest.raises(SpecError, match=wrong):
             statistics("digits", str(tmp_path / name))

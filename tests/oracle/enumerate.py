@@ -213,8 +213,12 @@ class _Walk:
             for picked in itertools.chain(*(itertools.permutations(axes, k + 1) for k in range(len(axes)))):
                 ways: list[tuple[int, tuple[Loop, ...]]] = [(self.tile[d], ())]
                 for a in picked:
-                    ways = [(t, (*loops, Loop(d, -(-t0 // t), fanout.name, a.name)))
-                            for t0, loops in ways for t in self._smaller(d, t0) if -(-t0 // t) <= a.size]
+                    ways = [
+                        (t, (*loops, Loop(d, -(-t0 // t), fanout.name, a.name)))
+                        for t0, loops in ways
+                        for t in self._smaller(d, t0)
+                        if -(-t0 // t) <= a.size
+                    ]
                 chains += ways
             options.append(chains)
         found = {}
@@ -273,8 +277,18 @@ def _tiny_layer(rng: random.Random, kind: str) -> Layer:
     elif kind == "depthwise":
         layer = conv(K=(g := of(2, 3, 4)), C=g, groups=g, P=of(2, 3, 4), Q=1, R=of(2, 3), S=1, stride=of(1, 1, 2), bits=bits)
     else:
-        layer = conv(K=of(1, 2, 3), C=of(1, 1, 2), P=of(2, 3, 4, 5), Q=1, R=of(2, 3), S=1, stride=of(1, 1, 2),
-                     dilation=of(1, 1, 2), pad=of(0, 0, (1, 0)), bits=bits)
+        layer = conv(
+            K=of(1, 2, 3),
+            C=of(1, 1, 2),
+            P=of(2, 3, 4, 5),
+            Q=1,
+            R=of(2, 3),
+            S=1,
+            stride=of(1, 1, 2),
+            dilation=of(1, 1, 2),
+            pad=of(0, 0, (1, 0)),
+            bits=bits,
+        )
     return layer.bits_of(output=16) if rng.random() < 0.3 else layer
 
 
@@ -302,9 +316,18 @@ def _tiny_memory(rng: random.Random, layer: Layer, f: Tiny, name: str, roles: tu
     capacity = max(least, int(rng.uniform(0.1, 0.9) * most), 16)
     double = f.double_buffers and rng.random() < 0.15
     read = round(rng.uniform(0.5, 8.0), 2)
-    return Memory(name, capacity * 2 if double else capacity, rng.choice((8, 16, 32)), read,
-                  rng.choice((read, round(read * 1.3, 2))), keeps=must, may_keep=may, ports=_tiny_ports(rng, f, 16),
-                  double_buffered=double, leakage_mw=rng.choice((None, 0.5)) if f.leakage else None)
+    return Memory(
+        name,
+        capacity * 2 if double else capacity,
+        rng.choice((8, 16, 32)),
+        read,
+        rng.choice((read, round(read * 1.3, 2))),
+        keeps=must,
+        may_keep=may,
+        ports=_tiny_ports(rng, f, 16),
+        double_buffered=double,
+        leakage_mw=rng.choice((None, 0.5)) if f.leakage else None,
+    )
 
 
 def _tiny_ports(rng: random.Random, f: Tiny, bits: int) -> tuple[Port, ...]:

@@ -66,8 +66,20 @@ def random_layer(rng: random.Random, kind: str, padding: bool = True) -> Layer:
     else:
         size = (spans[0] + rng.choice((0, 0, 0, -1, 1)) if pads[0] and spans[0] > 1 else spans[0], spans[1])
     batch = rng.choice((1, 1, 1, 2))
-    return conv(K=k * groups, C=c * groups, P=p, Q=q, R=r, S=s, stride=stride, dilation=dilation, pad=pads, size=size,
-                batch=batch, groups=groups)
+    return conv(
+        K=k * groups,
+        C=c * groups,
+        P=p,
+        Q=q,
+        R=r,
+        S=s,
+        stride=stride,
+        dilation=dilation,
+        pad=pads,
+        size=size,
+        batch=batch,
+        groups=groups,
+    )
 
 
 def _case(rng: random.Random, f: Features) -> tuple[Layer, Chip, Mapping] | None:
@@ -129,8 +141,12 @@ def _random_mapping(rng: random.Random, f: Features, layer: Layer, chip: Chip) -
                 gap(level.name, a.name)
             gap()
             continue
-        nodes = [Node(m.name, t.name) for m in level.memories for t in layer.tensors
-                 if m.keeps_role(t.role) == "must" or (m.keeps_role(t.role) == "may" and rng.random() < 0.6)]
+        nodes = [
+            Node(m.name, t.name)
+            for m in level.memories
+            for t in layer.tensors
+            if m.keeps_role(t.role) == "must" or (m.keeps_role(t.role) == "may" and rng.random() < 0.6)
+        ]
         rng.shuffle(nodes)
         for n in nodes:
             gaps.append([n])
@@ -169,8 +185,11 @@ def _fitted(rng: random.Random, f: Features, layer: Layer, chip: Chip, mapping: 
             continue
         memories = []
         for m in level.memories:
-            need = sum(tile_elements(layer, layer.tensor(e.tensor), mapping.tile(i, layer)) * layer.tensor(e.tensor).bits
-                       for i, e in enumerate(mapping.entries) if isinstance(e, Node) and e.memory == m.name)
+            need = sum(
+                tile_elements(layer, layer.tensor(e.tensor), mapping.tile(i, layer)) * layer.tensor(e.tensor).bits
+                for i, e in enumerate(mapping.entries)
+                if isinstance(e, Node) and e.memory == m.name
+            )
             bounded = m.name != "DRAM" and f.capacities and need and rng.random() < 0.5
             memories.append(replace(m, capacity_bits=need if bounded else None))
         levels.append(Group(tuple(memories)))

@@ -84,12 +84,22 @@ PROBLEMS = {
     "a product with one buffer": (gemm(M=2, N=1, K=4), chip(memory("buf", 112))),
     "a product with a fan-out below its buffer": (gemm(M=2, N=1, K=4), chip(memory("buf", 96), FanOut("F", (Axis("X", 2),)))),
     "a fan-out above the buffers": (gemm(M=3, N=1, K=2), chip(FanOut("F", (Axis("X", 2), Axis("Y", 3))), memory("RF", 80))),
-    "a window with peers": (conv(K=1, C=1, P=3, Q=1, R=2, S=1), chip(
-        Group((Memory("a", 48, 16, 1.0, 1.0, keeps=(), may_keep=("input",)), Memory("b", 48, 16, 1.0, 1.0, keeps=("output",)))))),
-    "two buffers around a fan-out": (conv(K=1, C=1, P=2, Q=1, R=2, S=1), chip(
-        memory("buf", 80, may=("weight",)), FanOut("F", (Axis("X", 2),)), memory("RF", 48, may=("input", "weight")))),
-    "two fan-outs in sequence": (conv(K=1, C=1, P=4, Q=1, R=2, S=1), chip(
-        memory("buf", 96, may=("weight",)), FanOut("F", (Axis("X", 2),)), FanOut("G", (Axis("Y", 2),), links=("P",)))),
+    "a window with peers": (
+        conv(K=1, C=1, P=3, Q=1, R=2, S=1),
+        chip(
+            Group(
+                (Memory("a", 48, 16, 1.0, 1.0, keeps=(), may_keep=("input",)), Memory("b", 48, 16, 1.0, 1.0, keeps=("output",)))
+            )
+        ),
+    ),
+    "two buffers around a fan-out": (
+        conv(K=1, C=1, P=2, Q=1, R=2, S=1),
+        chip(memory("buf", 80, may=("weight",)), FanOut("F", (Axis("X", 2),)), memory("RF", 48, may=("input", "weight"))),
+    ),
+    "two fan-outs in sequence": (
+        conv(K=1, C=1, P=4, Q=1, R=2, S=1),
+        chip(memory("buf", 96, may=("weight",)), FanOut("F", (Axis("X", 2),)), FanOut("G", (Axis("Y", 2),), links=("P",))),
+    ),
 }
 
 
@@ -148,7 +158,10 @@ def test_the_front_holds_the_best_of_every_objective() -> None:
 def test_a_point_that_another_beats_is_no_part_of_a_front() -> None:
     m = Mapping(())
     assert thin([(5.0, 2.0, m), (4.0, 2.0, m), (4.0, 3.0, m), (3.0, 4.0, m), (9.0, 1.0, m)]) == [
-        (9.0, 1.0, m), (4.0, 2.0, m), (3.0, 4.0, m)]
+        (9.0, 1.0, m),
+        (4.0, 2.0, m),
+        (3.0, 4.0, m),
+    ]
 
 
 def test_nothing_fits_a_buffer_smaller_than_one_element_of_what_it_must_keep() -> None:

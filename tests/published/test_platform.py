@@ -69,9 +69,7 @@ def test_a_wrong_peak_is_flagged() -> None:
         (",200,168,", ",168,", "as many cells as the header"),
     ],
 )
-def test_a_damaged_row_is_one_error_with_its_line(
-    tmp_path: Path, old: str, new: str, problem: str
-) -> None:
+def test_a_damaged_row_is_one_error_with_its_line(tmp_path: Path, old: str, new: str, problem: str) -> None:
     path = tmp_path / "chips.csv"
     text = (data.DATA / "chips.csv").read_text(encoding="utf-8")
     path.write_text(text.replace(old, new, 1), encoding="utf-8")

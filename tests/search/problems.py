@@ -119,7 +119,10 @@ def small_layer(rng: random.Random, kind: str) -> Layer:
     elif kind == "window":
         layer = conv(K=1, C=1, P=of(7, 11, 13), Q=1, R=of(2, 3, 5), S=1, stride=of(1, 2), dilation=of(1, 2), bits=bits)
     else:  # a dimension that indexes one operand alone: it leaves the two other tensors in place
-        tensors = (Tensor("A", "input", (one("M"), one("K"), one("L")), bits), Tensor("B", "weight", (one("K"),), bits),
-                   Tensor("Z", "output", (one("M"),), bits))
+        tensors = (
+            Tensor("A", "input", (one("M"), one("K"), one("L")), bits),
+            Tensor("B", "weight", (one("K"),), bits),
+            Tensor("Z", "output", (one("M"),), bits),
+        )
         layer = Layer("odd", "Odd", (("M", of(2, 3, 4)), ("K", of(2, 3)), ("L", of(2, 3))), tensors)
     return layer.bits_of(output=16) if rng.random() < 0.3 else layer

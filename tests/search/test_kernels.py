@@ -69,8 +69,17 @@ two = st.tuples(*[st.integers(1, 3)] * 2)
 @settings(deadline=None, max_examples=400)
 @given(*[few] * 2, st.integers(-4, 0), st.integers(-2, 2), two, two, two, two, two, two, st.integers(-1, 2))
 def test_words_under_two_fanouts_equal_the_word_count(
-    a: int, b: int, offset: int, more: int, tile: tuple[int, int], inner: tuple[int, int], gap: tuple[int, int],
-    outer: tuple[int, int], time: tuple[int, int], short: tuple[int, int], run: int
+    a: int,
+    b: int,
+    offset: int,
+    more: int,
+    tile: tuple[int, int],
+    inner: tuple[int, int],
+    gap: tuple[int, int],
+    outer: tuple[int, int],
+    time: tuple[int, int],
+    short: tuple[int, int],
+    run: int,
 ) -> None:
     """From the tile outwards: `inner` copies, `gap` passes, `outer` copies, `time` passes (of `run` the last of which slide).
 

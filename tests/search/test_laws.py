@@ -127,8 +127,12 @@ def renamed(layer: Layer, chip: Chip) -> tuple[Layer, Chip]:
     ranks = lambda t: tuple(Rank(tuple((c, new[d]) for c, d in r.terms), r.offset, r.size) for r in t.ranks)  # noqa: E731
     tensors = tuple(replace(t, name=f"T{i}", ranks=ranks(t)) for i, t in enumerate(layer.tensors))
     dims = tuple((new[d], n) for d, n in layer.dims)
-    on = fanouts(chip, lambda f: replace(f, axes=tuple(
-        replace(a, dims=None if a.dims is None else tuple(new[d] for d in a.dims)) for a in f.axes)))
+    on = fanouts(
+        chip,
+        lambda f: replace(
+            f, axes=tuple(replace(a, dims=None if a.dims is None else tuple(new[d] for d in a.dims)) for a in f.axes)
+        ),
+    )
     return replace(layer, dims=dims, tensors=tensors), on
 
 

@@ -24,8 +24,14 @@ GROUPS = {  # name: (number of problems, what may occur)
     "two fan-outs, no ports": (40, Wanted(chip=Tiny(links=False, ports=False, fanouts=2))),
     "no limits": (40, Wanted(chip=Tiny(links=False, ports=False, constraints=False, switches=False))),
     "outputs in two memories below a fan-out": (
-        30, Wanted(kinds=("gemm", "conv", "sum", "strided"), axes=(2, 3, 4), most=1_500, chip=Tiny(
-            links=False, memories=3, peers=False, bypass=False, ports=False, constraints=False, switches=False))),
+        30,
+        Wanted(
+            kinds=("gemm", "conv", "sum", "strided"),
+            axes=(2, 3, 4),
+            most=1_500,
+            chip=Tiny(links=False, memories=3, peers=False, bypass=False, ports=False, constraints=False, switches=False),
+        ),
+    ),
     "long dimensions on wide axes": (30, Wanted(kinds=RAGGED, axes=(2, 3, 4, 5, 6, 7, 8), most=1_500, chip=TINY)),
     "neighbour links": (20, Wanted(chip=Tiny(links=True))),
     "two fan-outs that each unroll both dimensions of a window": (40, TWICE),

@@ -24,8 +24,10 @@ LAYERS = [
 def small_isaac() -> Chip:
     """Four crossbars of ISAAC, so that a layer may outgrow them."""
     chip = load_chip("isaac")
-    levels = tuple(replace(x, axes=(replace(x.axes[0], size=4),)) if isinstance(x, FanOut) and x.name == "crossbars" else x
-                   for x in chip.levels)
+    levels = tuple(
+        replace(x, axes=(replace(x.axes[0], size=4),)) if isinstance(x, FanOut) and x.name == "crossbars" else x
+        for x in chip.levels
+    )
     return replace(chip, levels=levels)
 
 

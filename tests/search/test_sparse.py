@@ -27,7 +27,10 @@ from tests.oracle.enumerate import SAME, Tiny, all_mappings, tiny_chip
 from tests.search.problems import small_layer
 
 FORMATS = (
-    NAMED["bitmask"], NAMED["csr"], NAMED["csc"], Format((RankFormat("run_length", 2),), codec_pj=0.2),
+    NAMED["bitmask"],
+    NAMED["csr"],
+    NAMED["csc"],
+    Format((RankFormat("run_length", 2),), codec_pj=0.2),
     Format((RankFormat("offset", 8), RankFormat("coordinate", 4)), sized_for="expected"),
     Format((RankFormat("offset", 8, ("tiles",)), RankFormat("coordinate", 4))),
 )
@@ -149,8 +152,9 @@ def test_without_zeros_a_sparse_chip_gives_the_bytes_of_the_dense_one() -> None:
         for name in ("simple3", "eyeriss"):
             dense = load_chip(name)
             sparse = exploiting(rng, dense, own_tile=False)
-            groups = (g if isinstance(g, FanOut) else Group(tuple(replace(m, formats=()) for m in g.memories))
-                      for g in sparse.levels)
+            groups = (
+                g if isinstance(g, FanOut) else Group(tuple(replace(m, formats=()) for m in g.memories)) for g in sparse.levels
+            )
             sparse = replace(sparse, levels=tuple(groups))
             assert sparse.sparse
             one, other = (layer_json(best_mapping(layer, c)) for c in (dense, sparse))

@@ -302,8 +302,11 @@ def test_every_unrolling_of_the_second_proof_is_legal_loops() -> None:
             continue
         dims = dict(layer.dims)
         inside = {d: (b if b else n) for (d, n), b in zip(dims.items(), u.below, strict=True)}
-        outer = " ".join(f"{d.lower()}{n // s}" for (d, n), s, b in zip(dims.items(), u.extents, u.below, strict=True)
-                         if not b and n % s == 0 and n // s > 1)
+        outer = " ".join(
+            f"{d.lower()}{n // s}"
+            for (d, n), s, b in zip(dims.items(), u.extents, u.below, strict=True)
+            if not b and n % s == 0 and n // s > 1
+        )
         if any(not b and n % s for (_, n), s, b in zip(dims.items(), u.extents, u.below, strict=True)):
             continue
         spatial = ", ".join(f"{x.axis}:{x.dim.lower()}{x.bound}" for x in u.loops)
@@ -324,12 +327,23 @@ def test_prices_of_verify_are_those_of_the_cost_model() -> None:
 GROUPS = {
     "every feature": (25, Wanted(most=400)),
     "two fan-outs and three memories, leaking": (
-        12, Wanted(chip=Tiny(links=False, memories=3, fanouts=2, leakage=True), most=400)),
-    "outputs in two memories below a fan-out": (8, Wanted(kinds=("gemm", "conv"), axes=(2, 3, 4), most=600, chip=Tiny(
-        links=False, memories=3, peers=False, bypass=False, ports=False, constraints=False, switches=False))),
+        12,
+        Wanted(chip=Tiny(links=False, memories=3, fanouts=2, leakage=True), most=400),
+    ),
+    "outputs in two memories below a fan-out": (
+        8,
+        Wanted(
+            kinds=("gemm", "conv"),
+            axes=(2, 3, 4),
+            most=600,
+            chip=Tiny(links=False, memories=3, peers=False, bypass=False, ports=False, constraints=False, switches=False),
+        ),
+    ),
     "long dimensions": (8, Wanted(kinds=RAGGED, axes=(2, 3, 4, 5, 7), most=600)),
-    "two fan-outs that each unroll both dimensions of a window": (3, Wanted(kinds=WINDOWS, twice=True, most=800, chip=Tiny(
-        links=False, memories=1))),
+    "two fan-outs that each unroll both dimensions of a window": (
+        3,
+        Wanted(kinds=WINDOWS, twice=True, most=800, chip=Tiny(links=False, memories=1)),
+    ),
 }
 
 

@@ -25,8 +25,14 @@ def elements_by_walking(layer: Layer, tensor: Tensor) -> int:
 
 
 def conv_by_walking(
-    image: Sequence[int], filters: int, kernel: Sequence[int], stride: Sequence[int], dilation: Sequence[int],
-    begin: Sequence[int], end: Sequence[int], groups: int,
+    image: Sequence[int],
+    filters: int,
+    kernel: Sequence[int],
+    stride: Sequence[int],
+    dilation: Sequence[int],
+    begin: Sequence[int],
+    end: Sequence[int],
+    groups: int,
 ) -> tuple[int, int, int, int]:
     """(MACs, input, weight and output elements) of a convolution, output point by output point and tap by tap."""
     sizes = image[2:]
@@ -48,7 +54,11 @@ def conv_by_walking(
 
 
 def transposed_by_walking(
-    size: Sequence[int], output: Sequence[int], kernel: Sequence[int], stride: Sequence[int], dilation: Sequence[int],
+    size: Sequence[int],
+    output: Sequence[int],
+    kernel: Sequence[int],
+    stride: Sequence[int],
+    dilation: Sequence[int],
     begin: Sequence[int],
 ) -> tuple[int, int]:
     """(multiplications, outputs that none reaches) of a transposed convolution of one channel, scattered input by input."""

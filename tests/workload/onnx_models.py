@@ -23,9 +23,16 @@ def node(op: str, inputs: str, outputs: str, **attributes: Any) -> onnx.NodeProt
 
 
 def save(
-    folder: Path, nodes: Sequence[onnx.NodeProto], inputs: Mapping[str, Sequence[Axis]], outputs: str, *,
-    weights: Mapping[str, Any] | None = None, types: Mapping[str, int] | None = None, opset: int = 21,
-    domains: Sequence[str] = (), functions: Sequence[onnx.FunctionProto] = (),
+    folder: Path,
+    nodes: Sequence[onnx.NodeProto],
+    inputs: Mapping[str, Sequence[Axis]],
+    outputs: str,
+    *,
+    weights: Mapping[str, Any] | None = None,
+    types: Mapping[str, int] | None = None,
+    opset: int = 21,
+    domains: Sequence[str] = (),
+    functions: Sequence[onnx.FunctionProto] = (),
 ) -> Path:
     """The file of a graph. `weights` are arrays, or shapes of zeros; `types` of inputs, where they are not float."""
     types = types or {}

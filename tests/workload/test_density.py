@@ -18,7 +18,11 @@ from picojoule.workload.plain import layer_from_plain, layer_to_plain
 
 SHAPE = (8, 12)
 MODELS: tuple[Density, ...] = (
-    Uniform(SHAPE, 0.1), Uniform(SHAPE, 0.5), Structured(SHAPE, 2, 4, 1), Structured(SHAPE, 1, 4, 0), Banded(SHAPE, 2),
+    Uniform(SHAPE, 0.1),
+    Uniform(SHAPE, 0.5),
+    Structured(SHAPE, 2, 4, 1),
+    Structured(SHAPE, 1, 4, 0),
+    Banded(SHAPE, 2),
     Actual.of(np.random.default_rng(0).random(SHAPE) < 0.2),
 )
 TILES = ((1, 1), (2, 3), (3, 5), (4, 4), (8, 1), (1, 12), (8, 12))
@@ -44,7 +48,11 @@ def test_empty_tiles_and_the_fullest_tile_are_those_of_drawn_tensors(model: Dens
 
 
 AWKWARD: tuple[Density, ...] = (  # zeros that a grid of 4 and 1 elements meets too often or too seldom
-    *MODELS, Actual.of(np.array([[1, 1, 1, 1, 0]])), Actual.of(np.array([[0, 0, 0, 0, 1]])), Banded((5, 7), 0))
+    *MODELS,
+    Actual.of(np.array([[1, 1, 1, 1, 0]])),
+    Actual.of(np.array([[0, 0, 0, 0, 1]])),
+    Banded((5, 7), 0),
+)
 
 
 @pytest.mark.parametrize("model", AWKWARD, ids=lambda m: f"{type(m).__name__}-{m.fraction:.2f}-{m.shape}")
@@ -111,8 +119,11 @@ BAD = [
     ("gemm:M=8,N=8,K=8,density=nan", "density nan", "give a fraction from 0 to 1"),
     ("gemm:M=8,N=8,K=6,density=1x2:4", "2:4 does not divide the 6 elements that it runs along", "the rank needs a multiple of 4"),
     ("gemm:M=8,N=8,K=8,density=1x5:4", "5:4 is no structure", "n of every m elements, 1 <= n <= m, such as 2:4"),
-    ("gemm:M=8,N=8,K=8,density=half", "'half' is no density",
-     "write a fraction from 0 to 1, a structure such as 2:4, or a band such as band:8"),
+    (
+        "gemm:M=8,N=8,K=8,density=half",
+        "'half' is no density",
+        "write a fraction from 0 to 1, a structure such as 2:4, or a band such as band:8",
+    ),
     ("gemm:M=8,N=8,K=8,density=1x1x1x1", "density=1x1x1x1 is no density", "give input x weight x output, such as 0.4x2:4x0.6"),
 ]
 
@@ -125,10 +136,14 @@ def test_a_wrong_density_is_one_clear_error(text: str, problem: str, hint: str) 
 
 
 BAD_TABLES = [
-    ([], "these are no densities"), ({"layer": {}}, "these are no densities"),
-    ({"layers": {"convx": {}}}, "unknown layer 'convx'"), ({"layers": {"conv1": {"inputs": 1}}}, "unknown tensor role 'inputs'"),
-    ({"layers": {"conv1": 0.5}}, "conv1: 0.5 is no table of densities"), ({"layers": {"conv1": {"input": 2}}}, "density 2.0"),
-    ({"layers": {}, "defualt": {}}, "unknown key 'defualt'"), ({"layers": {"conv1": {"input": True}}}, "True is no density"),
+    ([], "these are no densities"),
+    ({"layer": {}}, "these are no densities"),
+    ({"layers": {"convx": {}}}, "unknown layer 'convx'"),
+    ({"layers": {"conv1": {"inputs": 1}}}, "unknown tensor role 'inputs'"),
+    ({"layers": {"conv1": 0.5}}, "conv1: 0.5 is no table of densities"),
+    ({"layers": {"conv1": {"input": 2}}}, "density 2.0"),
+    ({"layers": {}, "defualt": {}}, "unknown key 'defualt'"),
+    ({"layers": {"conv1": {"input": True}}}, "True is no density"),
     ({"layers": {"conv1": {"weight": "2:4"}}}, "2:4 does not divide the 3 elements that it runs along"),
 ]
 

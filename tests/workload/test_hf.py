@@ -13,8 +13,15 @@ from picojoule.workload.load import load_model
 from picojoule.workload.network import Network
 
 LLAMA = {
-    "model_type": "llama", "hidden_size": 2048, "num_hidden_layers": 16, "num_attention_heads": 32, "num_key_value_heads": 8,
-    "head_dim": 64, "intermediate_size": 8192, "vocab_size": 128_256, "hidden_act": "silu",
+    "model_type": "llama",
+    "hidden_size": 2048,
+    "num_hidden_layers": 16,
+    "num_attention_heads": 32,
+    "num_key_value_heads": 8,
+    "head_dim": 64,
+    "intermediate_size": 8192,
+    "vocab_size": 128_256,
+    "hidden_act": "silu",
 }
 SMALL = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 96, "vocab_size": 1000}
 GPT2 = {"n_embd": 64, "n_layer": 2, "n_head": 4, "vocab_size": 1000, "n_positions": 256}
@@ -89,9 +96,11 @@ def test_decoders_by_closed_form(kind: str) -> None:
     ],
 )
 def test_encoders_by_closed_form(kind: str, extra: dict, head: int, rows: int) -> None:
-    values = (SMALL | {"max_position_embeddings": 128} | extra) if kind != "distilbert" else {
-        "vocab_size": 1000, "max_position_embeddings": 128, **extra
-    }
+    values = (
+        (SMALL | {"max_position_embeddings": 128} | extra)
+        if kind != "distilbert"
+        else {"vocab_size": 1000, "max_position_embeddings": 128, **extra}
+    )
     network = read(kind, values, seq=10)
     body = 2 * (4 * SQUARE + MLP)
     assert (network.weights, network.macs) == (body + head, 10 * body + rows * head + ATTENTION)

@@ -62,9 +62,7 @@ def test_symbolic_sizes_are_asked_for(tmp_path: Path) -> None:
         "the model leaves sizes open: N of 'x', length of 'x', x[2] of 'x'\n"
         "hint: give --dim N=N --dim length=N --dim 'x[2]'=N; --batch N gives N"
     )
-    assert refused(path, batch=2, dims={"x[2]": 5}) == (
-        "the model leaves sizes open: length of 'x'\nhint: give --dim length=N"
-    )
+    assert refused(path, batch=2, dims={"x[2]": 5}) == ("the model leaves sizes open: length of 'x'\nhint: give --dim length=N")
     network = load_model(str(path), batch=2, dims={"length": 7, "x[2]": 5})
     assert network.macs == 2 * 7 * 5 * 12
 
@@ -84,9 +82,7 @@ def test_batch_settles_the_open_first_axis_of_every_input(tmp_path: Path) -> Non
 
 def test_a_misspelt_size_is_named(tmp_path: Path) -> None:
     path = save(tmp_path, DENSE, {"x": ("N", "length", 3)}, "y", weights={"w": (3, 4)})
-    assert refused(path, dims={"lenght": 3}) == (
-        "unknown dimension 'lenght'\nhint: did you mean 'length'? known: N, length"
-    )
+    assert refused(path, dims={"lenght": 3}) == ("unknown dimension 'lenght'\nhint: did you mean 'length'? known: N, length")
 
 
 def test_a_size_for_a_model_without_symbols_is_refused(tmp_path: Path) -> None:

@@ -20,8 +20,15 @@ PACKAGES = Path(os.environ.get("PICOJOULE_MODEL_PACKAGES", "no-such-folder"))
 @pytest.mark.parametrize(
     ("name", "macs"),
     [
-        ("resnet50", 4.08918), ("vgg19", 19.63206), ("squeezenet", 0.34915), ("bvlc_alexnet", 0.65456), ("densenet121", 2.83416),
-        ("inception_v1", 1.43156), ("inception_v2", 2.01885), ("shufflenet", 0.12466), ("zfnet512", 1.48173),
+        ("resnet50", 4.08918),
+        ("vgg19", 19.63206),
+        ("squeezenet", 0.34915),
+        ("bvlc_alexnet", 0.65456),
+        ("densenet121", 2.83416),
+        ("inception_v1", 1.43156),
+        ("inception_v2", 2.01885),
+        ("shufflenet", 0.12466),
+        ("zfnet512", 1.48173),
     ],
 )
 def test_files_of_the_onnx_package_have_their_known_macs(name: str, macs: float) -> None:

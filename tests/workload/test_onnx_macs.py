@@ -48,11 +48,7 @@ def test_rows_and_columns_are_not_swapped(tmp_path: Path) -> None:
 
 
 def test_weights_may_be_constants_of_any_making(tmp_path: Path) -> None:
-    nodes = [
-        node("ConstantOfShape", "s", "w"),
-        node("Transpose", "w", "v", perm=[1, 0, 2, 3]),
-        node("Conv", "x v", "y"),
-    ]
+    nodes = [node("ConstantOfShape", "s", "w"), node("Transpose", "w", "v", perm=[1, 0, 2, 3]), node("Conv", "x v", "y")]
     found = network(tmp_path, nodes, {"x": (1, 3, 4, 4)}, "y", weights={"s": np.array([3, 5, 1, 1])})
     assert (found.macs, found.weights, len(found.steps)) == (16 * 15, 15, 1)
 
@@ -67,9 +63,13 @@ def test_weights_used_twice_count_once(tmp_path: Path) -> None:
 
 def test_parts_of_one_tensor_are_different_weights(tmp_path: Path) -> None:
     nodes = [
-        node("Split", "w", "q k", axis=0, num_outputs=2), node("MatMul", "x q", "a"), node("MatMul", "x k", "b"),
-        node("ConstantOfShape", "s", "c"), node("ConstantOfShape", "s", "d"),
-        node("MatMul", "a c", "e"), node("MatMul", "b d", "f"),
+        node("Split", "w", "q k", axis=0, num_outputs=2),
+        node("MatMul", "x q", "a"),
+        node("MatMul", "x k", "b"),
+        node("ConstantOfShape", "s", "c"),
+        node("ConstantOfShape", "s", "d"),
+        node("MatMul", "a c", "e"),
+        node("MatMul", "b d", "f"),
     ]
     found = network(tmp_path, nodes, {"x": (2, 4)}, "e f", weights={"w": (8, 4), "s": np.array([4, 4])})
     assert found.weights == 64
@@ -176,9 +176,13 @@ def test_quantised_products(tmp_path: Path) -> None:
 def test_quantise_dequantise_pairs_make_an_integer_convolution(tmp_path: Path) -> None:
     one, zero = np.ones((), np.float32), np.zeros((), np.int8)
     nodes = [
-        node("QuantizeLinear", "x s z", "xq"), node("DequantizeLinear", "xq s z", "xd"),
-        node("DequantizeLinear", "wq s z", "wd"), node("Conv", "xd wd", "c"), node("Relu", "c", "r"),
-        node("QuantizeLinear", "r s z", "rq"), node("DequantizeLinear", "rq s z", "y"),
+        node("QuantizeLinear", "x s z", "xq"),
+        node("DequantizeLinear", "xq s z", "xd"),
+        node("DequantizeLinear", "wq s z", "wd"),
+        node("Conv", "xd wd", "c"),
+        node("Relu", "c", "r"),
+        node("QuantizeLinear", "r s z", "rq"),
+        node("DequantizeLinear", "rq s z", "y"),
     ]
     weights = {"wq": np.zeros((4, 3, 1, 1), np.int8), "s": one, "z": zero}
     found = network(tmp_path, nodes, {"x": (1, 3, 4, 4)}, "y", weights=weights)
@@ -214,10 +218,7 @@ def test_recurrent_cells(tmp_path: Path, op, gates, directions) -> None:
 def test_attention_with_fewer_heads_of_keys(tmp_path: Path) -> None:
     inputs = {"q": (1, 8, 5, 16), "k": (1, 2, 7, 16), "v": (1, 2, 7, 16)}
     found = network(tmp_path, [node("Attention", "q k v", "y", name="a")], inputs, "y", opset=23)
-    assert [s.layer.bounds for s in found.layers] == [
-        {"H": 2, "M": 20, "N": 7, "K": 16},
-        {"H": 2, "M": 20, "N": 16, "K": 7},
-    ]
+    assert [s.layer.bounds for s in found.layers] == [{"H": 2, "M": 20, "N": 7, "K": 16}, {"H": 2, "M": 20, "N": 16, "K": 7}]
     assert found.macs == 2 * 8 * 5 * 7 * 16
     assert [v.layer.op for v in found.vector_ops] == ["Mul", "Softmax"]
 

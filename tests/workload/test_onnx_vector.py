@@ -137,8 +137,12 @@ def test_top_k_is_a_heap(tmp_path: Path) -> None:
 
 def test_shape_arithmetic_is_folded_away(tmp_path: Path) -> None:
     nodes = [
-        node("Shape", "x", "s"), node("Gather", "s zero", "n"), node("Unsqueeze", "n axis", "n1"),
-        node("Concat", "n1 rest", "shape", axis=0), node("Reshape", "x shape", "y"), node("MatMul", "y w", "z"),
+        node("Shape", "x", "s"),
+        node("Gather", "s zero", "n"),
+        node("Unsqueeze", "n axis", "n1"),
+        node("Concat", "n1 rest", "shape", axis=0),
+        node("Reshape", "x shape", "y"),
+        node("MatMul", "y w", "z"),
     ]
     weights = {"zero": np.array(0), "axis": np.array([0]), "rest": np.array([-1]), "w": (144, 10)}
     found = network(tmp_path, nodes, {"x": ("N", 4, 6, 6)}, "z", weights=weights, batch=3)
@@ -150,8 +154,11 @@ def test_a_branch_on_a_shape_is_taken(tmp_path: Path) -> None:
     then = helper.make_graph([node("Squeeze", "x axis", "t")], "then", [], [helper.make_empty_tensor_value_info("t")])
     other = helper.make_graph([node("Identity", "x", "e")], "else", [], [helper.make_empty_tensor_value_info("e")])
     nodes = [
-        node("Shape", "x", "s"), node("Gather", "s axis0", "n"), node("Equal", "n one", "c"),
-        helper.make_node("If", ["c"], ["y"], then_branch=then, else_branch=other), node("MatMul", "y w", "z"),
+        node("Shape", "x", "s"),
+        node("Gather", "s axis0", "n"),
+        node("Equal", "n one", "c"),
+        helper.make_node("If", ["c"], ["y"], then_branch=then, else_branch=other),
+        node("MatMul", "y w", "z"),
     ]
     weights = {"axis0": np.array(0), "one": np.array(1), "axis": np.array([0]), "w": (6, 2)}
     found = network(tmp_path, nodes, {"x": (1, 5, 6)}, "z", weights=weights)
@@ -163,7 +170,12 @@ def test_local_functions_are_opened(tmp_path: Path) -> None:
     body = [node("MatMul", "a b", "c"), node("Relu", "c", "d")]
     function = helper.make_function("mine", "Dense", ["a", "b"], ["d"], body, [helper.make_opsetid("", 21)])
     found = network(
-        tmp_path, [node("Dense", "x w", "y", domain="mine")], {"x": (2, 3)}, "y", weights={"w": (3, 4)}, domains=["mine"],
+        tmp_path,
+        [node("Dense", "x w", "y", domain="mine")],
+        {"x": (2, 3)},
+        "y",
+        weights={"w": (3, 4)},
+        domains=["mine"],
         functions=[function],
     )
     assert [s.layer.op for s in found.steps] == ["MatMul", "Relu"]
@@ -186,7 +198,8 @@ def test_an_unknown_operator_is_reported_and_strict_refuses_it(tmp_path: Path) -
 def test_a_loop_is_reported_with_the_macs_it_hides(tmp_path: Path) -> None:
     value = helper.make_tensor_value_info
     body = helper.make_graph(
-        [node("MatMul", "h w", "h2"), node("Identity", "go", "go2")], "body",
+        [node("MatMul", "h w", "h2"), node("Identity", "go", "go2")],
+        "body",
         [value("i", TensorProto.INT64, []), value("go", TensorProto.BOOL, []), value("h", TensorProto.FLOAT, [2, 3])],
         [value("go2", TensorProto.BOOL, []), value("h2", TensorProto.FLOAT, [2, 3])],
     )

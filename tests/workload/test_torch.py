@@ -159,7 +159,12 @@ def test_operators_without_macs_count_as_in_onnx() -> None:
     found = network(module, torch.zeros(1, 4, 6, 6))
     ops = [(s.layer.op, s.layer.ops) for s in found.vector_ops]
     assert ops == [
-        ("BatchNormalization", 288), ("Silu", 576), ("MaxPool", 144), ("GlobalAveragePool", 36), ("Reshape", 0), ("Reshape", 0),
+        ("BatchNormalization", 288),
+        ("Silu", 576),
+        ("MaxPool", 144),
+        ("GlobalAveragePool", 36),
+        ("Reshape", 0),
+        ("Reshape", 0),
     ]
 
 

@@ -69,7 +69,12 @@ class Curve:
 
 
 def curves(
-    network: Network, chip: Chip, table: Table, grid: Sequence[float] = GRID, *, jobs: int | None = 1,
+    network: Network,
+    chip: Chip,
+    table: Table,
+    grid: Sequence[float] = GRID,
+    *,
+    jobs: int | None = 1,
     progress: Progress = lambda *_: None,
 ) -> dict[str, Curve]:
     """Every layer's energy at the densities of `grid`, other tensors as `table` (measured densities) says."""
@@ -102,8 +107,15 @@ def per_picojoule(scores: Scores, by_layer: Mapping[str, Curve]) -> Scores:
 
 # ---- one layer after the other ----------------------------------------------------------------------------------
 def layer_by_layer(
-    module: nn.Module, order: Iterable[str], images: Tensor, labels: Tensor, *, rise: float, fit_on: Tensor,
-    grid: Sequence[float] = GRID, progress: Progress = lambda *_: None,
+    module: nn.Module,
+    order: Iterable[str],
+    images: Tensor,
+    labels: Tensor,
+    *,
+    rise: float,
+    fit_on: Tensor,
+    grid: Sequence[float] = GRID,
+    progress: Progress = lambda *_: None,
 ) -> tuple[nn.Module, Masks]:
     """(a pruned copy, its masks): each layer in turn takes the least density of `grid` at which the loss rises by `rise` at most.
 

@@ -207,4 +207,3 @@ def _best(scores: Tensor, n: int) -> Tensor:
     kept = torch.zeros(scores.numel(), dtype=torch.bool)
     kept[torch.sort(scores.flatten(), descending=True, stable=True).indices[:n]] = True
     return kept.view_as(scores)
-

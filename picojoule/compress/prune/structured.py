@@ -240,8 +240,10 @@ def _group(graph: Any, items: Any, names: Mapping[int, str], order: list[str]) -
         for index, root in zip(item.idxs, item.root_idxs, strict=True):
             if index not in channels[root]:
                 channels[root].append(index)
-    made = tuple(Use(module=m, side="out" if s == "out" else "in", channels=tuple(tuple(sorted(c)) for c in channels))
-                 for (m, s), channels in uses.items())
+    made = tuple(
+        Use(module=m, side="out" if s == "out" else "in", channels=tuple(tuple(sorted(c)) for c in channels))
+        for (m, s), channels in uses.items()
+    )
     first = min((u.module for u in made if u.side == "out" and u.module in order), key=order.index)
     return ChannelGroup(name=first, size=size, uses=made)
 

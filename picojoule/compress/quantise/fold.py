@@ -1,6 +1,6 @@
 """Batch normalisation folded into the convolution or dense layer before it: the same function, one layer fewer.
 
-    w' = w gamma / sqrt(var + eps),   b' = (b - mean) gamma / sqrt(var + eps) + beta
+w' = w gamma / sqrt(var + eps),   b' = (b - mean) gamma / sqrt(var + eps) + beta
 """
 
 from __future__ import annotations

@@ -165,8 +165,9 @@ def _grouped(layer: _Layer, q: Quantiser, codes: np.ndarray) -> None:
     wide, cut = f"{layer.name}.weight_padded", f"{layer.name}.weight_rows"
     _replace_weight(
         layer,
-        helper.make_node("DequantizeLinear", [stored.name, scale, zero], [wide], f"{layer.name}/Weights", axis=1,
-                         block_size=group),
+        helper.make_node(
+            "DequantizeLinear", [stored.name, scale, zero], [wide], f"{layer.name}/Weights", axis=1, block_size=group
+        ),
         helper.make_node("Slice", [wide, *ends], [cut], f"{layer.name}/Cut"),
         helper.make_node("Reshape", [cut, shape], [layer.weight], f"{layer.name}/Shape"),
     )

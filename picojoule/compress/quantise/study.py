@@ -132,8 +132,15 @@ def _line(module: Any, record: Any, data: Any, about: dict[str, Any], progress: 
     found: dict[str, Any] = {"fp32": record.accuracy.percent, "rounded": percent_right(q, images, labels)}
     found |= {"onnxruntime": _second(q, images, labels), "trained": None, "trained_on_fp32": None}
     if epochs:
-        more = {"epochs": epochs, "rate": RATE, "warmup": WARMUP, "mirror": record.recipe.mirror, "batch": record.recipe.batch,
-                "seed": about["seed"] + 1, "progress": lambda d, of, what: progress(d, of, f"{record.net} at {b} b: {what}")}
+        more = {
+            "epochs": epochs,
+            "rate": RATE,
+            "warmup": WARMUP,
+            "mirror": record.recipe.mirror,
+            "batch": record.recipe.batch,
+            "seed": about["seed"] + 1,
+            "progress": lambda d, of, what: progress(d, of, f"{record.net} at {b} b: {what}"),
+        }
         found["trained"] = percent_right(train(q, data, **more), images, labels)
         found["trained_on_fp32"] = percent_right(_floats(copy.deepcopy(module), data, record, more), images, labels)
     return Line(net=record.net, data=data.name, seed=about["seed"], bits=b, n=len(images), epochs=epochs, **found)

@@ -66,8 +66,16 @@ class Bench:
     """One trained network, its data and a folder: fine-tunes plans and measures them, each once."""
 
     def __init__(
-        self, module: nn.Module, data: Labelled, storage: Storage, structure: Structure | None, folder: Path, *,
-        held_out: int, seed: int = 0, tell: Progress = lambda *_: None,
+        self,
+        module: nn.Module,
+        data: Labelled,
+        storage: Storage,
+        structure: Structure | None,
+        folder: Path,
+        *,
+        held_out: int,
+        seed: int = 0,
+        tell: Progress = lambda *_: None,
     ) -> None:
         self.module, self.data, self.storage, self.structure = module, data, storage, structure
         self.fit = data.held_out(held_out, seed)
@@ -125,8 +133,15 @@ class Bench:
             self._teacher = fold_batchnorm(self.module)
         recipe, each = effort.recipe(len(self.fit.train_images))
         self.trainings += 1
-        return train_by(module, self.fit, recipe, seed=self.seed, limit=each, loss=self._distilled,
-                        progress=lambda done, of, _: self.tell(done, of, f"fine-tuning {what}"))
+        return train_by(
+            module,
+            self.fit,
+            recipe,
+            seed=self.seed,
+            limit=each,
+            loss=self._distilled,
+            progress=lambda done, of, _: self.tell(done, of, f"fine-tuning {what}"),
+        )
 
     def _distilled(self, logits: Tensor, images: Tensor, labels: Tensor) -> Tensor:
         assert self._teacher is not None
@@ -159,8 +174,7 @@ class Bench:
         try:
             return Accuracy(**json.loads(path.read_text()))
         except (OSError, ValueError, TypeError):
-            module = (rounded(self.module, plan, self.storage, self.calibration) if effort is None
-                      else self.network(plan, effort))
+            module = rounded(self.module, plan, self.storage, self.calibration) if effort is None else self.network(plan, effort)
             images, labels = torch.from_numpy(self.data.test_images), torch.from_numpy(self.data.test_labels)
             found = Accuracy(data=self.data.name, n=len(images), correct=correct(module, images, labels))
             _keep(path, asdict(found))

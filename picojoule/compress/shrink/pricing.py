@@ -93,7 +93,13 @@ class Pricer:
     """
 
     def __init__(
-        self, base: Network, chip: Chip, *, objective: str = "energy", structure: Structure | None = None, cache: bool = True,
+        self,
+        base: Network,
+        chip: Chip,
+        *,
+        objective: str = "energy",
+        structure: Structure | None = None,
+        cache: bool = True,
         tell: Progress = lambda *_: None,
     ) -> None:
         if objective not in OBJECTIVES:

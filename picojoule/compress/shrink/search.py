@@ -62,8 +62,9 @@ def greedy(
             continue
         level, runner_up = moves[best][1], max((u for u in moves if u != best), key=lambda u: (moves[u][0], -u), default=None)
         choice = _at(way[-1].choice, best, level)
-        way.append(Step(choice=choice, loss=losses_of(choice, losses), price=price(space.plan(choice)), unit=best,
-                        runner_up=runner_up))
+        way.append(
+            Step(choice=choice, loss=losses_of(choice, losses), price=price(space.plan(choice)), unit=best, runner_up=runner_up)
+        )
         tell(sum(choice), total, "greedy search")
         moves.pop(best)
         move = _best_move(space, price, losses, way[-1], best)
@@ -86,7 +87,7 @@ def _best_move(space: Space, price: PriceOf, losses: Losses, now: Step, u: int) 
 
 def _at(choice: Choice, u: int, level: int) -> Choice:
     """The choice with one unit at another level."""
-    return (*choice[:u], level, *choice[u + 1:])
+    return (*choice[:u], level, *choice[u + 1 :])
 
 
 def knapsack(space: Space, price: PriceOf, losses: Losses, budget: float, *, rounds: int = 6) -> Step:
@@ -117,7 +118,14 @@ def knapsack(space: Space, price: PriceOf, losses: Losses, budget: float, *, rou
 
 
 def evolve(
-    space: Space, price: PriceOf, losses: Losses, budget: float, *, seed: int = 0, first: Sequence[Choice] = (), rounds: int = 20,
+    space: Space,
+    price: PriceOf,
+    losses: Losses,
+    budget: float,
+    *,
+    seed: int = 0,
+    first: Sequence[Choice] = (),
+    rounds: int = 20,
     population: int = 24,
 ) -> Step:
     """The cheapest choice within a predicted loss that differential evolution (`scipy.optimize`) finds from `first` on."""

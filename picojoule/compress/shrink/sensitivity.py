@@ -82,8 +82,13 @@ def _scaled(space: Space, bench: Bench, effort: Effort, rows: list[list[float]],
         scales[technique] = max(lost, 0.002) / max(predicted, 1e-6)
         plans[technique] = plan
     losses = tuple(tuple(scales[u.technique] * v for v in row) for u, row in zip(space.units, rows, strict=True))
-    return Sensitivity(losses=losses, dense=dense, scales=scales, everywhere=plans,
-                       nats_per_point=max(0.01, min(0.1, max(rates, default=NATS_PER_POINT))))
+    return Sensitivity(
+        losses=losses,
+        dense=dense,
+        scales=scales,
+        everywhere=plans,
+        nats_per_point=max(0.01, min(0.1, max(rates, default=NATS_PER_POINT))),
+    )
 
 
 def _without_bits(space: Space, choice: tuple[int, ...]) -> Plan:

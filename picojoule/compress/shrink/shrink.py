@@ -42,7 +42,15 @@ class Shrinking:
     """The loop over one network, chip and budget."""
 
     def __init__(
-        self, bench: Bench, pricer: Pricer, *, budget: float, long: Effort, short: Effort, methods: Sequence[str], search: str,
+        self,
+        bench: Bench,
+        pricer: Pricer,
+        *,
+        budget: float,
+        long: Effort,
+        short: Effort,
+        methods: Sequence[str],
+        search: str,
         tell: Progress = lambda *_: None,
     ) -> None:
         if search not in SEARCHES:
@@ -51,8 +59,11 @@ class Shrinking:
         self.long, self.short, self.search, self.tell, self.methods = long, short, search, tell, tuple(methods)
         self.space = space_of(pricer.base, pricer.structure, pricer, methods)
         if not self.space.units:
-            raise SpecError(f"{', '.join(methods)} changes nothing here", where=pricer.chip.name,
-                            hint="this chip makes no use of it, or the network offers no layer for it: add a method")
+            raise SpecError(
+                f"{', '.join(methods)} changes nothing here",
+                where=pricer.chip.name,
+                hint="this chip makes no use of it, or the network offers no layer for it: add a method",
+            )
         self.rows: dict[tuple[str, int], Row] = {}
         self.ways: dict[tuple[str, ...], list[Step]] = {}
 
@@ -103,8 +114,9 @@ class Shrinking:
         uniform = []
         for bits in (16, 8):
             plan = Plan.uniform(names, weight_bits=bits, input_bits=bits)
-            uniform.append(Row(name=f"INT{bits}", plan=plan, price=self.pricer.price(plan), images=0,
-                               test=self.bench.test(plan, None)))
+            uniform.append(
+                Row(name=f"INT{bits}", plan=plan, price=self.pricer.price(plan), images=0, test=self.bench.test(plan, None))
+            )
 
         def tested(row: Row) -> Row:
             return replace(row, test=self.bench.test(row.plan, self.long))
@@ -185,7 +197,7 @@ class Shrinking:
         return tuple(out)
 
     def _value(self, choice: Choice, u: int, level: int) -> float:
-        return self.pricer.price(self.space.plan((*choice[:u], level, *choice[u + 1:]))).value
+        return self.pricer.price(self.space.plan((*choice[:u], level, *choice[u + 1 :]))).value
 
     def choice_of(self, plan: Plan) -> Choice:
         """The choice of the whole space whose plan this is."""
@@ -240,8 +252,9 @@ def shrink(
     found = subject(model, data, data_dir, held_out=held_out, seed=seed, progress=progress)
     pricer = Pricer(found.network, target, objective=objective, structure=found.structure, tell=progress)
     long, short = found.efforts(images)
-    loop = Shrinking(found.bench(progress), pricer, budget=budget, long=long, short=short, methods=methods, search=search,
-                     tell=progress)
+    loop = Shrinking(
+        found.bench(progress), pricer, budget=budget, long=long, short=short, methods=methods, search=search, tell=progress
+    )
     done = loop.run(alone, began, found)
     if out is not None:
         write(Path(out), done, loop.bench, long)

@@ -1,10 +1,10 @@
 """What a search may change in a network, unit by unit, each from mild to hard; and the plan of a choice.
 
-    weights of L    bits of a layer's weights
-    inputs of L     bits of an activation, for all layers that read it (it is stored once)
-    channels of G   channels that a group keeps (layers that share channels change together)
-    zeros of L      share of a layer's weights that stay; only where the chip makes use of zeros
-    rank of L       two thinner layers for one; only where they have fewer weights
+weights of L    bits of a layer's weights
+inputs of L     bits of an activation, for all layers that read it (it is stored once)
+channels of G   channels that a group keeps (layers that share channels change together)
+zeros of L      share of a layer's weights that stay; only where the chip makes use of zeros
+rank of L       two thinner layers for one; only where they have fewer weights
 """
 
 from __future__ import annotations

@@ -43,12 +43,25 @@ class Subject:
 
     def bench(self, tell: Progress) -> Bench:
         """Where its plans are measured; kept in the user's cache."""
-        return Bench(self.module, self.data, Storage(self.network), self.structure, cache_folder() / "shrink",
-                     held_out=self.held_out, seed=self.seed, tell=tell)
+        return Bench(
+            self.module,
+            self.data,
+            Storage(self.network),
+            self.structure,
+            cache_folder() / "shrink",
+            held_out=self.held_out,
+            seed=self.seed,
+            tell=tell,
+        )
 
 
 def subject(
-    model: str, data: str, data_dir: str | Path | None = None, *, held_out: int | None = None, seed: int = 0,
+    model: str,
+    data: str,
+    data_dir: str | Path | None = None,
+    *,
+    held_out: int | None = None,
+    seed: int = 0,
     progress: Progress = lambda *_: None,
 ) -> Subject:
     """The subject that a user names. Small nets are trained here, if they are not in the cache."""
@@ -81,5 +94,8 @@ def _check_fit(module: Any, images: torch.Tensor, data: Labelled, where: str) ->
     if not isinstance(logits, torch.Tensor) or logits.dim() != 2:
         raise SpecError("it gives no [images, classes] of logits", where=where, hint="shrink takes classifiers")
     if logits.shape[1] < data.classes:
-        raise SpecError(f"it knows {logits.shape[1]} classes, the labels of {data.name} go to {data.classes - 1}", where=where,
-                        hint="give the data that it was trained on")
+        raise SpecError(
+            f"it knows {logits.shape[1]} classes, the labels of {data.name} go to {data.classes - 1}",
+            where=where,
+            hint="give the data that it was trained on",
+        )

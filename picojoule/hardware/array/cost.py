@@ -265,9 +265,7 @@ def _sums_held(array: Array, weight_bits: int) -> int:
 
 # Levels of a chip -------------------------------------------------------------------------------------------------------------
 @lru_cache(maxsize=4096)
-def levels(
-    array: Array, weight_bits: int, input_bits: int, output_bits: int, per_load: float
-) -> tuple[Group | FanOut, ...]:
+def levels(array: Array, weight_bits: int, input_bits: int, output_bits: int, per_load: float) -> tuple[Group | FanOut, ...]:
     """The array as levels: input and output periphery, rows x columns, cells.
 
     A read of an input drives a row; a write of an output is a converted column; a MAC happens in the cell.
@@ -278,20 +276,47 @@ def levels(
     cells_um2 = um2.pop("cells")
     others = sum(um2.values()) - row_um2
     inputs = Memory(
-        f"{array.name}_rows", max(array.input_buffer_bits, rows * groups * input_bits), input_bits, p.row_pj,
-        input_bits * register_bit_pj(array) * array.calibration, ("input",), area_um2=row_um2, technology="array periphery",
-        source=_text("drives a row", p.row), loads_serve=per_load)
+        f"{array.name}_rows",
+        max(array.input_buffer_bits, rows * groups * input_bits),
+        input_bits,
+        p.row_pj,
+        input_bits * register_bit_pj(array) * array.calibration,
+        ("input",),
+        area_um2=row_um2,
+        technology="array periphery",
+        source=_text("drives a row", p.row),
+        loads_serve=per_load,
+    )
     held = _sums_held(array, weight_bits) * output_bits
     sums = Memory(
-        f"{array.name}_columns", held, output_bits, p.read_sum_pj, p.column_pj, ("output",), leakage_mw=array.leakage_mw,
-        area_um2=others, technology="array periphery", source=_text("converts a column", p.column), loads_serve=per_load)
+        f"{array.name}_columns",
+        held,
+        output_bits,
+        p.read_sum_pj,
+        p.column_pj,
+        ("output",),
+        leakage_mw=array.leakage_mw,
+        area_um2=others,
+        technology="array periphery",
+        source=_text("converts a column", p.column),
+        loads_serve=per_load,
+    )
     axes = (Axis("rows", rows, reuses=("output",)), Axis("columns", outputs, reuses=("input",)))
     cells = Memory(
-        f"{array.name}_cells", groups * weight_bits, weight_bits, 0.0, p.write_weight_pj, ("weight",),
-        area_um2=cells_um2 / (rows * outputs), technology=array.cell.kind,
-        source="weights stay in the cells and multiply in place", loads_serve=per_load)
-    wires = FanOut(array.name, axes, transfer_pj=0.0, source="row and column lines are priced at the periphery",
-                   loads_serve=per_load)
+        f"{array.name}_cells",
+        groups * weight_bits,
+        weight_bits,
+        0.0,
+        p.write_weight_pj,
+        ("weight",),
+        area_um2=cells_um2 / (rows * outputs),
+        technology=array.cell.kind,
+        source="weights stay in the cells and multiply in place",
+        loads_serve=per_load,
+    )
+    wires = FanOut(
+        array.name, axes, transfer_pj=0.0, source="row and column lines are priced at the periphery", loads_serve=per_load
+    )
     return Group((inputs, sums)), wires, Group((cells,))
 
 

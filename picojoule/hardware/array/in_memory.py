@@ -56,11 +56,14 @@ class Cell:
             needs = (("g_on", self.on_siemens), ("g_off", self.off_siemens), ("read", self.read_v), ("pulse", self.pulse_s))
             for what, value in needs:
                 if value is None:
-                    raise SpecError(f"a resistive cell needs {what}",
-                                    hint="such as g_on: 6 kohm, g_off: 900 kohm, read: 0.5 V, pulse: 2 ns")
+                    raise SpecError(
+                        f"a resistive cell needs {what}", hint="such as g_on: 6 kohm, g_off: 900 kohm, read: 0.5 V, pulse: 2 ns"
+                    )
             if not (self.on_siemens or 0) > (self.off_siemens or 0):
-                raise SpecError(f"the cell conducts {self.on_siemens:g} S on and {self.off_siemens:g} S off",
-                                hint="on conducts better than off")
+                raise SpecError(
+                    f"the cell conducts {self.on_siemens:g} S on and {self.off_siemens:g} S off",
+                    hint="on conducts better than off",
+                )
         if self.capacitance_ff is not None:
             _positive("cell capacitance", self.capacitance_ff, "fF")
 
@@ -154,8 +157,13 @@ class Array:
 
     def __post_init__(self) -> None:
         at = f"array {self.name!r}"
-        for what, known in (("weights", WEIGHT_ENCODINGS), ("inputs", INPUT_ENCODINGS), ("pair", PAIRS), ("adders", ADDERS),
-                            ("subtract", ("analog", "digital"))):
+        for what, known in (
+            ("weights", WEIGHT_ENCODINGS),
+            ("inputs", INPUT_ENCODINGS),
+            ("pair", PAIRS),
+            ("adders", ADDERS),
+            ("subtract", ("analog", "digital")),
+        ):
             if getattr(self, what) not in known:
                 raise unknown_name(f"{what} of {at}", getattr(self, what), known)
         for what in ("rows", "columns", "dac_bits", "analog_input_slices", "weight_bits", "input_bits", "sum_bits"):
@@ -167,13 +175,16 @@ class Array:
             if not 0 <= getattr(self, what) <= 1:
                 raise SpecError(f"{at}: {what} is {getattr(self, what)}", hint="a fraction of the largest value, 0 to 1")
         if self.inputs == "bit_serial" and self.dac_bits != 1:
-            raise SpecError(f"{at}: bit-serial inputs with a {self.dac_bits} b DAC",
-                            hint="bit_serial is 1 b a slice; choose voltage")
+            raise SpecError(
+                f"{at}: bit-serial inputs with a {self.dac_bits} b DAC", hint="bit_serial is 1 b a slice; choose voltage"
+            )
         if not 1 <= self.active_rows <= self.rows or self.rows % self.active_rows:
             raise SpecError(f"{at}: {self.rows_summed} of {self.rows} rows are summed", hint="a whole fraction of the rows")
         if (self.adc is None) != (self.cell.kind == "digital"):
-            raise SpecError(f"{at}: " + ("an analog array has no ADC" if self.adc is None else "a digital array has an ADC"),
-                            hint="cells of kind digital need none, all others need one")
+            raise SpecError(
+                f"{at}: " + ("an analog array has no ADC" if self.adc is None else "a digital array has an ADC"),
+                hint="cells of kind digital need none, all others need one",
+            )
         if self.adc is not None and self.adc.columns > self.columns:
             raise SpecError(f"{at}: an ADC for {self.adc.columns} of {self.columns} columns", hint="share it among fewer columns")
         if self.weights == "differential" and self.pair == "rows" and (self.rows < 2 or self.active_rows % 2):
@@ -184,8 +195,11 @@ class Array:
         """Refuse weights that need more columns than there are."""
         needed = self.columns_per_weight(weight_bits)
         if needed > self.columns:
-            raise SpecError(f"array {self.name!r}: a weight of {weight_bits} b takes {needed} columns of {self.cell.bits} b cells"
-                            f", and there are {self.columns}", hint="more columns, or more bits a cell")
+            raise SpecError(
+                f"array {self.name!r}: a weight of {weight_bits} b takes {needed} columns of {self.cell.bits} b cells"
+                f", and there are {self.columns}",
+                hint="more columns, or more bits a cell",
+            )
 
     # Slices ---------------------------------------------------------------------------------------------------------
     @property

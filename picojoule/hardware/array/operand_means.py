@@ -53,8 +53,11 @@ def mean_of(role: str, values: Values, array: Array, bits: int) -> float:
 
 def for_operands(array: Array, layer: Layer) -> Array:
     """The array with the means of the layer's operands, as far as their values are known."""
-    means = {t.role: mean_of(t.role, t.values, array, ceil(t.bits)) for t in layer.tensors
-             if t.role in OPERANDS and t.values is not None}
+    means = {
+        t.role: mean_of(t.role, t.values, array, ceil(t.bits))
+        for t in layer.tensors
+        if t.role in OPERANDS and t.values is not None
+    }
     if not means:
         return array
     return replace(array, input_mean=means.get("input", array.input_mean), weight_mean=means.get("weight", array.weight_mean))
@@ -67,8 +70,11 @@ def with_statistics(network: Network, chip: Chip, table: Any, where: str = "") -
     and for tables of another form, with `where`.
     """
     if chip.array is None:
-        raise SpecError(f"the energies of chip {chip.name!r} do not depend on values: it has no compute-in-memory array",
-                        where=where, hint="zeros are given with --density")
+        raise SpecError(
+            f"the energies of chip {chip.name!r} do not depend on values: it has no compute-in-memory array",
+            where=where,
+            hint="zeros are given with --density",
+        )
     tensors = table.get("tensors") if isinstance(table, Mapping) else None
     if not isinstance(tensors, Mapping):
         raise SpecError("these are no statistics", where=where, hint=HINT)
@@ -80,9 +86,13 @@ def with_statistics(network: Network, chip: Chip, table: Any, where: str = "") -
             raise SpecError(f"{name}: no histograms by tensor", where=where, hint=HINT)
 
     def changed(layer: Layer) -> Layer:
-        given = {r: read_values(v, f"{where}: {layer.name} {r}".removeprefix(": "))
-                 for r, v in tensors.get(layer.name, {}).items() if r in OPERANDS}
+        given = {
+            r: read_values(v, f"{where}: {layer.name} {r}".removeprefix(": "))
+            for r, v in tensors.get(layer.name, {}).items()
+            if r in OPERANDS
+        }
         return replace(layer, tensors=tuple(replace(t, values=given.get(t.role)) for t in layer.tensors))
 
-    return replace(network, steps=tuple(replace(s, layer=changed(s.layer)) if isinstance(s.layer, Layer) else s
-                                        for s in network.steps))
+    return replace(
+        network, steps=tuple(replace(s, layer=changed(s.layer)) if isinstance(s.layer, Layer) else s for s in network.steps)
+    )

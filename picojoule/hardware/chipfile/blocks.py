@@ -56,6 +56,7 @@ from picojoule.hardware.compression import NAMED
 
 def _or_short(short: dict[str, Any]) -> Callable[[dict[str, Any]], None]:
     """Tells the JSON schema that the block may be written short, as one value."""
+
     def change(schema: dict[str, Any]) -> None:
         long = dict(schema)
         schema.clear()
@@ -84,7 +85,8 @@ class BandwidthSpec(_Block):
     """Bandwidths of each instance: `64 b/cycle` for one port that reads and writes share, or one for each direction."""
 
     model_config = ConfigDict(
-        json_schema_extra=_or_short({"type": "string", "examples": ["64 b/cycle", "25.6 GB/s", "unlimited"]}))
+        json_schema_extra=_or_short({"type": "string", "examples": ["64 b/cycle", "25.6 GB/s", "unlimited"]})
+    )
     read: Rate = Field(None, description="Read bandwidth, such as `64 b/cycle` or `25.6 GB/s`; unlimited if left out.")
     write: Rate = Field(None, description="Write bandwidth; unlimited if left out.")
     shared: Rate = Field(None, description="Bandwidth that reads and writes share.")
@@ -144,26 +146,33 @@ class MemorySpec(_Block):
 
     name: Name = Field(description="Name, unique in the chip.")
     type: Text | None = Field(None, description="What it is made of, for reports: dram, sram, register_file, ...")
-    size: Size | None = Field(None, description="Capacity shared by the tensors it keeps; left out for the outermost memory, "
-                                                "and only there.")
+    size: Size | None = Field(
+        None, description="Capacity shared by the tensors it keeps; left out for the outermost memory, and only there."
+    )
     word: Size = Field(description="Bits that one access reads or writes; several narrower tensor words share an access.")
     read: AccessEnergy = Field(None, description="Energy of reading one word, `2 pJ`, or per bit, `8 pJ/b`. Left out: unknown.")
     write: AccessEnergy = Field(None, description="Energy of writing one word, or per bit. Left out: unknown, never zero.")
-    keeps: Roles | None = Field(None, description="Tensors it must keep: all, none, or a list of input, weight, output. "
-                                                  "Default: all, or none where may_keep is given.")
+    keeps: Roles | None = Field(
+        None,
+        description="Tensors it must keep: all, none, or a list of input, weight, output. "
+        "Default: all, or none where may_keep is given.",
+    )
     may_keep: Roles = Field((), description="Tensors it may keep or let pass, as the mapper finds best.")
     bandwidth: BandwidthSpec | None = Field(None, description="Bandwidths of each instance; unlimited if left out.")
     ports: list[PortSpec] = Field([], description="Named ports, instead of bandwidth.")
-    formats: dict[Role, FormatSpec] = Field({}, description="How tensors are kept, such as `{input: rlc, weight: csr}`; "
-                                                            "uncompressed if left out.")
-    skips: dict[Role, Leaders] = Field({}, description="Accesses left out, time included, while operands are zero: "
-                                                        "`{weight: input}`.")
+    formats: dict[Role, FormatSpec] = Field(
+        {}, description="How tensors are kept, such as `{input: rlc, weight: csr}`; uncompressed if left out."
+    )
+    skips: dict[Role, Leaders] = Field(
+        {}, description="Accesses left out, time included, while operands are zero: `{weight: input}`."
+    )
     gates: dict[Role, Leaders] = Field({}, description="Accesses left out while operands are zero; their time passes.")
     double_buffered: bool = Field(False, description="true: tiles fill half of the size, and the next ones arrive meanwhile.")
     leakage: Power = Field(None, description="Leakage power of one instance, such as `3 mW`. Left out: unknown.")
     area: Area = Field(None, description="Area of one instance, such as `0.4 mm2`. Left out: unknown.")
-    class_: ComponentSpec | None = Field(None, alias="class", description="Component of the library that supplies the numbers "
-                                                                          "which this block leaves out.")
+    class_: ComponentSpec | None = Field(
+        None, alias="class", description="Component of the library that supplies the numbers which this block leaves out."
+    )
     source: Text = Field("", description="Where the numbers come from.")
     sources: dict[str, Text] = Field({}, description="Where single numbers come from, by key.")
 
@@ -175,8 +184,9 @@ class AxisSpec(_Block):
     size: Places = Field(description="Instances along the axis.")
     dims: Dims | None = Field(None, description="Dimensions that may be unrolled along the axis; any if left out.")
     reuses: Roles = Field((), description="Tensors that must not change along the axis.")
-    kinds: Kinds | None = Field(None, description="Kinds of dimensions that may be unrolled along the axis, such as "
-                                                  "[row, out-channel]; any if left out.")
+    kinds: Kinds | None = Field(
+        None, description="Kinds of dimensions that may be unrolled along the axis, such as [row, out-channel]; any if left out."
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -192,11 +202,17 @@ class FanOutSpec(_Block):
     multicast: bool = Field(True, description="One read above serves all places that need the same tile.")
     reduction: bool = Field(True, description="Partial sums of one output merge on the way out.")
     links: Dims = Field((), description="Dimensions along which neighbours pass on overlapping inputs.")
-    transfer: AccessEnergy = Field(None, description="Energy of the network for each word that reaches or leaves one place. "
-                                                     "Left out: unknown; write `0 pJ` for a free network.")
+    transfer: AccessEnergy = Field(
+        None,
+        description="Energy of the network for each word that reaches or leaves one place. "
+        "Left out: unknown; write `0 pJ` for a free network.",
+    )
     word: Size = Field(16, description="Bits of the word that `transfer` is for.")
-    waits: Waits = Field("tile", description="When places that skip different work wait for one another: never, layer (at its "
-                                             "end), tile (when a loop above moves on), step.")
+    waits: Waits = Field(
+        "tile",
+        description="When places that skip different work wait for one another: never, layer (at its "
+        "end), tile (when a loop above moves on), step.",
+    )
     class_: ComponentSpec | None = Field(None, alias="class", description="Component of the library, such as wire.")
     source: Text = Field("", description="Where the numbers come from.")
     sources: dict[str, Text] = Field({}, description="Where single numbers come from, by key.")
@@ -213,8 +229,10 @@ class ComputeSpec(_Block):
     skips: Leaders = Field((), description="Operands whose zeros take no cycle and no energy.")
     gates: Leaders = Field((), description="Operands whose zeros cost `gated` instead of the MAC; the cycle passes.")
     gated: AccessEnergy = Field(None, description="Energy of a gated MAC. Left out: 0 pJ.")
-    speed: Speed = Field("fixed", description="fixed; serial_input or serial_weight (cycles follow its bits); composed (narrow "
-                                              "operands share a unit).")
+    speed: Speed = Field(
+        "fixed",
+        description="fixed; serial_input or serial_weight (cycles follow its bits); composed (narrow operands share a unit).",
+    )
     narrowest: Size = Field(1, description="Bits below which operands make a unit no faster.")
     vector: AccessEnergy = Field(None, description="Energy of one scalar operation of non-MAC operators. Left out: unknown.")
     leakage: Power = Field(None, description="Leakage power of one unit.")
@@ -325,16 +343,12 @@ class ChipSpec(_Block):
     chip: Name = Field(description="Name of the chip.")
     description: Text = Field("", description="One line that says what it is.")
     source: Text = Field("", description="Where the structure and the numbers come from.")
-    technology: Length = Field(
-        None, description="Technology node, such as `65 nm`.")
-    voltage: Supply = Field(
-        None, description="Supply voltage, such as `0.9 V`.")
-    clock: Hertz = Field(
-        description="Clock of the MAC units, such as `200 MHz`.")
+    technology: Length = Field(None, description="Technology node, such as `65 nm`.")
+    voltage: Supply = Field(None, description="Supply voltage, such as `0.9 V`.")
+    clock: Hertz = Field(description="Clock of the MAC units, such as `200 MHz`.")
     static: Power = Field(None, description="Power that flows whatever happens, beyond the leakage of the parts.")
     levels: list[LevelSpec] = Field(description="From the outside in; the first is the DRAM.", min_length=1)
-    scope: Scope = Field(
-        "system", description="What the figures cover: system (with the memory that feeds it), chip or macro.")
+    scope: Scope = Field("system", description="What the figures cover: system (with the memory that feeds it), chip or macro.")
     inferences_per_load: PerCycle = Field(1.0, description="Weights that stay where they are: inferences that one load serves.")
     compute: ComputeSpec | None = Field(None, description="The MAC units in the innermost places.")
     dataflow: Text = Field("", description="Restricts the mappings: weight-stationary, row-stationary, ... (`pj dataflows`).")

@@ -50,11 +50,18 @@ def _fault(error: Any, document: Document) -> PicojouleError:
     if kind == "too_short":
         return SpecError(f"{key!r} is empty", where=document.at(path), hint=_hint(block, str(key)))
     needed = {
-        "model_type": "a block of keys", "model_attributes_type": "a block of keys", "dict_type": "a block of keys",
-        "list_type": "a list", "bool_type": "true or false", "string_type": "text",
+        "model_type": "a block of keys",
+        "model_attributes_type": "a block of keys",
+        "dict_type": "a block of keys",
+        "list_type": "a list",
+        "bool_type": "true or false",
+        "string_type": "text",
     }.get(kind, error["msg"])
-    return SpecError(f"{_label(path)}{needed} is needed here, not {describe(error['input'])}", where=document.at(path),
-                     hint=_hint(block, str(key)) or "see `pj schema`")
+    return SpecError(
+        f"{_label(path)}{needed} is needed here, not {describe(error['input'])}",
+        where=document.at(path),
+        hint=_hint(block, str(key)) or "see `pj schema`",
+    )
 
 
 def _label(path: Path) -> str:

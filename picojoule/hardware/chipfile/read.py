@@ -105,8 +105,20 @@ class _Reader:
             else:
                 assert spec.compute is not None
                 compute = self._compute(spec.compute, ("compute",))
-            chip = Chip(spec.chip, levels, compute, spec.clock, spec.technology, spec.voltage, spec.description, spec.source,
-                        _value(spec.static), array, spec.scope, spec.inferences_per_load)
+            chip = Chip(
+                spec.chip,
+                levels,
+                compute,
+                spec.clock,
+                spec.technology,
+                spec.voltage,
+                spec.description,
+                spec.source,
+                _value(spec.static),
+                array,
+                spec.scope,
+                spec.inferences_per_load,
+            )
         return self._restricted(chip)
 
     def _array(self) -> Array | None:
@@ -115,8 +127,9 @@ class _Reader:
         if block is None:
             return None
         if self.spec.technology is None:
-            raise SpecError("an array needs the chip's technology", where=self.document.at(path),
-                            hint="such as `technology: 65 nm`")
+            raise SpecError(
+                "an array needs the chip's technology", where=self.document.at(path), hint="such as `technology: 65 nm`"
+            )
         with self._at(path):
             return array_of(block, self.spec.technology, self.spec.voltage)
 
@@ -148,25 +161,55 @@ class _Reader:
             raise SpecError(f"memory {m.name!r} has no size", where=self.document.at(path), hint="such as `size: 108 KiB`")
         keeps = m.keeps if m.keeps is not None else () if m.may_keep else ROLES
         if both := set(keeps) & set(m.may_keep):
-            raise SpecError(f"{sorted(both)[0]!r} stands in keeps and in may_keep", where=self.document.at((*path, "may_keep")),
-                            hint="keeps is must, may_keep leaves it to the mapper")
+            raise SpecError(
+                f"{sorted(both)[0]!r} stands in keeps and in may_keep",
+                where=self.document.at((*path, "may_keep")),
+                hint="keeps is must, may_keep leaves it to the mapper",
+            )
         given = {"capacity_bits": m.size, "word_bits": m.word}
-        numbers = self._numbers(m.class_, given, path, {
-            "read": _value(m.read, m.word), "write": _value(m.write, m.word), "leakage": _value(m.leakage),
-            "area": _value(m.area)}, m)
+        numbers = self._numbers(
+            m.class_,
+            given,
+            path,
+            {
+                "read": _value(m.read, m.word),
+                "write": _value(m.write, m.word),
+                "leakage": _value(m.leakage),
+                "area": _value(m.area),
+            },
+            m,
+        )
         kind = m.type or (m.class_.name if m.class_ else "dram" if outermost else "sram")
         with self._at(path):
-            return Memory(m.name, m.size, m.word, numbers["read"], numbers["write"], keeps, m.may_keep, self._ports(m, path),
-                          m.double_buffered, numbers["leakage"], numbers["area"], kind, numbers.source, numbers.sources,
-                          self._loads_serve(path), self._formats(m, path), tuple(m.skips.items()), tuple(m.gates.items()))
+            return Memory(
+                m.name,
+                m.size,
+                m.word,
+                numbers["read"],
+                numbers["write"],
+                keeps,
+                m.may_keep,
+                self._ports(m, path),
+                m.double_buffered,
+                numbers["leakage"],
+                numbers["area"],
+                kind,
+                numbers.source,
+                numbers.sources,
+                self._loads_serve(path),
+                self._formats(m, path),
+                tuple(m.skips.items()),
+                tuple(m.gates.items()),
+            )
 
     def _formats(self, m: MemorySpec, path: Path) -> tuple[tuple[str, Format], ...]:
         out = []
         for i, (role, f) in enumerate(m.formats.items()):
             with self._at((*path, "formats", list(self._written(path, "formats"))[i])):
                 if not (m.keeps is None or role in m.keeps or role in m.may_keep):
-                    raise SpecError(f"memory {m.name!r} never keeps {role!r}, whose format it states",
-                                    hint="keep it, or drop the format")
+                    raise SpecError(
+                        f"memory {m.name!r} never keeps {role!r}, whose format it states", hint="keep it, or drop the format"
+                    )
                 out.append((role, _format(f, m.word)))
         return tuple(out)
 
@@ -192,14 +235,21 @@ class _Reader:
 
     def _ports(self, m: MemorySpec, path: Path) -> tuple[Port, ...]:
         band = m.bandwidth
-        named = [] if band is None else [("read", "read", band.read), ("write", "write", band.write),
-                                         ("shared", "readwrite", band.shared)]
+        named = (
+            []
+            if band is None
+            else [("read", "read", band.read), ("write", "write", band.write), ("shared", "readwrite", band.shared)]
+        )
         if m.ports and band is not None:
-            raise SpecError("bandwidth and ports say the same twice", where=self.document.at_key((*path, "ports")),
-                            hint="keep one")
+            raise SpecError(
+                "bandwidth and ports say the same twice", where=self.document.at_key((*path, "ports")), hint="keep one"
+            )
         if band is not None and band.shared and (band.read or band.write):
-            raise SpecError("shared excludes read and write", where=self.document.at((*path, "bandwidth")),
-                            hint="give shared alone, or read and write")
+            raise SpecError(
+                "shared excludes read and write",
+                where=self.document.at((*path, "bandwidth")),
+                hint="give shared alone, or read and write",
+            )
         named += [(p.name, p.serves, p.rate) for p in m.ports]
         with self._at((*path, "ports") if m.ports else (*path, "bandwidth")):
             return tuple(Port(name, serves, self._per_cycle(q)) for name, serves, q in named if q is not None)
@@ -210,26 +260,61 @@ class _Reader:
 
     def _fanout(self, f: FanOutSpec, path: Path) -> FanOut:
         axes = tuple(Axis(n, a.size, a.dims, a.reuses, a.kinds) for n, a in f.axes.items())
-        numbers = self._numbers(f.class_, {"word_bits": f.word}, path, {"transfer": _value(f.transfer, f.word)},
-                                f)
+        numbers = self._numbers(f.class_, {"word_bits": f.word}, path, {"transfer": _value(f.transfer, f.word)}, f)
         with self._at(path):
-            return FanOut(f.name, axes, f.multicast, f.reduction, f.links, numbers["transfer"], f.word,
-                          numbers.source, numbers.sources, self._loads_serve(path), f.waits)
+            return FanOut(
+                f.name,
+                axes,
+                f.multicast,
+                f.reduction,
+                f.links,
+                numbers["transfer"],
+                f.word,
+                numbers.source,
+                numbers.sources,
+                self._loads_serve(path),
+                f.waits,
+            )
 
     def _compute(self, c: ComputeSpec, path: Path) -> Compute:
         bits, number = c.operands
         if not number and c.class_ and (c.class_.model_extra or {}).get("format") == "float":
             number = {16: "fp16", 32: "fp32"}.get(bits, "")
-        numbers = self._numbers(c.class_, {"bits": bits} | ({"format": number} if number else {}), path, {
-            "mac": _value(c.mac, bits), "vector": _value(c.vector, bits), "leakage": _value(c.leakage),
-            "area": _value(c.area)}, c)
+        numbers = self._numbers(
+            c.class_,
+            {"bits": bits} | ({"format": number} if number else {}),
+            path,
+            {"mac": _value(c.mac, bits), "vector": _value(c.vector, bits), "leakage": _value(c.leakage), "area": _value(c.area)},
+            c,
+        )
         with self._at(path):
-            return Compute(c.name, numbers["mac"], bits, c.scaling, c.per_cycle, numbers["leakage"], numbers["area"],
-                           numbers["vector"], numbers.source, numbers.sources, number, c.skips, c.gates,
-                           _value(c.gated, bits) or 0.0, c.speed, c.narrowest)
+            return Compute(
+                c.name,
+                numbers["mac"],
+                bits,
+                c.scaling,
+                c.per_cycle,
+                numbers["leakage"],
+                numbers["area"],
+                numbers["vector"],
+                numbers.source,
+                numbers.sources,
+                number,
+                c.skips,
+                c.gates,
+                _value(c.gated, bits) or 0.0,
+                c.speed,
+                c.narrowest,
+            )
 
-    def _numbers(self, component: ComponentSpec | None, given: Mapping[str, int | str | None], path: Path,
-                 stated: dict[str, float | None], block: MemorySpec | FanOutSpec | ComputeSpec) -> _Numbers:
+    def _numbers(
+        self,
+        component: ComponentSpec | None,
+        given: Mapping[str, int | str | None],
+        path: Path,
+        stated: dict[str, float | None],
+        block: MemorySpec | FanOutSpec | ComputeSpec,
+    ) -> _Numbers:
         """The stated numbers, and those of the component for what the block leaves out; each with its source.
 
         A block without `source` has that of its component, or else that of the chip.
@@ -255,8 +340,11 @@ class _Reader:
         seen: dict[str, str] = {}
         for name, path in self._named():
             if name in seen:
-                raise SpecError(f"two components are named {name!r}", where=self.document.at((*path, "name")),
-                                hint=f"the first one is at {seen[name]}; give each its own name")
+                raise SpecError(
+                    f"two components are named {name!r}",
+                    where=self.document.at((*path, "name")),
+                    hint=f"the first one is at {seen[name]}; give each its own name",
+                )
             seen[name] = self.document.at((*path, "name"))
 
     def _named(self) -> Iterator[tuple[str, Path]]:

@@ -41,6 +41,7 @@ def _plain(kind: str, *, positive: bool = False) -> Callable[[object], float]:
 
 def _known(*kinds: str) -> Callable[[object], Quantity | None]:
     """Reads a quantity that may be `unknown`, which is None and never zero."""
+
     def read(value: object) -> Quantity | None:
         return None if value == "unknown" else parse(_scalar(value, kinds), *kinds)
 
@@ -89,8 +90,9 @@ def _roles(value: object) -> tuple[str, ...]:
 
 def _name(value: object) -> str:
     if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z_][\w.-]*", value):
-        raise SpecError(f"a name is needed here, not {describe(value)}",
-                        hint="letters, digits, '_', '.' and '-', such as global_buffer")
+        raise SpecError(
+            f"a name is needed here, not {describe(value)}", hint="letters, digits, '_', '.' and '-', such as global_buffer"
+        )
     return value
 
 
@@ -178,15 +180,17 @@ def _schema(*kinds: str, also: str = "") -> WithJsonSchema:
 
 
 _ROLE_NAMES = [*ROLES, *ALIASES]
-_ROLES_SCHEMA = WithJsonSchema({"anyOf": [{"enum": ["all", "none", *_ROLE_NAMES]},
-                                          {"type": "array", "items": {"enum": _ROLE_NAMES}, "uniqueItems": True}]})
+_ROLES_SCHEMA = WithJsonSchema(
+    {"anyOf": [{"enum": ["all", "none", *_ROLE_NAMES]}, {"type": "array", "items": {"enum": _ROLE_NAMES}, "uniqueItems": True}]}
+)
 _DIMS_SCHEMA = WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]})
 
 Name = Annotated[str, BeforeValidator(_name), WithJsonSchema({"type": "string", "pattern": r"^[A-Za-z_][\w.-]*$"})]
 Text = Annotated[str, BeforeValidator(_text)]
 Size = Annotated[int, BeforeValidator(_size), _schema("size")]
-AccessEnergy = Annotated[Quantity | None, BeforeValidator(_known("energy", "energy_per_bit")),
-                         _schema("energy", "energy_per_bit", also="unknown")]
+AccessEnergy = Annotated[
+    Quantity | None, BeforeValidator(_known("energy", "energy_per_bit")), _schema("energy", "energy_per_bit", also="unknown")
+]
 Power = Annotated[Quantity | None, BeforeValidator(_known("power")), _schema("power", also="unknown")]
 Area = Annotated[Quantity | None, BeforeValidator(_known("area")), _schema("area", also="unknown")]
 Operands = Annotated[tuple[int, str], BeforeValidator(_operands), _schema("size", also="fp8_e4m3")]
@@ -195,8 +199,11 @@ Role = Annotated[str, BeforeValidator(_role), WithJsonSchema({"enum": _ROLE_NAME
 Leaders = Annotated[tuple[str, ...], BeforeValidator(_leaders), _ROLES_SCHEMA]
 Roles = Annotated[tuple[str, ...], BeforeValidator(_roles), _ROLES_SCHEMA]
 Dims = Annotated[tuple[str, ...], BeforeValidator(_dims), _DIMS_SCHEMA]
-Kinds = Annotated[tuple[str, ...], BeforeValidator(_kinds),
-                  WithJsonSchema({"type": "array", "items": {"enum": list(kinds.KINDS)}, "uniqueItems": True})]
+Kinds = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_kinds),
+    WithJsonSchema({"type": "array", "items": {"enum": list(kinds.KINDS)}, "uniqueItems": True}),
+]
 Places = Annotated[int, BeforeValidator(_fanout), WithJsonSchema({"type": "integer", "minimum": 1})]
 _DIRECTIONS, _SCALINGS = ("read", "write", "readwrite"), ("none", "quadratic")
 Direction = Annotated[str, BeforeValidator(_word("port direction", _DIRECTIONS)), WithJsonSchema({"enum": list(_DIRECTIONS)})]

@@ -24,7 +24,7 @@ def chip_to_yaml(chip: Chip) -> str:
         "inferences_per_load": None if chip.inferences_per_load == 1 else chip.inferences_per_load,
     })  # fmt: skip
     if chip.array is not None:
-        levels = [_level(level, chip.source) for level in chip.levels[:-array_cost.LEVELS]]
+        levels = [_level(level, chip.source) for level in chip.levels[: -array_cost.LEVELS]]
         return "\n".join(_dump(part) for part in (head, {"levels": [*levels, {"array": array_block(chip.array)}]}))
     levels = [_level(level, chip.source) for level in chip.levels]
     parts: list[dict[str, Any]] = [head, {"levels": levels}, {"compute": _compute(chip.compute, chip.source)}]
@@ -92,10 +92,20 @@ def _format(f: Format) -> str | dict[str, Any]:
     for name, known in NAMED.items():
         if f == known:
             return name
-    ranks = [r.kind if r.bits is None and r.dims is None else _drop_empty({
-        "format": r.kind, "bits": _show(r.bits, "size"), "dims": list(r.dims) if r.dims else None}) for r in f.ranks]
-    return _drop_empty({"ranks": ranks, "codec": _show(f.codec_pj, "energy") if f.codec_pj else None,
-                        "sized_for": f.sized_for if f.sized_for != "worst" else None, "columns_first": f.reverse or None})
+    ranks = [
+        r.kind
+        if r.bits is None and r.dims is None
+        else _drop_empty({"format": r.kind, "bits": _show(r.bits, "size"), "dims": list(r.dims) if r.dims else None})
+        for r in f.ranks
+    ]
+    return _drop_empty(
+        {
+            "ranks": ranks,
+            "codec": _show(f.codec_pj, "energy") if f.codec_pj else None,
+            "sized_for": f.sized_for if f.sized_for != "worst" else None,
+            "columns_first": f.reverse or None,
+        }
+    )
 
 
 def _roles(roles: tuple[str, ...]) -> str | list[str]:

@@ -59,6 +59,7 @@ _plugins_loaded = False
 
 def component(name: str) -> Callable[[Model], Model]:
     """Registers the function under the name; a name is taken once."""
+
     def register(model: Model) -> Model:
         known = _registry.get(name)
         if known is not None and known.model.__qualname__ != model.__qualname__:
@@ -104,8 +105,12 @@ def evaluate(name: str, context: Mapping[str, object], written: Mapping[str, obj
 
 
 def _where(key: str) -> str:
-    return {"technology": "as the chip's technology", "voltage": "as the chip's voltage", "capacity": "as the memory's size",
-            "word": "as the memory's word"}.get(key, "as a parameter there")
+    return {
+        "technology": "as the chip's technology",
+        "voltage": "as the chip's voltage",
+        "capacity": "as the memory's size",
+        "word": "as the memory's word",
+    }.get(key, "as a parameter there")
 
 
 def _key(parameter: str) -> str:
@@ -147,5 +152,7 @@ def _load_plugins() -> None:
         try:
             point.load()
         except Exception as e:
-            raise SpecError(f"the component plug-in {point.name!r} ({point.value}) cannot be loaded: {e}",
-                            hint="repair or uninstall that package") from e
+            raise SpecError(
+                f"the component plug-in {point.name!r} ({point.value}) cannot be loaded: {e}",
+                hint="repair or uninstall that package",
+            ) from e

@@ -65,8 +65,9 @@ class MacCost:
 
 def _sum(estimates: list[Estimate], unit: str, note: str) -> Estimate:
     sources = "; ".join(dict.fromkeys(e.source for e in estimates))
-    return Estimate(sum(e.value for e in estimates), unit, sources, sum(e.low for e in estimates),
-                    sum(e.high for e in estimates), note)
+    return Estimate(
+        sum(e.value for e in estimates), unit, sources, sum(e.low for e in estimates), sum(e.high for e in estimates), note
+    )
 
 
 @cache
@@ -100,20 +101,29 @@ class _At:
     def integer(self, name: str, bits: float) -> Part:
         bits = max(bits, 2)
         verb = "multiply" if name == "multiply" else "add"
-        return Part(what=f"{bits:.3g} b integer {verb}", energy=operation(name, "int", bits, self.nm, self.v),
-                    area=area_at_width(name, "int", bits, self.nm))
+        return Part(
+            what=f"{bits:.3g} b integer {verb}",
+            energy=operation(name, "int", bits, self.nm, self.v),
+            area=area_at_width(name, "int", bits, self.nm),
+        )
 
     def float_add(self) -> Part:
-        return Part(what="FP32 add", energy=operation("add", "float", 32, self.nm, self.v),
-                    area=area_at_width("add", "float", 32, self.nm))
+        return Part(
+            what="FP32 add",
+            energy=operation("add", "float", 32, self.nm, self.v),
+            area=area_at_width("add", "float", 32, self.nm),
+        )
 
     def float_multiply(self, significant: float) -> Part:
         """By the significant bits: FP16 has 11, FP32 24."""
         half, single = (operation("multiply", "float", n, self.nm, self.v) for n in (16, 32))
         energy = _power_law(half, single, significant)
         areas = [area_at_width("multiply", "float", n, self.nm) for n in (16, 32)]
-        return Part(what=f"{significant:.3g} significant bits float multiply", energy=energy,
-                    area=_power_law(areas[0], areas[1], significant))
+        return Part(
+            what=f"{significant:.3g} significant bits float multiply",
+            energy=energy,
+            area=_power_law(areas[0], areas[1], significant),
+        )
 
     def shift(self, bits: float, positions: int) -> Part:
         """A barrel shifter: bits x log2 positions multiplexers."""

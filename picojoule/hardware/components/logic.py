@@ -29,8 +29,9 @@ def multiplier(*, bits: int, technology_nm: float, format: str = "int", voltage_
 
 
 @component("mac")
-def mac(*, bits: int, technology_nm: float, format: str = "int", accumulate_bits: int | None = None,
-        voltage_v: float | None = None) -> dict[str, Estimate]:
+def mac(
+    *, bits: int, technology_nm: float, format: str = "int", accumulate_bits: int | None = None, voltage_v: float | None = None
+) -> dict[str, Estimate]:
     """Energy of one multiply-accumulate: a multiplication of `bits` and an addition of `accumulate_bits` (default 32).
 
     Formula: E_mult(bits) + E_add(accumulate). `vector`, one scalar operation of other operators, is that addition. Sources: see
@@ -43,21 +44,34 @@ def mac(*, bits: int, technology_nm: float, format: str = "int", accumulate_bits
     wide = accumulate_bits or max(32, bits)
     product = operation("multiply", format, bits, technology_nm, voltage_v)
     total = operation("add", format, wide, technology_nm, voltage_v)
-    energy = Estimate(product.value + total.value, "pJ", f"{product.source}: {bits} b {format} multiply + {wide} b add",
-                      product.low + total.low, product.high + total.high, product.note)
+    energy = Estimate(
+        product.value + total.value,
+        "pJ",
+        f"{product.source}: {bits} b {format} multiply + {wide} b add",
+        product.low + total.low,
+        product.high + total.high,
+        product.note,
+    )
     whole = [r for r in table("logic.csv") if r["operation"] == "mac" and r["format"] == format and int(r["bits"]) == bits]
     figures = [exactly(float(r["energy_pj"]), "pJ", r["source"]) for r in whole]
     checks = [scale_energy(f, 45, technology_nm, None, voltage_v).value for f in figures]
     areas = [_area(op, format, n, technology_nm).get("area") for op, n in (("multiply", bits), ("add", wide))]
     out = {"mac": energy.widened(checks), "vector": total}
     if areas[0] and areas[1]:
-        out["area"] = Estimate(areas[0].value + areas[1].value, "um2", areas[0].source, areas[0].low + areas[1].low,
-                               areas[0].high + areas[1].high, areas[0].note)
+        out["area"] = Estimate(
+            areas[0].value + areas[1].value,
+            "um2",
+            areas[0].source,
+            areas[0].low + areas[1].low,
+            areas[0].high + areas[1].high,
+            areas[0].note,
+        )
     return out
 
 
-def _of_number_format(format: str, bits: int, technology_nm: float, accumulate_bits: int | None, voltage_v: float | None
-                      ) -> dict[str, Estimate]:
+def _of_number_format(
+    format: str, bits: int, technology_nm: float, accumulate_bits: int | None, voltage_v: float | None
+) -> dict[str, Estimate]:
     from picojoule.formats.names import number_format
     from picojoule.hardware.components.format_mac import mac_cost
 

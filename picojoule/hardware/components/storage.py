@@ -14,8 +14,12 @@ from picojoule.quantities.units import show
 
 CACTI = "CACTI 7 (as in hwcomponents-cacti 1.0.40)"
 DEVICES = ("itrs-hp", "itrs-lstp")
-_COLUMNS = {"read": ("read_pj", "pJ", 1.0), "write": ("write_pj", "pJ", 1.0), "leakage": ("leakage_mw", "mW", 1.0),
-            "area": ("area_mm2", "um2", 1e6)}
+_COLUMNS = {
+    "read": ("read_pj", "pJ", 1.0),
+    "write": ("write_pj", "pJ", 1.0),
+    "leakage": ("leakage_mw", "mW", 1.0),
+    "area": ("area_mm2", "um2", 1e6),
+}
 LEFT_OUT_P90 = {  # 90 % of left-out table points lie within this factor when interpolated over capacity, width or node
     "read": (1.22, 1.61, 1.14), "write": (1.13, 1.29, 1.11), "leakage": (1.07, 1.07, 3.3), "area": (1.11, 1.41, 1.08),
 }  # fmt: skip
@@ -28,13 +32,26 @@ def sram_table(device: str) -> dict[Point, dict[str, float]]:
     if device not in DEVICES:
         raise unknown_name("SRAM device type", device, DEVICES)
     rows = [r for r in table("cacti_sram.csv") if r["device"] == device]
-    return {(float(r["capacity_bytes"]), float(r["width_bits"]), float(r["tech_nm"])):
-            {key: float(r[column]) * factor for key, (column, _, factor) in _COLUMNS.items()} for r in rows}
+    return {
+        (float(r["capacity_bytes"]), float(r["width_bits"]), float(r["tech_nm"])): {
+            key: float(r[column]) * factor for key, (column, _, factor) in _COLUMNS.items()
+        }
+        for r in rows
+    }
 
 
 @component("sram")
-def sram(*, capacity_bits: int, word_bits: int, technology_nm: float, voltage_v: float | None = None,
-         device: str = "itrs-lstp", banks: int = 1, lanes: int = 1, scaled_from_nm: float | None = None) -> dict[str, Estimate]:
+def sram(
+    *,
+    capacity_bits: int,
+    word_bits: int,
+    technology_nm: float,
+    voltage_v: float | None = None,
+    device: str = "itrs-lstp",
+    banks: int = 1,
+    lanes: int = 1,
+    scaled_from_nm: float | None = None,
+) -> dict[str, Estimate]:
     """SRAM with one read-write port: energy per word, leakage and area, interpolated between CACTI 7 runs.
 
     Log-log in capacity, width and node. Range: 256 B to 4 MiB a bank (1 KiB at 256 b, 2 KiB at 512 b), 16 to 512 b, 90 to
@@ -46,8 +63,10 @@ def sram(*, capacity_bits: int, word_bits: int, technology_nm: float, voltage_v:
     at 45 and 7 nm the range includes such published figures (banks of 8 KiB to 1 MiB).
     """
     if capacity_bits % (8 * banks * lanes) or word_bits % lanes:
-        raise SpecError(f"{show(capacity_bits, 'size')} of {word_bits} b words do not split into {banks} banks of {lanes} lanes",
-                        hint="choose banks and lanes that divide both")
+        raise SpecError(
+            f"{show(capacity_bits, 'size')} of {word_bits} b words do not split into {banks} banks of {lanes} lanes",
+            hint="choose banks and lanes that divide both",
+        )
     node = scaled_from_nm or technology_nm
     point = (capacity_bits / 8 / banks / lanes, word_bits / lanes, node)
     out = {key: _sram_number(device, point, key) for key in _COLUMNS}
@@ -92,8 +111,10 @@ def _over_capacity(points: dict[Point, dict[str, float]], capacity: float, width
     pair = around(known, capacity)
     if pair is None:
         low, high = (show(x * 8, "size") for x in (min(known), max(known)))
-        raise SpecError(f"no SRAM data for {show(capacity * 8, 'size')} at {width:g} b words",
-                        hint=f"the CACTI table covers {low} to {high} a bank; `banks` splits a larger one, registers are smaller")
+        raise SpecError(
+            f"no SRAM data for {show(capacity * 8, 'size')} at {width:g} b words",
+            hint=f"the CACTI table covers {low} to {high} a bank; `banks` splits a larger one, registers are smaller",
+        )
     return _through(pair, capacity, lambda c: points[c, width, node][key])
 
 
@@ -106,8 +127,10 @@ def _around(known: Iterable[float], x: float, unit: str, what: str) -> tuple[flo
     pair = around(known, x)
     if pair is None:
         more = "; `lanes` splits a wider word" if what == "width" else "; `scaled_from: 22 nm` goes below"
-        raise SpecError(f"no SRAM data for a {what} of {x:g} {unit}",
-                        hint=f"the CACTI table covers {known[0]:g} to {known[-1]:g} {unit}{more}")
+        raise SpecError(
+            f"no SRAM data for a {what} of {x:g} {unit}",
+            hint=f"the CACTI table covers {known[0]:g} to {known[-1]:g} {unit}{more}",
+        )
     return pair
 
 
@@ -142,8 +165,10 @@ def register_file(
     rows = {float(r["entries"]): r for r in table("registers.csv")}
     pair = around(rows, words)
     if pair is None or not 4 <= word_bits <= 64:
-        raise SpecError(f"no register file data for {words:g} words of {word_bits} b",
-                        hint="the table covers 12 to 192 words of 4 to 64 b; `sram` begins at 256 B")
+        raise SpecError(
+            f"no register file data for {words:g} words of {word_bits} b",
+            hint="the table covers 12 to 192 words of 4 to 64 b; `sram` begins at 256 B",
+        )
     out: dict[str, Estimate] = {}
     for key in ("read", "write"):
         points = {n: float(r[f"{key}_pj"]) for n, r in rows.items()}
@@ -164,8 +189,10 @@ def register(*, capacity_bits: int, word_bits: int, technology_nm: float, voltag
     """
     words = capacity_bits / word_bits
     if not (1 <= words <= 8 and word_bits <= 64):
-        raise SpecError(f"no register data for {words:g} words of {word_bits} b",
-                        hint="it covers 1 to 8 words of up to 64 b; `register_file` begins at 12 words")
+        raise SpecError(
+            f"no register data for {words:g} words of {word_bits} b",
+            hint="it covers 1 to 8 words of up to 64 b; `register_file` begins at 12 words",
+        )
     bit = exactly(0.009 * word_bits, "pJ", "Aladdin register bit, 40 nm, 1 ns")
     energy = scale_energy(bit, 40, technology_nm, None, voltage_v)
     area = exactly(5.98 * capacity_bits, "um2", "Aladdin register bit, 40 nm, 1 ns")

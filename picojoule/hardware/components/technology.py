@@ -53,8 +53,10 @@ def logic_energy_factor(node_nm: float, voltage_v: float | None = None) -> float
         v = nominal_voltage(n) if voltage_v is None else voltage_v
         if not -b[n] / (2 * a[n]) < v <= 1.2 * nominal_voltage(n) + 1e-9:
             low = -b[n] / (2 * a[n])
-            raise SpecError(f"{v:g} V is outside the energy scaling of {n:g} nm",
-                            hint=f"it covers {low:.2f} to {1.2 * nominal_voltage(n):.2f} V")
+            raise SpecError(
+                f"{v:g} V is outside the energy scaling of {n:g} nm",
+                hint=f"it covers {low:.2f} to {1.2 * nominal_voltage(n):.2f} V",
+            )
         values.append(a[n] * v * v + b[n] * v + c[n])
     return log_between(pair[0], values[0], pair[1], values[1], node_nm)
 
@@ -94,6 +96,8 @@ def scale_voltage(energy: Estimate, from_v: float, to_v: float) -> Estimate:
     Left out: short-circuit currents and leakage, so a few percent near nominal and more towards threshold.
     """
     if not 0.6 <= to_v / from_v <= 1.3:
-        raise SpecError(f"{to_v:g} V is too far from the {from_v:.3g} V that the numbers are for",
-                        hint=f"C V^2 holds from {0.6 * from_v:.2f} to {1.3 * from_v:.2f} V")
+        raise SpecError(
+            f"{to_v:g} V is too far from the {from_v:.3g} V that the numbers are for",
+            hint=f"C V^2 holds from {0.6 * from_v:.2f} to {1.3 * from_v:.2f} V",
+        )
     return energy if from_v == to_v else energy.times((to_v / from_v) ** 2, f"at {to_v:g} V instead of {from_v:.3g} V (C V^2)")

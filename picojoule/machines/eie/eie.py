@@ -123,5 +123,6 @@ def run_columns(columns: np.ndarray, *, pes: int = PES, queue: int = QUEUE) -> R
     """The columns of codebook indices that the nonzero activations meet, in their order."""
     code = relative_index.encode(columns, pes)
     entries = code.entries_of
-    return Run(cycles=int(cycles(entries, queue)), nonzeros=code.nonzeros, padding=code.padding, empty=int((entries == 0).sum()),
-               pes=pes)
+    return Run(
+        cycles=int(cycles(entries, queue)), nonzeros=code.nonzeros, padding=code.padding, empty=int((entries == 0).sum()), pes=pes
+    )

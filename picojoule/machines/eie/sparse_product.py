@@ -52,14 +52,28 @@ class Processor:
 
 
 I7_5930K = Processor(
-    name="Core i7-5930K", cores=6, clock_hz=3.5e9, macs_per_cycle=16, bytes_per_s=68e9, gather_cycles=1.5, row_cycles=20,
+    name="Core i7-5930K",
+    cores=6,
+    clock_hz=3.5e9,
+    macs_per_cycle=16,
+    bytes_per_s=68e9,
+    gather_cycles=1.5,
+    row_cycles=20,
     caches=((32 << 10, 64.0), (256 << 10, 32.0), (15 << 20, 0.0)),
     source="Intel: 6 cores, 3.5 GHz, two 8-wide FMA a cycle, 68 GB/s, 15 MB; two loads a cycle (three loads a product), 64 B a "
-           "cycle from L2 and 32 from L3 (optimisation manual, recalled); branch misses of 15 to 20 cycles (Agner Fog, recalled)")
+    "cycle from L2 and 32 from L3 (optimisation manual, recalled); branch misses of 15 to 20 cycles (Agner Fog, recalled)",
+)
 TITAN_X = Processor(
-    name="Titan X (Maxwell)", cores=24, clock_hz=1.075e9, macs_per_cycle=128, bytes_per_s=336.5e9, gather_cycles=1 / 8,
-    row_cycles=0, caches=((3 << 20, float("inf")),),
-    source="NVIDIA: 24 SMs of 128 lanes, 1.075 GHz boost, 336.5 GB/s, 3 MB L2; 192 texture units, one indexed fetch a cycle each")
+    name="Titan X (Maxwell)",
+    cores=24,
+    clock_hz=1.075e9,
+    macs_per_cycle=128,
+    bytes_per_s=336.5e9,
+    gather_cycles=1 / 8,
+    row_cycles=0,
+    caches=((3 << 20, float("inf")),),
+    source="NVIDIA: 24 SMs of 128 lanes, 1.075 GHz boost, 336.5 GB/s, 3 MB L2; 192 texture units, one indexed fetch a cycle each",
+)
 
 
 def dense_s(layer: SparseLayer, p: Processor, batch: int = 1) -> float:

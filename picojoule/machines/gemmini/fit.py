@@ -164,10 +164,7 @@ def splits(rows: Sequence[Row], counts: Counts, number: int, held_back: float, s
         unseen = np.array([r.shape.size in unseen_shapes for r in rows])
         parameters = fit(counts.some(~unseen), measured[~unseen])
         predicted = cycles(counts, parameters)
-        parts = [
-            score(predicted[m], [r for r, inside in zip(rows, m, strict=True) if inside])
-            for m in (~unseen, unseen)
-        ]
+        parts = [score(predicted[m], [r for r, inside in zip(rows, m, strict=True) if inside]) for m in (~unseen, unseen)]
         made.append(Split(name=f"seed {seed + k}", fitted=parts[0], unseen=parts[1], parameters=parameters))
     return tuple(made)
 

@@ -59,8 +59,16 @@ class MappedChip:
         if widest > self.chip.compute.bits and self.chip.compute.speed == "fixed":
             raise Declined(f"{self.name}: its MACs take {self.chip.compute.bits} b, not {widest} b", hint="ask for fewer bits")
         try:
-            return map_network(network, self.chip, ask.objective, jobs=ask.jobs, cache=ask.cache, time_limit=ask.time_limit_s,
-                               space=ask.space, progress=progress)
+            return map_network(
+                network,
+                self.chip,
+                ask.objective,
+                jobs=ask.jobs,
+                cache=ask.cache,
+                time_limit=ask.time_limit_s,
+                space=ask.space,
+                progress=progress,
+            )
         except NoMapping as e:
             raise Declined(e.problem, hint=e.hint) from None
 
@@ -75,8 +83,15 @@ def answer(result: NetworkResult, ask: Ask) -> Answer:
     area = own * 1e-6 if own is not None else published[0] if published else None
     bits = ask.bits or chip.compute.bits
     peak = max(peak_macs_per_s(chip, x.result.layer) for x in result.layers)
-    notes = [] if bits == chip.compute.bits else [f"{bits} b operands on {chip.compute.bits} b MACs: words shrink, MACs do not"
-                                                  if chip.compute.scaling == "none" else f"MAC energy scaled to {bits} b"]
+    notes = (
+        []
+        if bits == chip.compute.bits
+        else [
+            f"{bits} b operands on {chip.compute.bits} b MACs: words shrink, MACs do not"
+            if chip.compute.scaling == "none"
+            else f"MAC energy scaled to {bits} b"
+        ]
+    )
     if chip.name in NOT_REAL:
         notes.append(f"{NOT_REAL[chip.name]}: not to be compared with hardware")
     if not result.proved:

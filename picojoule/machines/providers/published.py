@@ -96,8 +96,10 @@ class Roofline:
             return
         weights, room = weight_bytes(network), self.platform.onchip_bytes or 0.0
         if weights > room:
-            raise Declined(f"{self.name}: {weights / 1e6:.3g} MB of weights, and room for {room / 1e6:.3g} MB on chip",
-                           hint="it has no off-chip memory")
+            raise Declined(
+                f"{self.name}: {weights / 1e6:.3g} MB of weights, and room for {room / 1e6:.3g} MB on chip",
+                hint="it has no off-chip memory",
+            )
 
     def _notes(self) -> tuple[str, ...]:
         p, notes = self.platform, ["a bound: no kernel reaches the nominal roofs throughout"]

@@ -174,8 +174,14 @@ def latency(rs: RowStationary, buses: Buses, moved: Words) -> Latency:
     cycles = rs.passes * (load + x.n * causes[bound_by])
     processing = cycles / buses.clock_hz
     maps_bits = (moved.dram_inputs + moved.dram_outputs) * s.bits
-    return Latency(load_cycles=load, image_cycles=causes[bound_by], bound_by=bound_by, cycles=cycles, processing_s=processing,
-                   total_s=processing + maps_bits / buses.link_bits_per_s)
+    return Latency(
+        load_cycles=load,
+        image_cycles=causes[bound_by],
+        bound_by=bound_by,
+        cycles=cycles,
+        processing_s=processing,
+        total_s=processing + maps_bits / buses.link_bits_per_s,
+    )
 
 
 def energy_pj(moved: Words, prices: Prices, input_zeros: float, seconds: float) -> dict[str, float]:
@@ -202,6 +208,8 @@ def calibrated(moved: Words, prices: Prices, input_zeros: float, power: float, s
     """
     events = power_mw(moved, replace(prices, static_mw=0.0), input_zeros, seconds)
     if events > power:
-        raise SpecError(f"the events of this layer take {events:.0f} mW, more than the {power:.0f} mW measured",
-                        hint="check the prices of the chip")
+        raise SpecError(
+            f"the events of this layer take {events:.0f} mW, more than the {power:.0f} mW measured",
+            hint="check the prices of the chip",
+        )
     return replace(prices, static_mw=power - events)

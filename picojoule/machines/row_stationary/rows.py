@@ -56,14 +56,24 @@ class Shape:
 
 def shape_of(layer: Layer) -> Shape:
     """The layer's shape by the kinds of its dimensions; a matrix product has one row and one column."""
-    letters = {"batch": "N", "group": "G", "out-channel": "M", "in-channel": "C", "row": "E", "column": "F",
-               "filter-row": "R", "filter-column": "S"}
+    letters = {
+        "batch": "N",
+        "group": "G",
+        "out-channel": "M",
+        "in-channel": "C",
+        "row": "E",
+        "column": "F",
+        "filter-row": "R",
+        "filter-column": "S",
+    }
     sizes = dict.fromkeys(letters.values(), 1)
     for d, n in layer.dims:
         k = kind(layer, d)
         if k not in letters:
-            raise SpecError(f"layer {layer.name!r}: row stationary knows no dimension such as {d} ({k})",
-                            hint="convolutions and matrix products are mapped")
+            raise SpecError(
+                f"layer {layer.name!r}: row stationary knows no dimension such as {d} ({k})",
+                hint="convolutions and matrix products are mapped",
+            )
         sizes[letters[k]] *= n
     steps = {"row": 1, "column": 1}
     for t in layer.tensors:
@@ -223,8 +233,14 @@ class RowStationary:
                     place += 1
                     for j in range(min(self.width, x.e - g * self.width)):
                         for i in range(s.R):
-                            yield Work(row=band * s.R + i, column=slot * self.width + j, filter_row=i,
-                                       output_row=g * self.width + j, channel_set=r, filter_set=t)
+                            yield Work(
+                                row=band * s.R + i,
+                                column=slot * self.width + j,
+                                filter_row=i,
+                                output_row=g * self.width + j,
+                                channel_set=r,
+                                filter_set=t,
+                            )
 
     # ---- the buffer --------------------------------------------------------------------------------------------------
     @property

@@ -138,9 +138,7 @@ def timing(product: Product, array: Array, dataflow: str, name: str = "product")
         wait = (folds - 1) * max(0, max(fill, drain) - stream)
         parts = (fill + (wait if fill else 0), folds * stream, skew, drain + (wait if drain else 0))
     names = ("fill_cycles", "stream_cycles", "skew_cycles", "drain_cycles")
-    return Timing(
-        name=name, product=product, dataflow=dataflow, array=array, folds=folds, **dict(zip(names, parts, strict=True))
-    )
+    return Timing(name=name, product=product, dataflow=dataflow, array=array, folds=folds, **dict(zip(names, parts, strict=True)))
 
 
 def _roles(product: Product, dataflow: str) -> tuple[int, int, int]:
@@ -216,9 +214,7 @@ def systolic(network: Network, array: Array, dataflow: str = "ws") -> NetworkTim
     if not steps:
         raise SpecError(f"{network.name} has no layer of MACs", hint="choose a network with convolutions or matrix products")
     layers = tuple(timing(as_product(s.layer), array, dataflow, s.layer.name) for s in steps if isinstance(s.layer, Layer))
-    return NetworkTiming(
-        model=network.name, array=array, dataflow=dataflow, layers=layers, counts=tuple(s.count for s in steps)
-    )
+    return NetworkTiming(model=network.name, array=array, dataflow=dataflow, layers=layers, counts=tuple(s.count for s in steps))
 
 
 def array_size(text: str, where: str = "--array") -> tuple[int, int]:

@@ -112,8 +112,10 @@ def _parts(c: Comparison) -> list[RenderableType]:
     notes = {n for a in c.answers for n in a.notes}
     parts += [f"note: {n} ({', '.join(a.machine for a in c.answers if n in a.notes)})" for n in sorted(notes)]
     parts += [f"note: {n}" for n in c.notes]
-    parts.append("Energy and traffic are per inference, latency is of the batch. front: no machine of the same kind and scope "
-                 "beats it in both energy and time. Energies of different scope are not ranked, nor bounds against predictions.")
+    parts.append(
+        "Energy and traffic are per inference, latency is of the batch. front: no machine of the same kind and scope "
+        "beats it in both energy and time. Energies of different scope are not ranked, nor bounds against predictions."
+    )
     return parts
 
 

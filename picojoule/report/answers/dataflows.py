@@ -84,8 +84,10 @@ def _page(model: str, pes: int, done: Sequence[Compared]) -> str:
     body = [html.tag("h1", title), html.tag("p", UNIT)]
     for heading, keys, what in (("Energy by level", LEVELS, "level"), ("Energy by data type", TYPES, "type")):
         parts = {c.name: c.by(what) for c in good}
-        bars = [plots.Bar(c.title if len(c.title) < 37 else c.name, c.title, tuple((k, parts[c.name].get(k, 0.0)) for k in keys))
-                for c in good]
+        bars = [
+            plots.Bar(c.title if len(c.title) < 37 else c.name, c.title, tuple((k, parts[c.name].get(k, 0.0)) for k in keys))
+            for c in good
+        ]
         body += [html.tag("h2", heading), plots.stacked_bars(bars, keys, "energy", f"{heading} of each dataflow")]
     rs = next((c for c in good if c.name == "row-stationary"), None)
     head = ["dataflow", "chip", *LEVELS, "total", "x RS", "busy [%]", "obeyed"]
@@ -94,5 +96,7 @@ def _page(model: str, pes: int, done: Sequence[Compared]) -> str:
     body += [html.tag("h2", "What each fixes")]
     body += [html.tag("h3", DATAFLOWS[c.name].title) + html.tag("p", DATAFLOWS[c.name].fixes) for c in done]
     inside = html.section("page", body)
-    return (f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.text(title)}</title>'
-            f'<style>body{{margin:0}}{css}</style></head><body class="pj">{inside}</body></html>\n')
+    return (
+        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.text(title)}</title>'
+        f'<style>body{{margin:0}}{css}</style></head><body class="pj">{inside}</body></html>\n'
+    )

@@ -90,8 +90,13 @@ def _network(m: Measurement) -> list[Any]:
 
 def _times(what: str, t: Any, throughput: float, n: int | None = None) -> dict[str, object]:
     return {
-        "run": what, "n": n if t is None else t.n, "p50 [ms]": _ms(t and t.median), "p90 [ms]": _ms(t and t.p90),
-        "p99 [ms]": _ms(t and t.p99), "mean [ms]": _ms(t and t.mean), "min [ms]": _ms(t and t.min),
+        "run": what,
+        "n": n if t is None else t.n,
+        "p50 [ms]": _ms(t and t.median),
+        "p90 [ms]": _ms(t and t.p90),
+        "p99 [ms]": _ms(t and t.p99),
+        "mean [ms]": _ms(t and t.mean),
+        "min [ms]": _ms(t and t.min),
         "throughput [samples/s]": f"{throughput:.4g}",
     }
 
@@ -107,10 +112,15 @@ def _kernels(m: Measurement) -> list[Any]:
 def _table(kernels: Sequence[KernelRun]) -> Any:
     rows = [
         {
-            "layer": k.work.name, "family": k.work.family, "times": k.count,
-            "hot [ms]": _ms(k.hot.median), "cold [ms]": _ms(k.cold.median),
-            "[GOP/s]": f"{k.work.flops / k.hot.median / 1e9:.4g}", "[GB/s]": f"{k.work.bytes / k.hot.median / 1e9:.4g}",
-            "error against fp64": f"{k.error:.1e}", "energy [mJ]": _joules(k.energy),
+            "layer": k.work.name,
+            "family": k.work.family,
+            "times": k.count,
+            "hot [ms]": _ms(k.hot.median),
+            "cold [ms]": _ms(k.cold.median),
+            "[GOP/s]": f"{k.work.flops / k.hot.median / 1e9:.4g}",
+            "[GB/s]": f"{k.work.bytes / k.hot.median / 1e9:.4g}",
+            "error against fp64": f"{k.error:.1e}",
+            "energy [mJ]": _joules(k.energy),
         }
         for k in kernels
     ]
@@ -126,8 +136,11 @@ def drifted(drifts: Sequence[Drift], as_json: bool) -> bool:
         return fine
     table = [
         {
-            "what": d.what, "then [ms]": _ms(d.before_s), "now [ms]": _ms(d.now_s),
-            "change [%]": "-" if d.percent is None else f"{d.percent:+.1f}", "": "DRIFTED" if d.flagged else "",
+            "what": d.what,
+            "then [ms]": _ms(d.before_s),
+            "now [ms]": _ms(d.now_s),
+            "change [%]": "-" if d.percent is None else f"{d.percent:+.1f}",
+            "": "DRIFTED" if d.flagged else "",
         }
         for d in drifts
     ]
@@ -144,10 +157,7 @@ def ceilings(found: Ceilings, machine: Machine, others_share: float | None, as_j
         show.json_only({"machine": machine.to_json(), "others_share": others_share, **found.to_json()})
         return
     how = "square ones" if found.board else f"square ones, {found.threads} threads"
-    rows = [
-        {"ceiling": f"{dtype} products", "rate": f"{v / 1e9:.4g} GOP/s", "how": how}
-        for dtype, v in found.peak_ops_per_s
-    ]
+    rows = [{"ceiling": f"{dtype} products", "rate": f"{v / 1e9:.4g} GOP/s", "how": how} for dtype, v in found.peak_ops_per_s]
     what, by = ("copies", "reads and writes") if found.board else ("reads", "1 thread")
     rows += [
         {"ceiling": f"{level} {what}", "rate": f"{v / 1e9:.4g} GB/s", "how": f"{size / 1024:g} KiB over and over, {by}"}

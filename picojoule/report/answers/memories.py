@@ -15,16 +15,24 @@ def shown(kind: str | None, row_use: float, as_json: bool) -> None:
     if as_json:
         show.json_only({"row_use": row_use, "memories": [to_json(t, row_use) for t in chosen]})
     elif kind is None:
-        show.print_parts(tables.rows_table([_row(t, row_use) for t in chosen]), "",
-                         f"pJ/b at a row use of {row_use:g}; low to high where sources disagree; - is unknown, never zero")
+        show.print_parts(
+            tables.rows_table([_row(t, row_use) for t in chosen]),
+            "",
+            f"pJ/b at a row use of {row_use:g}; low to high where sources disagree; - is unknown, never zero",
+        )
     else:
         show.print_parts(tables.rows_table([_fact(what, e) for what, e in chosen[0].facts]))
 
 
 def to_json(t: Technology, row_use: float) -> dict[str, Any]:
     """Parts and totals in pJ per bit, and every fact with its range and source."""
-    energy = {action: {"total": _plain(t.pj_per_bit(action, row_use)),
-                       "parts": {n: _plain(e) for n, e in t.parts(action, row_use).items()}} for action in ("read", "write")}
+    energy = {
+        action: {
+            "total": _plain(t.pj_per_bit(action, row_use)),
+            "parts": {n: _plain(e) for n, e in t.parts(action, row_use).items()},
+        }
+        for action in ("read", "write")
+    }
     return {"kind": t.kind, "pj_per_bit": energy, "facts": {what: _plain(e) for what, e in t.facts}}
 
 
@@ -44,8 +52,15 @@ def _row(t: Technology, row_use: float) -> dict[str, object]:
 
 
 def _fact(what: str, e: Estimate) -> dict[str, object]:
-    return {"what": what, "value": f"{e.value:.4g}", "low": f"{e.low:.4g}", "high": f"{e.high:.4g}", "unit": e.unit,
-            "source": e.source, "confidence": e.note or "read"}
+    return {
+        "what": what,
+        "value": f"{e.value:.4g}",
+        "low": f"{e.low:.4g}",
+        "high": f"{e.high:.4g}",
+        "unit": e.unit,
+        "source": e.source,
+        "confidence": e.note or "read",
+    }
 
 
 def _powers(e: Estimate | None) -> str:

@@ -47,12 +47,24 @@ def to_json(answer: NearData) -> dict[str, Any]:
 
 
 def _places(answer: NearData) -> list[dict[str, object]]:
-    rows: list[dict[str, object]] = [{"place": answer.far.name, "MAC [pJ]": f"{answer.far.mac_pj:.3g}", "[pJ/b]":
-                                      f"{answer.far.pj_per_bit:.3g}", "pays below [ops/B]": "-"}]
+    rows: list[dict[str, object]] = [
+        {
+            "place": answer.far.name,
+            "MAC [pJ]": f"{answer.far.mac_pj:.3g}",
+            "[pJ/b]": f"{answer.far.pj_per_bit:.3g}",
+            "pays below [ops/B]": "-",
+        }
+    ]
     for p in answer.near:
         edge = answer.break_even[p.name]
-        rows.append({"place": p.name, "MAC [pJ]": f"{p.mac_pj:.3g}", "[pJ/b]": f"{p.pj_per_bit:.3g}",
-                     "pays below [ops/B]": "always" if math.isinf(edge) else f"{edge:.3g}"})
+        rows.append(
+            {
+                "place": p.name,
+                "MAC [pJ]": f"{p.mac_pj:.3g}",
+                "[pJ/b]": f"{p.pj_per_bit:.3g}",
+                "pays below [ops/B]": "always" if math.isinf(edge) else f"{edge:.3g}",
+            }
+        )
     return rows
 
 
@@ -60,14 +72,29 @@ def _layers(answer: NearData) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
     for x in answer.layers:
         far = x.pj[answer.far.name]
-        rows.append({"layer": x.name, "count": str(x.count), "reuse [ops/B]": f"{x.ops_per_byte:.3g}",
-                     "far": units.energy(far), **{p.name: f"{x.pj[p.name] / far:.2f}" for p in answer.near}})
+        rows.append(
+            {
+                "layer": x.name,
+                "count": str(x.count),
+                "reuse [ops/B]": f"{x.ops_per_byte:.3g}",
+                "far": units.energy(far),
+                **{p.name: f"{x.pj[p.name] / far:.2f}" for p in answer.near},
+            }
+        )
     return rows
 
 
 def _steps(answer: NearData) -> list[dict[str, object]]:
-    return [{"batch": str(s.batch), "GPU": units.seconds(s.gpu_s), "PIM": units.seconds(s.pim_s),
-             "GPU energy": units.energy(s.gpu_pj), "PIM energy": units.energy(s.pim_pj)} for s in answer.decode]
+    return [
+        {
+            "batch": str(s.batch),
+            "GPU": units.seconds(s.gpu_s),
+            "PIM": units.seconds(s.pim_s),
+            "GPU energy": units.energy(s.gpu_pj),
+            "PIM energy": units.energy(s.pim_pj),
+        }
+        for s in answer.decode
+    ]
 
 
 def _batch(answer: NearData, what: str) -> str:
@@ -76,5 +103,10 @@ def _batch(answer: NearData, what: str) -> str:
 
 
 def _design(d: Any) -> dict[str, object]:
-    return {"PEs": f"{d.side}x{d.side}", "buffer [KiB]": f"{d.buffer_bytes / 1024:.0f}", "energy": units.energy(d.energy_pj),
-            "time": units.seconds(d.cycles / 5e8), "EDP": units.edp(d.edp_js)}
+    return {
+        "PEs": f"{d.side}x{d.side}",
+        "buffer [KiB]": f"{d.buffer_bytes / 1024:.0f}",
+        "energy": units.energy(d.energy_pj),
+        "time": units.seconds(d.cycles / 5e8),
+        "EDP": units.edp(d.edp_js),
+    }

@@ -108,8 +108,12 @@ def _trend(groups: Sequence[Group], by: str | None) -> list[RenderableType]:
         for g in groups
     ]  # fmt: skip
     right = ("records", "median peak", "best peak", "median efficiency", "best efficiency")
-    return [tables.rows_table(rows, right), "", "Efficiency is nominal peak over nominal power, or what the source states: of no "
-            "workload. Macro and system figures are different things; --scope keeps them apart."]
+    return [
+        tables.rows_table(rows, right),
+        "",
+        "Efficiency is nominal peak over nominal power, or what the source states: of no "
+        "workload. Macro and system figures are different things; --scope keeps them apart.",
+    ]
 
 
 def _ops(value: float | None, unit: str) -> str:
@@ -133,8 +137,7 @@ def _figure_by(by: str, known: Sequence[tuple[Platform, float]]) -> str:
     """Efficiency over year or node, coloured by scope; by precision, bars of the median."""
     if by == "precision":
         groups = [g for g in trend(by, [p for p, _ in known]) if g.median_ops_per_j]
-        bars = [plots.Bar(f"{g.key} ({g.count})", g.best, (("median efficiency", g.median_ops_per_j or 0.0),))
-                for g in groups]
+        bars = [plots.Bar(f"{g.key} ({g.count})", g.best, (("median efficiency", g.median_ops_per_j or 0.0),)) for g in groups]
         return plots.stacked_bars(bars, ["median efficiency"], "efficiency", "median efficiency by precision")
     points = [(p, e) for p, e in known if by == "year" or p.node_nm is not None]
     if not points:
@@ -148,8 +151,14 @@ def _figure_by(by: str, known: Sequence[tuple[Platform, float]]) -> str:
 
 def _dot(p: Platform, ops_per_j: float, x: float) -> scatter.Dot:
     title = f"{p.name}: {units.count(ops_per_j)}op/J, {p.evidence}, {p.source}"
-    return scatter.Dot(x=x, y=ops_per_j, label=p.name.split(" (")[0][:22], series=f"scope {p.scope}", title=title,
-                       hollow=p.evidence == "simulated")
+    return scatter.Dot(
+        x=x,
+        y=ops_per_j,
+        label=p.name.split(" (")[0][:22],
+        series=f"scope {p.scope}",
+        title=title,
+        hollow=p.evidence == "simulated",
+    )
 
 
 def _table(groups: Sequence[Group], by: str) -> str:

@@ -61,8 +61,14 @@ def _page(model: str, chip: Chip, placed: Placed) -> str:
     title = f"{model} on {chip.name}: row stationary"
     body = [html.tag("h1", title), html.tag("p", chip.description)]
     for name, rs in placed:
-        body += [html.tag("h2", name), html.tag("p", f"{rs.parameters}: {pe_array.the_sets(rs)}."),
-                 html.tag("p", pe_array.each_pe(rs) + "."), pe_array.array_svg(rs, f"{name} on the PE array")]
+        body += [
+            html.tag("h2", name),
+            html.tag("p", f"{rs.parameters}: {pe_array.the_sets(rs)}."),
+            html.tag("p", pe_array.each_pe(rs) + "."),
+            pe_array.array_svg(rs, f"{name} on the PE array"),
+        ]
     inside = html.section("page", body)
-    return (f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.text(title)}</title>'
-            f'<style>body{{margin:0}}{css}</style></head><body class="pj">{inside}</body></html>\n')
+    return (
+        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.text(title)}</title>'
+        f'<style>body{{margin:0}}{css}</style></head><body class="pj">{inside}</body></html>\n'
+    )

@@ -93,8 +93,14 @@ def _miss(m: Miss) -> str:
 
 
 def _name(figure: str) -> str:
-    return {"power_w": "power", "latency_s": "latency", "energy_j": "energy per inference", "inferences_per_s": "inferences/s",
-            "area_mm2": "area", "offchip_bytes": "off-chip traffic per inference"}[figure]
+    return {
+        "power_w": "power",
+        "latency_s": "latency",
+        "energy_j": "energy per inference",
+        "inferences_per_s": "inferences/s",
+        "area_mm2": "area",
+        "offchip_bytes": "off-chip traffic per inference",
+    }[figure]
 
 
 def _range(figure: str, span: Span) -> str:

@@ -56,9 +56,11 @@ def headline(done: Shrunk) -> str:
     lost = done.lost_points
     change = f"{abs(lost):.2f} points {'below' if lost >= 0 else 'above'} the dense network"
     goal = {"edp": "energy-delay product"}.get(done.objective, done.objective)
-    text = (f"{done.model} on {done.chip.name}: {done.times_below('INT16'):.2f}x less {goal} than INT16 and "
-            f"{done.times_below('INT8'):.2f}x less than INT8, {change} ({done.chosen.test.n:,} test images of {done.data}, "
-            f"seed {done.seed}).")
+    text = (
+        f"{done.model} on {done.chip.name}: {done.times_below('INT16'):.2f}x less {goal} than INT16 and "
+        f"{done.times_below('INT8'):.2f}x less than INT8, {change} ({done.chosen.test.n:,} test images of {done.data}, "
+        f"seed {done.seed})."
+    )
     return text + (" Interrupted: the best so far." if done.interrupted else "")
 
 
@@ -71,8 +73,10 @@ def _parts(done: Shrunk) -> list[RenderableType]:
          "would lose [mnat]": f"{1000 * d.next_loses_nats:.1f}" if d.next_value else "-"}
         for d in sorted(done.decisions, key=lambda d: -d.saved_share)
     ]  # fmt: skip
-    notes = [f"searched by {done.search} over {', '.join(m for m in done.methods if m not in done.left_out)}; "
-             f"{done.trainings} networks fine-tuned, {done.searched} shapes mapped, {done.cpu_s:.0f} s of CPU time"]
+    notes = [
+        f"searched by {done.search} over {', '.join(m for m in done.methods if m not in done.left_out)}; "
+        f"{done.trainings} networks fine-tuned, {done.searched} shapes mapped, {done.cpu_s:.0f} s of CPU time"
+    ]
     if done.left_out:
         notes.append(f"left out, because {done.chip.name} gains nothing by it or no layer offers it: {', '.join(done.left_out)}")
     return [

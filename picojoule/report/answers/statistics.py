@@ -37,19 +37,31 @@ def statistics(found: Statistics, as_json: bool, save: Path | None, page: Path |
 def _parts(found: Statistics) -> list[RenderableType]:
     rows = [_row(layer, role, t) for layer, roles in found.layers.items() for role, t in roles.items()]
     right = ("elements", "zeros [%]", "least", "most", "entropy [b]", "run-length ratio")
-    parts: list[RenderableType] = [f"{found.model} on {found.samples} samples of {found.data}, run by {found.ran_by}", "",
-             tables.rows_table(rows, right=right), "",
-             "output: after the activation function that follows; entropy: of zero and 256 levels, b an element; run-length "
-             "ratio: 16 b over Eyeriss' code; histogram: of the nonzeros, from -2^k to 2^k"]
+    parts: list[RenderableType] = [
+        f"{found.model} on {found.samples} samples of {found.data}, run by {found.ran_by}",
+        "",
+        tables.rows_table(rows, right=right),
+        "",
+        "output: after the activation function that follows; entropy: of zero and 256 levels, b an element; run-length "
+        "ratio: 16 b over Eyeriss' code; histogram: of the nonzeros, from -2^k to 2^k",
+    ]
     if found.unseen:
         parts.append(f"not observed: {', '.join(found.unseen)}")
     return parts
 
 
 def _row(layer: str, role: str, t: Tally) -> dict[str, object]:
-    return {"layer": layer, "tensor": role, "elements": t.elements, "zeros [%]": f"{100 * (1 - t.density):.1f}",
-            "least": f"{t.low:.3g}", "most": f"{t.high:.3g}", "entropy [b]": f"{t.entropy_bits:.2f}",
-            "run-length ratio": f"{t.run_length_ratio:.2f}", "histogram": f"|{_bars(t.bins)}|"}
+    return {
+        "layer": layer,
+        "tensor": role,
+        "elements": t.elements,
+        "zeros [%]": f"{100 * (1 - t.density):.1f}",
+        "least": f"{t.low:.3g}",
+        "most": f"{t.high:.3g}",
+        "entropy [b]": f"{t.entropy_bits:.2f}",
+        "run-length ratio": f"{t.run_length_ratio:.2f}",
+        "histogram": f"|{_bars(t.bins)}|",
+    }
 
 
 def _bars(bins: np.ndarray) -> str:

@@ -17,10 +17,14 @@ def transforms(name: str, rows: Sequence[Compared], left_out: Sequence[str], as_
     for r in rows:
         table = [
             {
-                "algorithm": c.algorithm, "multiplications [M]": f"{c.multiplications / 1e6:.4g}",
-                "saves": f"{r.shape.macs / c.multiplications:.2f}x", "all operations [M]": f"{c.operations / 1e6:.4g}",
-                "extra words [k]": f"{c.extra_words / 1e3:.4g}", "moved words [k]": f"{c.moved_words / 1e3:.4g}",
-                "zeros stay": "yes" if c.keeps_sparsity else "no", "bit-exact on": c.lossless,
+                "algorithm": c.algorithm,
+                "multiplications [M]": f"{c.multiplications / 1e6:.4g}",
+                "saves": f"{r.shape.macs / c.multiplications:.2f}x",
+                "all operations [M]": f"{c.operations / 1e6:.4g}",
+                "extra words [k]": f"{c.extra_words / 1e3:.4g}",
+                "moved words [k]": f"{c.moved_words / 1e3:.4g}",
+                "zeros stay": "yes" if c.keeps_sparsity else "no",
+                "bit-exact on": c.lossless,
             }
             for c in r.costs
         ]
@@ -49,8 +53,14 @@ def _times(r: Compared) -> dict[str, object]:
 
 def _json(r: Compared) -> dict[str, object]:
     return {
-        "name": r.name, "count": r.count, "shape": asdict(r.shape), "costs": [asdict(c) for c in r.costs],
-        "pick": r.choice.best, "predicted_s": dict(r.choice.seconds), "because": r.choice.because,
+        "name": r.name,
+        "count": r.count,
+        "shape": asdict(r.shape),
+        "costs": [asdict(c) for c in r.costs],
+        "pick": r.choice.best,
+        "predicted_s": dict(r.choice.seconds),
+        "because": r.choice.because,
         "measured_s": dict(r.measured.seconds) if r.measured else None,
-        "error_against_fp64": dict(r.measured.errors) if r.measured else None, "loss_percent": r.loss_percent,
+        "error_against_fp64": dict(r.measured.errors) if r.measured else None,
+        "loss_percent": r.loss_percent,
     }

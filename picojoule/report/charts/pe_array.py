@@ -61,8 +61,10 @@ def array_svg(rs: RowStationary, title: str) -> str:
     grid, s, x = _grid(rs), rs.shape, rs.parameters
     width, height = _LEFT + rs.array.columns * _CELL_W + 4, _TOP + rs.array.rows * _CELL_H + 4
     label = escape(title, quote=True)
-    out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" aria-label="{label}" '
-           f'style="max-width:{width}px;width:100%;font-family:system-ui,sans-serif;font-size:11px">']
+    out = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" aria-label="{label}" '
+        f'style="max-width:{width}px;width:100%;font-family:system-ui,sans-serif;font-size:11px">'
+    ]
     out += [_label(_LEFT + (c + 0.5) * _CELL_W, _TOP - 8, str(c)) for c in range(rs.array.columns)]
     out += [_label(_LEFT - 14, _TOP + (r + 0.6) * _CELL_H, str(r)) for r in range(rs.array.rows)]
     for r in range(rs.array.rows):
@@ -73,8 +75,10 @@ def array_svg(rs: RowStationary, title: str) -> str:
             said = "idle"
             if w:
                 first = f"filters {w.filter_set * x.p} to {w.filter_set * x.p + x.p - 1}, channels {w.channel_set * x.q} to "
-                said = (f"set {set_name(w, rs) or 'A'}: filter row {w.filter_row} of {s.R}, output row {w.output_row}, "
-                        f"input row {w.output_row * s.U + w.filter_row}; {first}{w.channel_set * x.q + x.q - 1} of the pass")
+                said = (
+                    f"set {set_name(w, rs) or 'A'}: filter row {w.filter_row} of {s.R}, output row {w.output_row}, "
+                    f"input row {w.output_row * s.U + w.filter_row}; {first}{w.channel_set * x.q + x.q - 1} of the pass"
+                )
             colour = f'fill="{fill}" fill-opacity="{0.28 if w else 1}" stroke="{fill if w else "#cccccc"}"'
             box = f'x="{left}" y="{top}" width="{_CELL_W - 3}" height="{_CELL_H - 3}" rx="3"'
             out.append(f"<g><title>PE ({r}, {c}): {said}</title><rect {box} {colour}/>")

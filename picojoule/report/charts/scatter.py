@@ -61,9 +61,7 @@ def years(values: Sequence[float]) -> Axis:
     return Axis(low=low, high=high, ticks=ticks, title="year", log=False, show=lambda v: f"{v:g}")
 
 
-def scatter(
-    dots: Sequence[Dot], x: Axis, y: Axis, title: str, *, lines: Sequence[Sequence[Dot]] = (), height: int = 480
-) -> str:
+def scatter(dots: Sequence[Dot], x: Axis, y: Axis, title: str, *, lines: Sequence[Sequence[Dot]] = (), height: int = 480) -> str:
     """The plot. `lines` join dots (a front). A label that finds no free place is left to the tooltip."""
     series = list(dict.fromkeys(d.series for d in dots))
     colour = plots.colours_of(series)
@@ -81,8 +79,10 @@ def scatter(
         out.append(f'<polyline points="{points}" fill="none" stroke="{colour[line[0].series]}" stroke-dasharray="5 4"/>')
     for d in sorted(dots, key=lambda d: -d.radius):
         fill = 'fill="none" stroke-width="2"' if d.hollow else f'fill="{colour[d.series]}" fill-opacity="0.45"'
-        out.append(f'<circle cx="{px(d):.1f}" cy="{py(d):.1f}" r="{d.radius:.1f}" {fill} stroke="{colour[d.series]}">'
-                   f"<title>{escape(d.title or d.label)}</title></circle>")
+        out.append(
+            f'<circle cx="{px(d):.1f}" cy="{py(d):.1f}" r="{d.radius:.1f}" {fill} stroke="{colour[d.series]}">'
+            f"<title>{escape(d.title or d.label)}</title></circle>"
+        )
     out += _labels([(d, px(d), py(d)) for d in dots], top, height)
     return plots.svg(height, out, title)
 

@@ -77,8 +77,13 @@ def _fanout_text(f: FanOut) -> str:
     limits += [f"{a.name} unrolls {', '.join(a.dims)}" for a in f.axes if a.dims is not None]
     limits += [f"{a.name} unrolls {', '.join(a.kinds)}" for a in f.axes if a.kinds is not None]
     off = [name for name, on in (("multicast", f.multicast), ("reduction", f.reduction)) if not on]
-    parts = [_axes(f), f"{_show(f.transfer_pj, 'energy')} per {show(f.transfer_bits, 'size')} moved", *limits,
-             *(f"no {n}" for n in off), f"neighbours pass on {', '.join(f.links)}" if f.links else ""]
+    parts = [
+        _axes(f),
+        f"{_show(f.transfer_pj, 'energy')} per {show(f.transfer_bits, 'size')} moved",
+        *limits,
+        *(f"no {n}" for n in off),
+        f"neighbours pass on {', '.join(f.links)}" if f.links else "",
+    ]
     return f"{f.name} ×{f.size:,}: {'; '.join(p for p in parts if p)}"
 
 
@@ -102,8 +107,10 @@ def tree_svg(chip: Chip, width: int = _WIDTH) -> str:
     bottom = _draw(chip, 0, 1, 1 + _HEAD, width - 2, body)
     title = f"{chip.name}: {_headline(chip)}"
     height = f"{bottom + 2:g}"
-    head = (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role'
-            f'="img" aria-label="{escape(title)}" style="{_STYLE[0]};max-width:100%;height:auto">')
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role'
+        f'="img" aria-label="{escape(title)}" style="{_STYLE[0]};max-width:100%;height:auto">'
+    )
     return "".join([head, f"<title>{escape(title)}</title>", _text(2, 16, title, bold=True), *body, "</svg>"])
 
 
@@ -115,15 +122,26 @@ def _draw(chip: Chip, i: int, x: float, y: float, width: float, body: list[str])
     if isinstance(level, Group):
         for j, m in enumerate(level.memories):
             share = (width - _GAP * (len(level.memories) - 1)) / len(level.memories)
-            _box(x + j * (share + _GAP), y, share, f"{m.name} · {_size(m)}", _energies(m, brief=True), _roles(m),
-                 _FILLS.get(m.technology, "#e4e7eb"), body)
+            _box(
+                x + j * (share + _GAP),
+                y,
+                share,
+                f"{m.name} · {_size(m)}",
+                _energies(m, brief=True),
+                _roles(m),
+                _FILLS.get(m.technology, "#e4e7eb"),
+                body,
+            )
         return _draw(chip, i + 1, x, y + _ROW + _GAP, width, body)
     slot = len(body)
     bottom = _draw(chip, i + 1, x + _PAD, y + _HEAD, width - 2 * _PAD, body) + _PAD
     transfer = f"{_show(level.transfer_pj, 'energy')} per {show(level.transfer_bits, 'size')}"
     label = f"{level.name}: {_axes(level)} = {level.size:,} · {transfer}"
-    body[slot:slot] = [f'<rect x="{x:g}" y="{y:g}" width="{width:g}" height="{bottom - y:g}" rx="6" fill="none" stroke="#7b8794" '
-                       f'stroke-dasharray="5 3"/>', _text(x + 8, y + 17, label)]
+    body[slot:slot] = [
+        f'<rect x="{x:g}" y="{y:g}" width="{width:g}" height="{bottom - y:g}" rx="6" fill="none" stroke="#7b8794" '
+        f'stroke-dasharray="5 3"/>',
+        _text(x + 8, y + 17, label),
+    ]
     return bottom
 
 

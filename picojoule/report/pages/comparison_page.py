@@ -37,8 +37,18 @@ def page(c: Comparison) -> str:
 
 
 def _cards(c: Comparison) -> str:
-    head = ["machine", "precision", "energy", "without DRAM", "latency", "inferences/s", "utilization", "mean power",
-            "area", "off-chip traffic"]
+    head = [
+        "machine",
+        "precision",
+        "energy",
+        "without DRAM",
+        "latency",
+        "inferences/s",
+        "utilization",
+        "mean power",
+        "area",
+        "off-chip traffic",
+    ]
     rows = [_card(c, i, a) for i, a in enumerate(c.answers)]
     note = (
         "Energy, its part without off-chip memory, and traffic are per inference; latency is of the whole batch. A star: no "
@@ -97,8 +107,11 @@ def _pareto(c: Comparison) -> str:
         "chips stay visible); hollow: area unknown. A dashed line joins what nothing of its kind and scope beats. Colours tell "
         "kind and scope: positions compare only within one colour."
     )
-    return html.tag("h2", "Energy against latency") + html.tag("p", note) + scatter.scatter(
-        list(dots.values()), x, y, "energy against latency", lines=lines)
+    return (
+        html.tag("h2", "Energy against latency")
+        + html.tag("p", note)
+        + scatter.scatter(list(dots.values()), x, y, "energy against latency", lines=lines)
+    )
 
 
 def _dot(a: Answer, largest: float) -> scatter.Dot:
@@ -108,8 +121,9 @@ def _dot(a: Answer, largest: float) -> scatter.Dot:
     area = f"{a.area_mm2:.3g} mm²" if a.area_mm2 else "area unknown"
     series = f"{a.kind}; {a.scope}"
     title = f"{a.machine}: {units.energy(a.per_inference_pj)}, {units.seconds(seconds)}, {area}"
-    return scatter.Dot(x=seconds, y=a.per_inference_pj, label=a.machine, series=series, radius=size, title=title,
-                       hollow=not a.area_mm2)
+    return scatter.Dot(
+        x=seconds, y=a.per_inference_pj, label=a.machine, series=series, radius=size, title=title, hollow=not a.area_mm2
+    )
 
 
 def _limits(c: Comparison) -> str:

@@ -50,10 +50,19 @@ def _dot(row: Row, done: Shrunk, divisor: float, longest: int) -> scatter.Dot:
     assert row.held_out
     chosen = row.plan == done.chosen.plan and row.images == done.chosen.images
     series = "chosen" if chosen else row.name.removesuffix(", on the way")
-    title = (f"{series}: {row.held_out.percent:.2f} % of {row.held_out.n:,}, {units.energy(row.price.energy_pj)}, "
-             f"{units.seconds(row.price.latency_s)}, fine-tuned on {row.images:,} images")
-    return scatter.Dot(x=row.price.energy_pj / divisor, y=row.held_out.percent, label="chosen" if chosen else "", series=series,
-                       radius=7.0 if chosen else 5.0, title=title, hollow=row.images < longest)
+    title = (
+        f"{series}: {row.held_out.percent:.2f} % of {row.held_out.n:,}, {units.energy(row.price.energy_pj)}, "
+        f"{units.seconds(row.price.latency_s)}, fine-tuned on {row.images:,} images"
+    )
+    return scatter.Dot(
+        x=row.price.energy_pj / divisor,
+        y=row.held_out.percent,
+        label="chosen" if chosen else "",
+        series=series,
+        radius=7.0 if chosen else 5.0,
+        title=title,
+        hollow=row.images < longest,
+    )
 
 
 def _bars(done: Shrunk) -> str:
@@ -63,22 +72,34 @@ def _bars(done: Shrunk) -> str:
     for before, after in zip(int8.layers, done.chosen.price.layers, strict=True):
         for name, layer in (("INT8", before), ("chosen", after)):
             share = f"{layer.macs:,} MACs, {layer.weight_bits / 8192:.2f} KiB of weights"
-            bars.append(plots.Bar(label=before.name if name == "INT8" else "", title=f"{before.name}, {name}: {share}",
-                                  parts=((name, layer.energy_pj),)))
+            bars.append(
+                plots.Bar(
+                    label=before.name if name == "INT8" else "",
+                    title=f"{before.name}, {name}: {share}",
+                    parts=((name, layer.energy_pj),),
+                )
+            )
     return plots.stacked_bars(bars, ("INT8", "chosen"), "energy", "energy by layer, INT8 and chosen")
 
 
 def _decisions(done: Shrunk) -> list[str]:
-    rows = [(d.unit, d.value, f"{100 * d.saved_share:.1f}", f"{1000 * d.lost_nats:.1f}", html.Raw(html.text(reason(d))))
-            for d in sorted(done.decisions, key=lambda d: -d.saved_share)]
+    rows = [
+        (d.unit, d.value, f"{100 * d.saved_share:.1f}", f"{1000 * d.lost_nats:.1f}", html.Raw(html.text(reason(d))))
+        for d in sorted(done.decisions, key=lambda d: -d.saved_share)
+    ]
     out = [
         html.tag("p", "Saves: what the chosen network would cost more if this one change were undone, in percent of its own "
                       "price. Loses: the predicted rise of the validation loss, in thousandths of a nat, of this change alone."),
         html.table(("change", "to", "saves [%]", "loses [mnat]", "why no further"), rows, left=(0, 1, 4), wrap=(4,)),
     ]  # fmt: skip
     if done.left_out:
-        out.append(html.tag("p", f"Not tried: {', '.join(done.left_out)}. On {done.chip.name} they save nothing, or no layer of "
-                                 "this network offers them."))
+        out.append(
+            html.tag(
+                "p",
+                f"Not tried: {', '.join(done.left_out)}. On {done.chip.name} they save nothing, or no layer of "
+                "this network offers them.",
+            )
+        )
     return out
 
 
@@ -89,5 +110,7 @@ def reason(d: Decision) -> str:
     if d.next_saves_share <= 1e-6:
         return f"{d.next_value} would save nothing on this chip"
     rate = d.next_saves_share / max(d.next_loses_nats, 1e-6) / 10
-    return (f"{d.next_value} would save {100 * d.next_saves_share:.1f} % and lose {1000 * d.next_loses_nats:.1f} mnat "
-            f"({rate:.2g} % a mnat): others saved more for what they lose")
+    return (
+        f"{d.next_value} would save {100 * d.next_saves_share:.1f} % and lose {1000 * d.next_loses_nats:.1f} mnat "
+        f"({rate:.2g} % a mnat): others saved more for what they lose"
+    )

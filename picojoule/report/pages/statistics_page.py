@@ -15,16 +15,29 @@ BARS, WIDTH, HEIGHT = 64, 300, 46
 def statistics_page(found: Statistics) -> str:
     """A self-contained page."""
     rows = [
-        (layer, role, f"{t.elements:,}", f"{100 * (1 - t.density):.1f}", f"{t.low:.3g}", f"{t.high:.3g}", f"{t.entropy_bits:.2f}",
-         f"{t.run_length_ratio:.2f}", html.Raw(histogram(t, f"{role} of {layer}")))
-        for layer, roles in found.layers.items() for role, t in roles.items()
+        (
+            layer,
+            role,
+            f"{t.elements:,}",
+            f"{100 * (1 - t.density):.1f}",
+            f"{t.low:.3g}",
+            f"{t.high:.3g}",
+            f"{t.entropy_bits:.2f}",
+            f"{t.run_length_ratio:.2f}",
+            html.Raw(histogram(t, f"{role} of {layer}")),
+        )
+        for layer, roles in found.layers.items()
+        for role, t in roles.items()
     ]
     head = ("layer", "tensor", "elements", "zeros [%]", "least", "most", "entropy [b]", "run-length ratio", "nonzeros by value")
     body = [
         html.tag("h1", f"{found.model} on {found.data}"),
-        html.tag("p", f"{found.samples} samples, run by {found.ran_by}. Outputs are those after the activation function that "
-                      "follows. Entropy: of zero and 256 levels, bits an element. Run-length ratio: 16 b over Eyeriss' code. "
-                      "Histograms: of the nonzeros, each bar a share of the tallest, the range below it; the line marks zero."),
+        html.tag(
+            "p",
+            f"{found.samples} samples, run by {found.ran_by}. Outputs are those after the activation function that "
+            "follows. Entropy: of zero and 256 levels, bits an element. Run-length ratio: 16 b over Eyeriss' code. "
+            "Histograms: of the nonzeros, each bar a share of the tallest, the range below it; the line marks zero.",
+        ),
         html.table(head, rows, left=(0, 1, 8)),
     ]
     if found.unseen:
@@ -42,12 +55,16 @@ def histogram(t: Tally, title: str) -> str:
     for i in np.flatnonzero(counts).tolist():
         tall = max(1.0, HEIGHT * counts[i] / most)
         low = -(2.0**t.exponent) + i * step
-        out.append(f'<rect x="{i * width:.2f}" y="{HEIGHT - tall:.2f}" width="{width - 0.5:.2f}" height="{tall:.2f}" '
-                   f'fill="{plots.COLOURS[0]}"><title>{low:.4g} to {low + step:.4g}: {int(counts[i]):,}</title></rect>')
+        out.append(
+            f'<rect x="{i * width:.2f}" y="{HEIGHT - tall:.2f}" width="{width - 0.5:.2f}" height="{tall:.2f}" '
+            f'fill="{plots.COLOURS[0]}"><title>{low:.4g} to {low + step:.4g}: {int(counts[i]):,}</title></rect>'
+        )
     edge = 2.0**t.exponent
     out += [_label(0, f"{-edge:g}", "start"), _label(WIDTH / 2, "0", "middle"), _label(WIDTH, f"{edge:g}", "end")]
-    return (f'<svg viewBox="0 0 {WIDTH} {HEIGHT + 14}" width="{WIDTH}" height="{HEIGHT + 14}" role="img">'
-            f"<title>{html.text(title)}</title>{''.join(out)}</svg>")
+    return (
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT + 14}" width="{WIDTH}" height="{HEIGHT + 14}" role="img">'
+        f"<title>{html.text(title)}</title>{''.join(out)}</svg>"
+    )
 
 
 def _label(x: float, text: str, anchor: str) -> str:

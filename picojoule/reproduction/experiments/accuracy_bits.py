@@ -22,22 +22,43 @@ def _run(progress: Progress) -> Outcome:
     by_range = {f: {k: case.percent(4, k, wider=f, weights=False) for k in KINDS} for f in WIDER}
     lost = {b: {k: case.fp32 - v for k, v in row.items()} for b, row in by_bits.items()}
     linear, wide = by_bits, by_range[WIDER[-1]]
-    rows = [Row(what=f"VGG-16 on ImageNet, 4 b, {k}", unit="points lost", reported=v, predicted=None, note="needs ImageNet")
-            for k, v in SURVEY.items()]
+    rows = [
+        Row(what=f"VGG-16 on ImageNet, 4 b, {k}", unit="points lost", reported=v, predicted=None, note="needs ImageNet")
+        for k, v in SURVEY.items()
+    ]
     rows += [Row(what=f"small net on digits, 4 b, {k}", unit="points lost", reported=None, predicted=lost[4][k]) for k in KINDS]
-    rows += [Row(what=f"the same, inputs only, range {WIDER[-1]} times too wide, {k}", unit="points lost", reported=None,
-                 predicted=case.fp32 - wide[k]) for k in KINDS]
+    rows += [
+        Row(
+            what=f"the same, inputs only, range {WIDER[-1]} times too wide, {k}",
+            unit="points lost",
+            reported=None,
+            predicted=case.fp32 - wide[k],
+        )
+        for k in KINDS
+    ]
     checks = (
-        Check(what="at 4 b powers of two lose less than linear steps, as on VGG-16", holds=lost[4]["log"] < lost[4]["linear"],
-              detail=f"{lost[4]['log']:+.2f} against {lost[4]['linear']:+.2f} points"),
-        Check(what="8 b linear loses at most half a point", holds=abs(lost[8]["linear"]) <= 0.5,
-              detail=f"{lost[8]['linear']:+.2f}"),
-        Check(what="more bits never lose a point more (linear)",
-              holds=all(linear[b]["linear"] >= linear[a]["linear"] - 1 for a, b in pairwise(BITS))),
-        Check(what="beyond 4 b, powers of two gain less than a point: more bits add small values, not finer steps",
-              holds=by_bits[8]["log"] - by_bits[4]["log"] < 1, detail=f"{by_bits[8]['log'] - by_bits[4]['log']:+.2f}"),
-        Check(what="values that span a wide range: at 4 b powers of two lose at least 10 points less than linear steps",
-              holds=wide["log"] - wide["linear"] >= 10, detail=f"{wide['log']:.1f} against {wide['linear']:.1f} %"),
+        Check(
+            what="at 4 b powers of two lose less than linear steps, as on VGG-16",
+            holds=lost[4]["log"] < lost[4]["linear"],
+            detail=f"{lost[4]['log']:+.2f} against {lost[4]['linear']:+.2f} points",
+        ),
+        Check(
+            what="8 b linear loses at most half a point", holds=abs(lost[8]["linear"]) <= 0.5, detail=f"{lost[8]['linear']:+.2f}"
+        ),
+        Check(
+            what="more bits never lose a point more (linear)",
+            holds=all(linear[b]["linear"] >= linear[a]["linear"] - 1 for a, b in pairwise(BITS)),
+        ),
+        Check(
+            what="beyond 4 b, powers of two gain less than a point: more bits add small values, not finer steps",
+            holds=by_bits[8]["log"] - by_bits[4]["log"] < 1,
+            detail=f"{by_bits[8]['log'] - by_bits[4]['log']:+.2f}",
+        ),
+        Check(
+            what="values that span a wide range: at 4 b powers of two lose at least 10 points less than linear steps",
+            holds=wide["log"] - wide["linear"] >= 10,
+            detail=f"{wide['log']:.1f} against {wide['linear']:.1f} %",
+        ),
     )
     tables: dict[str, list[dict[str, Any]]] = {
         f"accuracy [%] on {case.n} test digits, {case.fp32:.2f} % in fp32, weights and inputs of every layer":
@@ -46,9 +67,15 @@ def _run(progress: Progress) -> Outcome:
             {"range": f"{f} x", **{f"{k} [%]": round(v, 2) for k, v in row.items()}} for f, row in by_range.items()],
     }  # fmt: skip
     said = "lose less" if lost[4]["linear"] < lost[4]["log"] else "lose more"
-    return Outcome(rows=tuple(rows), checks=checks, tables=tables, notes=(
-        f"With a range that fits, linear steps {said} than powers of two at 4 b on this net, against VGG-16's order; what turns "
-        "the order is the spread of the values, as the second table shows.",))
+    return Outcome(
+        rows=tuple(rows),
+        checks=checks,
+        tables=tables,
+        notes=(
+            f"With a range that fits, linear steps {said} than powers of two at 4 b on this net, against VGG-16's order; what "
+            "turns the order is the spread of the values, as the second table shows.",
+        ),
+    )
 
 
 class _Case:

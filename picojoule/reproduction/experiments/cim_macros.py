@@ -29,10 +29,14 @@ def _fj(bits: int, volts: float, fj_per_mac: float) -> Point:
 
 
 # the first point of each chip fixes its constant
-NEURRAM = tuple(Point(4, i, 1.8, e, f"in {i} b, out {o} b, 1.8 V", adc_bits=o) for o, i, e in (
-    (6, 4, 16.0), (3, 1, 43.1), (4, 2, 40.3), (5, 3, 23.1), (8, 6, 8.26), (10, 8, 6.44)))
-SINANGIL = tuple(Point(4, 4, v, e, f"output {o}, {v:g} V", input_mean=o / 15) for v, o, e in (
-    (0.8, 6, 351.0), (0.8, 0, 610.0), (0.8, 15, 262.0), (1.0, 0, 436.0), (1.0, 6, 321.0), (1.0, 15, 189.0)))
+NEURRAM = tuple(
+    Point(4, i, 1.8, e, f"in {i} b, out {o} b, 1.8 V", adc_bits=o)
+    for o, i, e in ((6, 4, 16.0), (3, 1, 43.1), (4, 2, 40.3), (5, 3, 23.1), (8, 6, 8.26), (10, 8, 6.44))
+)
+SINANGIL = tuple(
+    Point(4, 4, v, e, f"output {o}, {v:g} V", input_mean=o / 15)
+    for v, o, e in ((0.8, 6, 351.0), (0.8, 0, 610.0), (0.8, 15, 262.0), (1.0, 0, 436.0), (1.0, 6, 321.0), (1.0, 15, 189.0))
+)
 _COLONNADE_FJ = ((0.6, (292, 17, 104, 990)), (0.7, (725, 43, 261, 2516)), (0.8, (1170, 68, 423, 3995)))  # of 8, 1, 4, 16 b
 COLONNADE = tuple(_fj(b, v, e) for v, line in _COLONNADE_FJ for b, e in zip((8, 1, 4, 16), line, strict=True))
 JIA = (Point(1, 1, 0.85, 400.0, "1 b, 0.85 V"), Point(1, 1, 1.2, 192.0, "1 b, 1.2 V"))
@@ -90,10 +94,27 @@ def _efficiency(name: str, base: Array, points: tuple[Point, ...], factor: float
             group = f"{name}, calibration"
         else:
             group = f"{name}, same supply" if p.voltage_v == first.voltage_v else f"{name}, other supply"
-        rows.append(Row(what=p.label, group=group, unit="TOPS/W", reported=p.tops_per_w, predicted=raw / factor,
-                        composed=p is first or name in OWN_PARTS, note=f"constant {factor:.3g}" if p is first else ""))
-        rows.append(Row(what=p.label, group=f"{name}, uncalibrated", unit="TOPS/W", reported=p.tops_per_w, predicted=raw,
-                        composed=name in OWN_PARTS))
+        rows.append(
+            Row(
+                what=p.label,
+                group=group,
+                unit="TOPS/W",
+                reported=p.tops_per_w,
+                predicted=raw / factor,
+                composed=p is first or name in OWN_PARTS,
+                note=f"constant {factor:.3g}" if p is first else "",
+            )
+        )
+        rows.append(
+            Row(
+                what=p.label,
+                group=f"{name}, uncalibrated",
+                unit="TOPS/W",
+                reported=p.tops_per_w,
+                predicted=raw,
+                composed=name in OWN_PARTS,
+            )
+        )
     return rows
 
 
@@ -102,20 +123,46 @@ def _throughput(name: str, base: Array) -> list[Row]:
     p = peak(base)
     rows = []
     if tops is not None:
-        rows.append(Row(what="peak", group=f"{name}, throughput", unit="TOPS", reported=tops, predicted=count * p.tops,
-                        composed=True, note="follows from the reported times"))
+        rows.append(
+            Row(
+                what="peak",
+                group=f"{name}, throughput",
+                unit="TOPS",
+                reported=tops,
+                predicted=count * p.tops,
+                composed=True,
+                note="follows from the reported times",
+            )
+        )
     if density is not None:
         rows.append(Row(what="peak", group=f"{name}, density", unit="TOPS/mm2", reported=density, predicted=p.tops_per_mm2))
     if name == "neurram":
-        rows += [Row(what=f"in {i} b, out {o} b", group="neurram, throughput at other precisions", unit="TOPS", reported=t,
-                     predicted=count * peak(with_adc_bits(base, o), 4, i).tops) for (o, i), t in NEURRAM_TOPS.items()]
+        rows += [
+            Row(
+                what=f"in {i} b, out {o} b",
+                group="neurram, throughput at other precisions",
+                unit="TOPS",
+                reported=t,
+                predicted=count * peak(with_adc_bits(base, o), 4, i).tops,
+            )
+            for (o, i), t in NEURRAM_TOPS.items()
+        ]
     return rows
 
 
 def _shares(name: str, base: Array, first: Point) -> list[Row]:
     p = peak(_array(base, first), first.weight_bits, first.input_bits)
-    return [Row(what=what, group=f"{name}, share of energy", unit="%", reported=percent, composed=name in OWN_PARTS,
-                predicted=100 * sum(p.share(part) for part in parts)) for what, percent, parts in SHARES.get(name, ())]
+    return [
+        Row(
+            what=what,
+            group=f"{name}, share of energy",
+            unit="%",
+            reported=percent,
+            composed=name in OWN_PARTS,
+            predicted=100 * sum(p.share(part) for part in parts),
+        )
+        for what, percent, parts in SHARES.get(name, ())
+    ]
 
 
 def _bar(rows: list[Row], group: str) -> Check:

@@ -23,25 +23,43 @@ def _run(progress: Progress) -> Outcome:
     others: list[bool] = []  # M > C R S: does CSR move less?
     for (outputs, inputs), name in sorted(shapes.items(), key=lambda x: x[0][0] / x[0][1]):
         csr, csc = csr_traffic(outputs, inputs, BUFFER_WORDS).words, csc_traffic(outputs, inputs, BUFFER_WORDS).words
-        rows.append(Row(what=f"{name}: M = {outputs}, C R S = {inputs}", group="CSR words / CSC words", unit="", reported=None,
-                        predicted=csr / csc))
+        rows.append(
+            Row(
+                what=f"{name}: M = {outputs}, C R S = {inputs}",
+                group="CSR words / CSC words",
+                unit="",
+                reported=None,
+                predicted=csr / csc,
+            )
+        )
         if outputs <= inputs:
             usual.append(csc <= csr)
         else:
             others.append(csr < csc)
     wide = csr_traffic(8791, 300, BUFFER_WORDS).words < csc_traffic(8791, 300, BUFFER_WORDS).words
     checks = (
-        Check(what="CSC moves no more than CSR wherever there are no more outputs than inputs (M <= C R S)",
-              holds=all(usual), detail=f"{sum(usual)} of {len(usual)} shapes"),
+        Check(
+            what="CSC moves no more than CSR wherever there are no more outputs than inputs (M <= C R S)",
+            holds=all(usual),
+            detail=f"{sum(usual)} of {len(usual)} shapes",
+        ),
         Check(what="CSR moves less where M is much larger: 8791 x 300 (a decoder of words)", holds=wide),
-        Check(what="CSC moves no more in most layers of these networks", holds=sum(usual) + others.count(False) > 0.8 * len(rows),
-              detail=f"{sum(usual) + others.count(False)} of {len(rows)} shapes"),
+        Check(
+            what="CSC moves no more in most layers of these networks",
+            holds=sum(usual) + others.count(False) > 0.8 * len(rows),
+            detail=f"{sum(usual) + others.count(False)} of {len(rows)} shapes",
+        ),
     )
-    return Outcome(rows=tuple(rows), checks=checks, notes=(
-        f"Words of the vectors of one product with {BUFFER_WORDS} words at hand; the nonzeros and their indices move once either "
-        "way. The survey prints no numbers, so there is no error to state. "
-        "CSR moves less where the inputs fit the buffer and the outputs do not: three 1x1 layers of ResNet-50.",
-        "Beyond this CSC leaves out the columns of zero activations, as EIE does; CSR cannot."))
+    return Outcome(
+        rows=tuple(rows),
+        checks=checks,
+        notes=(
+            f"Words of the vectors of one product with {BUFFER_WORDS} words at hand; the nonzeros and their indices move once "
+            "either way. The survey prints no numbers, so there is no error to state. "
+            "CSR moves less where the inputs fit the buffer and the outputs do not: three 1x1 layers of ResNet-50.",
+            "Beyond this CSC leaves out the columns of zero activations, as EIE does; CSR cannot.",
+        ),
+    )
 
 
 def _matrix(layer: Layer) -> tuple[int, int]:

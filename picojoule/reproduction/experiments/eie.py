@@ -22,23 +22,41 @@ def _run(progress: Progress) -> Outcome:
         mean_us = 1e6 * sum(r.seconds() for r in runs) / SEEDS
         times.append(mean_us)
         bound_us = 1e6 * sum(r.bound_cycles for r in runs) / SEEDS / eie.CLOCK_HZ
-        rows.append(Row(what=p.layer.name, group=VISION if p.is_vision else OTHERS, unit="us", reported=p.eie_us,
-                        predicted=mean_us))
-        rows.append(Row(what=p.layer.name, group=BOUND, unit="us", reported=p.bound_us, predicted=bound_us,
-                        note="what the paper calls theoretical"))
+        rows.append(
+            Row(what=p.layer.name, group=VISION if p.is_vision else OTHERS, unit="us", reported=p.eie_us, predicted=mean_us)
+        )
+        rows.append(
+            Row(
+                what=p.layer.name,
+                group=BOUND,
+                unit="us",
+                reported=p.bound_us,
+                predicted=bound_us,
+                note="what the paper calls theoretical",
+            )
+        )
         table.append(_explained(p, runs[0], mean_us))
     rows += _headlines(times)
-    return Outcome(rows=tuple(rows), checks=(bar(rows, 15.0, VISION), bar(rows, 15.0, OTHERS), *_vgg6(table)), notes=NOTES,
-                   tables={"where the time goes, us": table})
+    return Outcome(
+        rows=tuple(rows),
+        checks=(bar(rows, 15.0, VISION), bar(rows, 15.0, OTHERS), *_vgg6(table)),
+        notes=NOTES,
+        tables={"where the time goes, us": table},
+    )
 
 
 def _explained(p: Published, r: eie.Run, mean_us: float) -> dict[str, float | str]:
     """Products alone, then padding, then imbalance and empty columns."""
     products_us = 1e6 * r.nonzeros / r.pes / eie.CLOCK_HZ
     padding_us = 1e6 * r.padding / r.pes / eie.CLOCK_HZ
-    return {"layer": p.layer.name, "products": round(products_us, 1), "padding": round(padding_us, 1),
-            "imbalance and empty columns": round(mean_us - products_us - padding_us, 1), "all": round(mean_us, 1),
-            "published": p.eie_us}
+    return {
+        "layer": p.layer.name,
+        "products": round(products_us, 1),
+        "padding": round(padding_us, 1),
+        "imbalance and empty columns": round(mean_us - products_us - padding_us, 1),
+        "all": round(mean_us, 1),
+        "published": p.eie_us,
+    }
 
 
 def _vgg6(table: list[dict[str, float | str]]) -> tuple[Check, ...]:
@@ -50,10 +68,16 @@ def _vgg6(table: list[dict[str, float | str]]) -> tuple[Check, ...]:
     vgg6 = next(p.layer for p in LAYERS if p.layer.name == "VGG-6")
     each = expected_padding(vgg6.weight_density, vgg6.outputs // eie.PES)
     return (
-        Check(what="padding lengthens VGG-6 most of all layers", holds=most == "VGG-6",
-              detail=f"{row['padding']} us, {each:.2f} padding entries for each nonzero"),
-        Check(what="padding and imbalance are at least half of what VGG-6 takes beyond its products", holds=told >= missing / 2,
-              detail=f"{told:.1f} of {missing:.1f} us"),
+        Check(
+            what="padding lengthens VGG-6 most of all layers",
+            holds=most == "VGG-6",
+            detail=f"{row['padding']} us, {each:.2f} padding entries for each nonzero",
+        ),
+        Check(
+            what="padding and imbalance are at least half of what VGG-6 takes beyond its products",
+            holds=told >= missing / 2,
+            detail=f"{told:.1f} of {missing:.1f} us",
+        ),
     )
 
 
@@ -64,13 +88,29 @@ def _headlines(times_us: list[float]) -> list[Row]:
         product = 1.0
         for them, us in zip(column, times_us, strict=True):
             product *= them / us
-        rows.append(Row(what=f"times faster than the {name}, batch 1, dense", group="headline", unit="",
-                        reported=HEADLINE_SPEED[name], predicted=product ** (1 / len(times_us)), composed=True,
-                        note="published CPU and GPU times over our EIE times"))
+        rows.append(
+            Row(
+                what=f"times faster than the {name}, batch 1, dense",
+                group="headline",
+                unit="",
+                reported=HEADLINE_SPEED[name],
+                predicted=product ** (1 / len(times_us)),
+                composed=True,
+                note="published CPU and GPU times over our EIE times",
+            )
+        )
         watts = POWER_W[name] / (eie.PES * eie.PE_MW * 1e-3)
-        rows.append(Row(what=f"times less energy than the {name}, batch 1, dense", group="headline", unit="",
-                        reported=HEADLINE_ENERGY[name], predicted=product ** (1 / len(times_us)) * watts, composed=True,
-                        note=f"at {POWER_W[name]:g} W and EIE's published power of a PE"))
+        rows.append(
+            Row(
+                what=f"times less energy than the {name}, batch 1, dense",
+                group="headline",
+                unit="",
+                reported=HEADLINE_ENERGY[name],
+                predicted=product ** (1 / len(times_us)) * watts,
+                composed=True,
+                note=f"at {POWER_W[name]:g} W and EIE's published power of a PE",
+            )
+        )
     return rows
 
 
@@ -85,7 +125,7 @@ NOTES = (
 EXPERIMENT = Experiment(
     name="eie",
     claim="EIE takes 30.3, 12.2, 9.9, 34.4, 8.7 and 8.4 us for the dense layers of AlexNet and VGG-16; zeros padded into long "
-          "runs and uneven PEs make it slower than its products alone",
+    "runs and uneven PEs make it slower than its products alone",
     source=SOURCE,
     run=_run,
     calibration="none: densities as listed, queues of 8, a random matrix of independent zeros for each of 3 seeds",

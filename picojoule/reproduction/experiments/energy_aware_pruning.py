@@ -46,9 +46,16 @@ def _run(progress: Progress) -> Outcome:
         left = prune.weight_densities(prune.baked(sparse))
         pj = sum(found[n].at(d) for n, d in left.items())
         right = percent_right(sparse, torch.from_numpy(data.test_images), torch.from_numpy(data.test_labels))
-        results.append({"method": method, "setting": setting, "accuracy [%]": round(right, 2), "energy [uJ/image]":
-                        round(pj / BATCH / 1e6, 3), "energy saved [%]": round(100 * (1 - pj / dense_pj), 1),
-                        **{f"kept of {n} [%]": round(100 * d, 1) for n, d in left.items()}})
+        results.append(
+            {
+                "method": method,
+                "setting": setting,
+                "accuracy [%]": round(right, 2),
+                "energy [uJ/image]": round(pj / BATCH / 1e6, 3),
+                "energy saved [%]": round(100 * (1 - pj / dense_pj), 1),
+                **{f"kept of {n} [%]": round(100 * d, 1) for n, d in left.items()},
+            }
+        )
 
     magnitudes = prune.magnitudes(net)
     scaled = {n: m / m.square().mean().sqrt() for n, m in magnitudes.items()}  # a threshold in deviations of the layer's weights
@@ -58,8 +65,16 @@ def _run(progress: Progress) -> Outcome:
         tried("magnitude by layer", kept, net, prune.share_of_all(scaled, kept))
     order = energy.energy_order(found)
     for rise in RISES:
-        made = energy.layer_by_layer(net, order, images[-JUDGED_ON:], labels[-JUDGED_ON:], rise=rise,
-                                     fit_on=images[:FITTED_ON], grid=GRID, progress=progress)
+        made = energy.layer_by_layer(
+            net,
+            order,
+            images[-JUDGED_ON:],
+            labels[-JUDGED_ON:],
+            rise=rise,
+            fit_on=images[:FITTED_ON],
+            grid=GRID,
+            progress=progress,
+        )
         tried("energy-aware", rise, *made)
     return _judged(results, order, tuple(sorted(magnitudes, key=lambda n: -magnitudes[n].numel())), record)
 
@@ -91,14 +106,26 @@ def _judged(results: list[dict[str, Any]], order: tuple[str, ...], by_size: tupl
         ]  # fmt: skip
     close = abs(dense - record.accuracy.percent)
     checks = (
-        Check(what="the layers of most energy are not those of most weights", holds=order != by_size,
-              detail=f"energy: {', '.join(order)}; weights: {', '.join(by_size)}"),
-        Check(what="energy-aware pruning takes less energy at equal accuracy than one threshold", holds=less["magnitude"] > 1.0,
-              detail=f"{less['magnitude']:.3f}"),
-        Check(what=f"and at least {SAVES} times less than either way of pruning by magnitude", holds=min(less.values()) >= SAVES,
-              detail=f"{min(less.values()):.3f}"),
-        Check(what="the dense network is no worse for as much fine-tuning: within half a point", holds=close <= 0.5,
-              detail=f"{dense:.2f} and {record.accuracy.percent:.2f} %"),
+        Check(
+            what="the layers of most energy are not those of most weights",
+            holds=order != by_size,
+            detail=f"energy: {', '.join(order)}; weights: {', '.join(by_size)}",
+        ),
+        Check(
+            what="energy-aware pruning takes less energy at equal accuracy than one threshold",
+            holds=less["magnitude"] > 1.0,
+            detail=f"{less['magnitude']:.3f}",
+        ),
+        Check(
+            what=f"and at least {SAVES} times less than either way of pruning by magnitude",
+            holds=min(less.values()) >= SAVES,
+            detail=f"{min(less.values()):.3f}",
+        ),
+        Check(
+            what="the dense network is no worse for as much fine-tuning: within half a point",
+            holds=close <= 0.5,
+            detail=f"{dense:.2f} and {record.accuracy.percent:.2f} %",
+        ),
     )
     notes = (
         f"{NET} on {DATA}, trained once ({record.accuracy}); all networks then fine-tuned on {FINE_TUNED_ON:,} images once. "

@@ -28,16 +28,28 @@ def _run(progress: Progress) -> Outcome:
             _row(chip.layer, "total latency", "ms", chip.total_ms, time.total_s * 1e3),
             _row(chip.layer, "DRAM traffic", "MB", chip.dram_mb, megabytes),
             _row(chip.layer, "buffer traffic", "MB", chip.buffer_mb, 2e-6 * moved.buffer, CONV3_NOTE if i == 2 else ""),
-            replace(_row(chip.layer, "power", "mW", chip.power_mw, power), composed=i == 0,
-                    note="the calibration, at our time" if i == 0 else ""),
+            replace(
+                _row(chip.layer, "power", "mW", chip.power_mw, power),
+                composed=i == 0,
+                note="the calibration, at our time" if i == 0 else "",
+            ),
         ]
         saved = eyeriss.DRAM_REDUCTION[chip.layer]
         ratio = round(plain.dram / moved.dram, 2)
-        raw.append({"layer": chip.layer, "DRAM without RLC [MB]": round(2e-6 * plain.dram, 2),
-                    "with RLC [MB]": round(megabytes, 2), "ratio": ratio, "reported ratio (recalled)": saved})
+        raw.append(
+            {
+                "layer": chip.layer,
+                "DRAM without RLC [MB]": round(2e-6 * plain.dram, 2),
+                "with RLC [MB]": round(megabytes, 2),
+                "ratio": ratio,
+                "reported ratio (recalled)": saved,
+            }
+        )
     groups = {"processing latency": 15, "DRAM traffic": 15, "buffer traffic": 25, "power": 25}
     return Outcome(
-        rows=tuple(rows), checks=tuple(bar(rows, most, group) for group, most in groups.items()), notes=_notes(),
+        rows=tuple(rows),
+        checks=tuple(bar(rows, most, group) for group, most in groups.items()),
+        notes=_notes(),
         tables={"Run-length coding": raw},
     )
 

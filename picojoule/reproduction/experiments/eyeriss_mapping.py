@@ -22,10 +22,18 @@ def _run(progress: Progress) -> Outcome:
         ]
         inside = all(0 <= r < rs.array.rows and 0 <= c < rs.array.columns for r, c in placed)
         exact = len(placed) == chip.active_pes and (inputs, sums) == said and inside
-        checks.append(Check(what=f"{chip.layer}: active PEs and buffer allocations exactly as printed", holds=exact,
-                            detail=f"{len(placed)} PEs, {inputs} + {sums} KiB"))
-    return Outcome(rows=tuple(rows), checks=tuple(checks),
-                   notes=("PEs are placed one by one: sets wider than 14 columns are folded, r and t sets replicated.",))
+        checks.append(
+            Check(
+                what=f"{chip.layer}: active PEs and buffer allocations exactly as printed",
+                holds=exact,
+                detail=f"{len(placed)} PEs, {inputs} + {sums} KiB",
+            )
+        )
+    return Outcome(
+        rows=tuple(rows),
+        checks=tuple(checks),
+        notes=("PEs are placed one by one: sets wider than 14 columns are folded, r and t sets replicated.",),
+    )
 
 
 EXPERIMENT = Experiment(

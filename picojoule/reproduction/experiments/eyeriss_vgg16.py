@@ -22,8 +22,17 @@ def _run(progress: Progress) -> Outcome:
         progress(i, len(eyeriss.VGG16), chip.layer)
         bound = not chip.layer.startswith("conv5")
         ms = chip.buffer_mb * 1e9 / bytes_per_s
-        rows.append(Row(what=chip.layer, group=BYTES if bound else "not buffer bound", unit="ms", reported=chip.processing_ms,
-                        predicted=ms, composed=i == 0, note="the bandwidth constant" if i == 0 else ""))
+        rows.append(
+            Row(
+                what=chip.layer,
+                group=BYTES if bound else "not buffer bound",
+                unit="ms",
+                reported=chip.processing_ms,
+                predicted=ms,
+                composed=i == 0,
+                note="the bandwidth constant" if i == 0 else "",
+            )
+        )
         rs = best_parameters(shape_of(ours.layers("vgg16")[chip.layer]), ours.array(), ours.prices(), 460.0)
         sparse = ours.sparsity(eyeriss.VGG16, i)
         moved = words(rs, sparse)
@@ -40,10 +49,15 @@ def _run(progress: Progress) -> Outcome:
     worst = max(abs(r.error_percent or 0.0) for r in group)
     over = [r for r in rows if r.group == "not buffer bound"]
     checks = (
-        Check(what=f"1-2 to 4-3: every latency within {WORST_PERCENT:g} % of its bytes over one bandwidth",
-              holds=worst <= WORST_PERCENT, detail=f"worst {worst:.1f} %, mean {mean_absolute_error(rows, BYTES):.1f} %"),
-        Check(what="5-1 to 5-3 take longer than their bytes: not buffer bound",
-              holds=all((r.predicted or 0.0) < 0.9 * (r.reported or 0.0) for r in over)),
+        Check(
+            what=f"1-2 to 4-3: every latency within {WORST_PERCENT:g} % of its bytes over one bandwidth",
+            holds=worst <= WORST_PERCENT,
+            detail=f"worst {worst:.1f} %, mean {mean_absolute_error(rows, BYTES):.1f} %",
+        ),
+        Check(
+            what="5-1 to 5-3 take longer than their bytes: not buffer bound",
+            holds=all((r.predicted or 0.0) < 0.9 * (r.reported or 0.0) for r in over),
+        ),
         bar(rows, 15, "DRAM traffic"),
         bar(rows, 25, POWER),
     )

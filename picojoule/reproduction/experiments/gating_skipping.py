@@ -49,18 +49,34 @@ def _run(progress: Progress) -> Outcome:
         if ZEROS[name] > 0.1:  # conv1 has none to exploit, and its offsets cost energy all the same
             saves_energy &= as_gates.energy_pj < cnvlutin[0].energy_pj
             saves_both &= sparse < dense and cnvlutin[1].energy_pj < cnvlutin[0].energy_pj
-        table.append({"layer": name, "zero inputs [%]": 100 * ZEROS[name], "energy, blind [uJ]": cnvlutin[0].energy_pj / 1e6,
-                      "energy, gating [uJ]": as_gates.energy_pj / 1e6, "energy, skipping [uJ]": cnvlutin[1].energy_pj / 1e6,
-                      "cycles, blind": dense, "cycles, gating": dict(as_gates.cycles_by_cause)["compute"],
-                      "cycles, skipping": sparse,
-                      "busiest PE / average": cnvlutin[1].imbalance})
+        table.append(
+            {
+                "layer": name,
+                "zero inputs [%]": 100 * ZEROS[name],
+                "energy, blind [uJ]": cnvlutin[0].energy_pj / 1e6,
+                "energy, gating [uJ]": as_gates.energy_pj / 1e6,
+                "energy, skipping [uJ]": cnvlutin[1].energy_pj / 1e6,
+                "cycles, blind": dense,
+                "cycles, gating": dict(as_gates.cycles_by_cause)["compute"],
+                "cycles, skipping": sparse,
+                "busiest PE / average": cnvlutin[1].imbalance,
+            }
+        )
     rows = (
-        Row(what="PE energy that zero gating saves", unit="%", reported=45.0,
+        Row(
+            what="PE energy that zero gating saves",
+            unit="%",
+            reported=45.0,
             predicted=100 * (1 - sums["PE energy, gated"] / sums["PE energy, blind"]),
-            note="reported: power of a PE; predicted: AlexNet's convolutions, a gated access or MAC costs nothing"),
-        Row(what="speed-up of skipping zero inputs", unit="x", reported=1.37,
+            note="reported: power of a PE; predicted: AlexNet's convolutions, a gated access or MAC costs nothing",
+        ),
+        Row(
+            what="speed-up of skipping zero inputs",
+            unit="x",
+            reported=1.37,
             predicted=sums["cycles, blind"] / sums["cycles, skipping"],
-            note="reported: mean over six networks with their own zeros; predicted: AlexNet with the zeros that Eyeriss met"),
+            note="reported: mean over six networks with their own zeros; predicted: AlexNet with the zeros that Eyeriss met",
+        ),
     )
     checks = (
         Check(what="gating leaves the cycles as they are", holds=same_time),

@@ -38,9 +38,7 @@ def _run(progress: Progress) -> Outcome:
         name = f"fold {k} ({s.shapes} unseen shapes, {s.rows} rows)"
         checks += [
             Check(
-                what=f"{name}: Spearman at least {LEAST_SPEARMAN}",
-                holds=s.spearman >= LEAST_SPEARMAN,
-                detail=f"{s.spearman:.3f}",
+                what=f"{name}: Spearman at least {LEAST_SPEARMAN}", holds=s.spearman >= LEAST_SPEARMAN, detail=f"{s.spearman:.3f}"
             ),
             Check(
                 what=f"{name}: median error at most {MOST_MEDIAN_PERCENT:g} %",

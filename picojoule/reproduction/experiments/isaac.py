@@ -41,8 +41,11 @@ def _run(progress: Progress) -> Outcome:
     ]  # fmt: skip
     checks = [_within(r, 10.0) for r in rows if r.composed]
     exact = [Check(what=f"{r.what} is {r.reported:g}", holds=r.predicted == r.reported) for r in rows[-2:]]
-    return Outcome(rows=tuple(rows), checks=(*checks, *exact), notes=(
-        "rows of the survey ADC are predicted blind and not gated: its area is several times ISAAC's",))
+    return Outcome(
+        rows=tuple(rows),
+        checks=(*checks, *exact),
+        notes=("rows of the survey ADC are predicted blind and not gated: its area is several times ISAAC's",),
+    )
 
 
 def _through_the_array(group: str, array: Array, composed: bool) -> list[Row]:

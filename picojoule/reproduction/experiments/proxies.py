@@ -27,8 +27,10 @@ def _layers(first: int, second: int, hidden: int, form: str, bits: tuple[int, ..
     half = SIDE // 2
     found = [conv("conv1", K=first, C=1, P=SIDE, Q=SIDE, R=3, S=3, pad=1)]
     if form == "separable":
-        found += [conv("depth", K=first, C=first, P=SIDE, Q=SIDE, R=3, S=3, pad=1, groups=first),
-                  conv("point", K=second, C=first, P=SIDE, Q=SIDE, R=1, S=1)]
+        found += [
+            conv("depth", K=first, C=first, P=SIDE, Q=SIDE, R=3, S=3, pad=1, groups=first),
+            conv("point", K=second, C=first, P=SIDE, Q=SIDE, R=1, S=1),
+        ]
     elif form == "strided":
         found += [conv("conv2", K=second, C=first, P=half, Q=half, R=3, S=3, pad=1, stride=2, size=(SIDE, SIDE))]
     else:
@@ -80,18 +82,31 @@ def _run(progress: Progress) -> Outcome:
         found[name] = float(rank)
         misled = worst_pair(sizes[:, j], energy)
         rows.append(Row(what=name, unit="", reported=None, predicted=float(rank), group="rank correlation (Spearman)"))
-        table.append({"proxy": name, "Spearman": round(float(rank), 3),
-                      "pairs ordered wrongly [%]": round(50 * (1 - float(tau)), 1),
-                      "most energy ratio of a pair it gets wrong": round(misled, 2)})
+        table.append(
+            {
+                "proxy": name,
+                "Spearman": round(float(rank), 3),
+                "pairs ordered wrongly [%]": round(50 * (1 - float(tau)), 1),
+                "most energy ratio of a pair it gets wrong": round(misled, 2),
+            }
+        )
     checks = (
         Check(what="every proxy orders some pair of networks wrongly", holds=all(r < 1 for r in found.values())),
-        Check(what="neither MACs nor weights rank as well as the bits that are moved", detail=f"{found}",
-              holds=max(found["MACs"], found["weights"]) < found["bits moved once"]),
-        Check(what="some network of fewer MACs costs at least 1.5x more than one of more", detail=f"{table[0]}",
-              holds=worst_pair(sizes[:, 0], energy) >= 1.5),
+        Check(
+            what="neither MACs nor weights rank as well as the bits that are moved",
+            detail=f"{found}",
+            holds=max(found["MACs"], found["weights"]) < found["bits moved once"],
+        ),
+        Check(
+            what="some network of fewer MACs costs at least 1.5x more than one of more",
+            detail=f"{table[0]}",
+            holds=worst_pair(sizes[:, 0], energy) >= 1.5,
+        ),
     )
-    note = (f"{len(nets)} networks of two convolutions and two dense layers for 8 x 8 images, {len(distinct)} distinct ones, "
-            f"each by its mapping of least energy on {CHIP}; mean {fmean(energy) / 1e6:.2f} µJ. Costs alone, no accuracy.")
+    note = (
+        f"{len(nets)} networks of two convolutions and two dense layers for 8 x 8 images, {len(distinct)} distinct ones, "
+        f"each by its mapping of least energy on {CHIP}; mean {fmean(energy) / 1e6:.2f} µJ. Costs alone, no accuracy."
+    )
     return Outcome(rows=tuple(rows), checks=checks, tables={"proxies against energy": table}, notes=(note,))
 
 

@@ -46,10 +46,17 @@ def _run(progress: Progress) -> Outcome:
         dram = sum(pj for (where, what), pj in cost.by("component", "tensor").items() if (where, what) == ("DRAM", "B"))
         stored = entries(codes) * (bits + RUN_BITS)
         found[density, bits] = stored, dram, left
-        table.append({"kept [%]": 100 * density, "weight bits": bits, "not zero after rounding [%]": round(100 * left, 1),
-                      "stored, as run lengths [kbit]": round(stored / 1e3, 1), "stored plain [kbit]": round(n * bits / 1e3, 1),
-                      "DRAM energy of weights [uJ]": round(dram / 1e6, 3),
-                      "accuracy, not fine-tuned [%]": round(percent_right(rounded, images, labels), 2)})
+        table.append(
+            {
+                "kept [%]": 100 * density,
+                "weight bits": bits,
+                "not zero after rounding [%]": round(100 * left, 1),
+                "stored, as run lengths [kbit]": round(stored / 1e3, 1),
+                "stored plain [kbit]": round(n * bits / 1e3, 1),
+                "DRAM energy of weights [uJ]": round(dram / 1e6, 3),
+                "accuracy, not fine-tuned [%]": round(percent_right(rounded, images, labels), 2),
+            }
+        )
     return _judged(found, n, table)
 
 
@@ -71,8 +78,10 @@ def _judged(found: dict[tuple[float, int], tuple[int, float, float]], n: int, ta
     pruned, narrow = plain / found[sparse, 16][0], 16 / few
     both = plain / found[sparse, few][0]
     alone = {f"{100 * sparse:g} % kept, 16 b, run lengths": pruned, f"all kept, {few} b, plain": narrow, "both": both}
-    rows = tuple(Row(what=f"{LAYER}, {how}", unit="", reported=None, predicted=less, group="times fewer bits than 16 b a weight")
-                 for how, less in alone.items())
+    rows = tuple(
+        Row(what=f"{LAYER}, {how}", unit="", reported=None, predicted=less, group="times fewer bits than 16 b a weight")
+        for how, less in alone.items()
+    )
     even = {b: b / (b + RUN_BITS) for b in BITS}
     sides = [(d, b) for d in DENSITIES for b in BITS if abs(found[d, b][2] - even[b]) > 0.02]
     right = all((found[d, b][0] < n * b) == (found[d, b][2] < even[b]) for d, b in sides)
@@ -80,18 +89,32 @@ def _judged(found: dict[tuple[float, int], tuple[int, float, float]], n: int, ta
     between = all(0.999 * left * n * (b + RUN_BITS) <= pj / each <= 1.001 * bits for (_, b), (bits, pj, left) in found.items())
     padding = max(bits / (left * n * (b + RUN_BITS)) - 1 for (_, b), (bits, _, left) in found.items())
     checks = (
-        Check(what="run lengths pay below a density of b / (b + 4) and cost bits above it", holds=right,
-              detail=", ".join(f"{b} b: {100 * x:.0f} %" for b, x in even.items())),
-        Check(what="together they save less than the product of what each saves", holds=both < 0.9 * pruned * narrow,
-              detail=f"{both:.1f} against {pruned * narrow:.1f}"),
-        Check(what="rounding to 4 b alone makes at least a tenth of the weights zero", holds=found[1.0, 4][2] < 0.9,
-              detail=f"{100 * found[1.0, 4][2]:.1f} % left of a layer that was not pruned"),
-        Check(what="the model's DRAM energy lies between nonzeros alone and the real code of the layer in one row",
-              holds=between, detail=f"the code has up to {100 * padding:.1f} % more: zeros stored in runs beyond 15"),
+        Check(
+            what="run lengths pay below a density of b / (b + 4) and cost bits above it",
+            holds=right,
+            detail=", ".join(f"{b} b: {100 * x:.0f} %" for b, x in even.items()),
+        ),
+        Check(
+            what="together they save less than the product of what each saves",
+            holds=both < 0.9 * pruned * narrow,
+            detail=f"{both:.1f} against {pruned * narrow:.1f}",
+        ),
+        Check(
+            what="rounding to 4 b alone makes at least a tenth of the weights zero",
+            holds=found[1.0, 4][2] < 0.9,
+            detail=f"{100 * found[1.0, 4][2]:.1f} % left of a layer that was not pruned",
+        ),
+        Check(
+            what="the model's DRAM energy lies between nonzeros alone and the real code of the layer in one row",
+            holds=between,
+            detail=f"the code has up to {100 * padding:.1f} % more: zeros stored in runs beyond 15",
+        ),
     )
-    note = (f"{LAYER} of the {NET} network on {DATA}, pruned by magnitude and rounded after training; other layers stay whole. "
-            f"{CHIP} keeps weights in DRAM as pairs of {RUN_BITS} b of zeros and a weight, each tile for itself: its best "
-            "mapping takes tiles too short for long runs.")
+    note = (
+        f"{LAYER} of the {NET} network on {DATA}, pruned by magnitude and rounded after training; other layers stay whole. "
+        f"{CHIP} keeps weights in DRAM as pairs of {RUN_BITS} b of zeros and a weight, each tile for itself: its best "
+        "mapping takes tiles too short for long runs."
+    )
     return Outcome(rows=rows, checks=checks, notes=(note,), tables={"density and bits": table})
 
 

@@ -22,10 +22,16 @@ def _run(progress: Progress) -> Outcome:
             energy[k] += r.cost.energy_pj
             cycles[k] += r.cost.cycles
         faster[name] = dense.cost.cycles / sparse.cost.cycles
-        table.append({"layer": name, "weights kept [%]": 100 * WEIGHTS[name], "speed-up": faster[name],
-                      "energy saved by": dense.cost.energy_pj / sparse.cost.energy_pj,
-                      "busiest PE / average": sparse.cost.imbalance,
-                      "gap of the search [%]": 100 * sparse.gap})
+        table.append(
+            {
+                "layer": name,
+                "weights kept [%]": 100 * WEIGHTS[name],
+                "speed-up": faster[name],
+                "energy saved by": dense.cost.energy_pj / sparse.cost.energy_pj,
+                "busiest PE / average": sparse.cost.imbalance,
+                "gap of the search [%]": 100 * sparse.gap,
+            }
+        )
     note = "reported: AlexNet, GoogLeNet and VGG-16 with their own zeros; predicted: AlexNet's convolutions"
     rows = (
         Row(what="speed-up over the dense engine", unit="x", reported=2.7, predicted=cycles[0] / cycles[1], note=note),
@@ -33,11 +39,15 @@ def _run(progress: Progress) -> Outcome:
     )
     checks = (
         Check(what="sparse is faster and takes less energy", holds=energy[1] < energy[0] and cycles[1] < cycles[0]),
-        Check(what="no layer gains more than its share of non-zero products allows",
-              holds=all(x <= 1.001 / (WEIGHTS[n] * (1 - ZEROS[n])) for n, x in faster.items())),
+        Check(
+            what="no layer gains more than its share of non-zero products allows",
+            holds=all(x <= 1.001 / (WEIGHTS[n] * (1 - ZEROS[n])) for n, x in faster.items()),
+        ),
     )
-    notes = ("SCNN loses time where fewer non-zeros than multipliers come together (fragmentation of the 4 x 4 product) and "
-             "where accumulator banks conflict; neither is modelled, so the predicted speed-up is an upper end.",)
+    notes = (
+        "SCNN loses time where fewer non-zeros than multipliers come together (fragmentation of the 4 x 4 product) and "
+        "where accumulator banks conflict; neither is modelled, so the predicted speed-up is an upper end.",
+    )
     return Outcome(rows=rows, checks=checks, notes=notes, tables={"layer by layer": table})
 
 

@@ -7,16 +7,28 @@ from picojoule.reproduction.eie_tables import LAYERS, SOURCE
 from picojoule.reproduction.experiment import Check, Experiment, Outcome, Progress, Row
 
 BATCHES = (1, 2, 4, 8, 16, 32, 64, 128)
-CASES = (("batch 1, dense", dense_s, 1), ("batch 1, sparse", sparse_s, 1), ("batch 64, dense", dense_s, 64),
-         ("batch 64, sparse", sparse_s, 64))
+CASES = (
+    ("batch 1, dense", dense_s, 1),
+    ("batch 1, sparse", sparse_s, 1),
+    ("batch 64, dense", dense_s, 64),
+    ("batch 64, sparse", sparse_s, 64),
+)
 
 
 def _run(progress: Progress) -> Outcome:
     progress(0, 2, "rooflines")
     rows = [*_rows("CPU", I7_5930K), *_rows("GPU", TITAN_X)]
     progress(1, 2, "crossovers")
-    table = [{"batch": b, **{f"{p.name}, density below which sparse wins [%]": round(100 * crossover_density(4096, 4096, p, b), 2)
-                             for p in (I7_5930K, TITAN_X)}} for b in BATCHES]
+    table = [
+        {
+            "batch": b,
+            **{
+                f"{p.name}, density below which sparse wins [%]": round(100 * crossover_density(4096, 4096, p, b), 2)
+                for p in (I7_5930K, TITAN_X)
+            },
+        }
+        for b in BATCHES
+    ]
     falling = [r[k] for k in list(table[0])[1:2] for r in table]
     wins = {name: _wins(rows, name) for name in ("CPU", "GPU")}
     checks = (
@@ -34,16 +46,28 @@ def _rows(name: str, p: Processor) -> list[Row]:
     for entry in LAYERS:
         published = entry.cpu_us if name == "CPU" else entry.gpu_us
         for (what, seconds, batch), reported in zip(CASES, published, strict=True):
-            out.append(Row(what=entry.layer.name, group=f"{name}, {what}", unit="us a frame", reported=reported,
-                           predicted=1e6 * seconds(entry.layer, p, batch) / batch))
+            out.append(
+                Row(
+                    what=entry.layer.name,
+                    group=f"{name}, {what}",
+                    unit="us a frame",
+                    reported=reported,
+                    predicted=1e6 * seconds(entry.layer, p, batch) / batch,
+                )
+            )
     return out
 
 
 def _wins(rows: list[Row], name: str) -> list[tuple[bool, bool]]:
     """(sparse wins at batch 1, dense wins at batch 64) of each layer, as predicted."""
     at = {(r.what, r.group): r.predicted or 0.0 for r in rows}
-    return [(at[x.layer.name, f"{name}, batch 1, sparse"] < at[x.layer.name, f"{name}, batch 1, dense"],
-             at[x.layer.name, f"{name}, batch 64, dense"] < at[x.layer.name, f"{name}, batch 64, sparse"]) for x in LAYERS]
+    return [
+        (
+            at[x.layer.name, f"{name}, batch 1, sparse"] < at[x.layer.name, f"{name}, batch 1, dense"],
+            at[x.layer.name, f"{name}, batch 64, dense"] < at[x.layer.name, f"{name}, batch 64, sparse"],
+        )
+        for x in LAYERS
+    ]
 
 
 NOTES = (

@@ -52,16 +52,21 @@ def _shapes(model: str) -> dict[str, float]:
 def _fewer(sparse: ModelCard, dense: ModelCard) -> Check:
     weights, macs = dense.total_weights / sparse.total_weights, dense.total_macs / sparse.total_macs
     loss = sparse.top5_error_percent - dense.top5_error_percent
-    return Check(what=f"{sparse.model}: pruning removes weights and MACs at about one point of accuracy",
-                 holds=weights > 2 and macs > 2 and 0 < loss <= 1.05,
-                 detail=f"weights / {weights:.1f}, MACs / {macs:.1f}, error +{loss:.1f} points")
+    return Check(
+        what=f"{sparse.model}: pruning removes weights and MACs at about one point of accuracy",
+        holds=weights > 2 and macs > 2 and 0 < loss <= 1.05,
+        detail=f"weights / {weights:.1f}, MACs / {macs:.1f}, error +{loss:.1f} points",
+    )
 
 
 def _below_dense(card: ModelCard) -> Check:
     """Non-zero MACs cannot exceed the MACs of the shapes."""
     macs = picojoule.load_model(card.model).macs
-    return Check(what=f"{card.model}: non-zero MACs lie below all MACs", holds=card.total_macs < macs,
-                 detail=f"{100 * card.total_macs / macs:.0f} % of {macs / 1e6:.0f} M")
+    return Check(
+        what=f"{card.model}: non-zero MACs lie below all MACs",
+        holds=card.total_macs < macs,
+        detail=f"{100 * card.total_macs / macs:.0f} % of {macs / 1e6:.0f} M",
+    )
 
 
 def _table_row(c: ModelCard) -> dict[str, object]:

@@ -26,12 +26,23 @@ def _run(progress: Progress) -> Outcome:
     chip = load_chip("eyeriss")
     rows = (
         Row(what="core area per multiplier", unit="mm2", reported=0.073, predicted=c.area_per_multiplier_mm2, composed=True),
-        Row(what="on-chip storage per multiplier", unit="kB", reported=1.14, predicted=(c.onchip_bytes_per_multiplier or 0) / 1e3,
-            composed=True),
+        Row(
+            what="on-chip storage per multiplier",
+            unit="kB",
+            reported=1.14,
+            predicted=(c.onchip_bytes_per_multiplier or 0) / 1e3,
+            composed=True,
+        ),
         Row(what="multipliers", unit="", reported=168, predicted=float(chip.pes), note="of the preset eyeriss"),
         Row(what="MACs of the convolutions", unit="", reported=2.66e9 / 4, predicted=float(macs), note="from the shapes"),
-        Row(what="runtime of the batch", unit="ms", reported=c.runtime_s * 1e3, predicted=total_ms, composed=True,
-            note="sum over layers"),
+        Row(
+            what="runtime of the batch",
+            unit="ms",
+            reported=c.runtime_s * 1e3,
+            predicted=total_ms,
+            composed=True,
+            note="sum over layers",
+        ),
         Row(what="power", unit="mW", reported=c.power_w * 1e3, predicted=power, composed=True, note="mean over time"),
         Row(what="off-chip access per image", unit="MB", reported=(c.offchip_bytes or 0) / 1e6, predicted=traffic, composed=True),
         Row(what="frames a second", unit="1/s", reported=34.7, predicted=c.inferences_per_s, composed=True),

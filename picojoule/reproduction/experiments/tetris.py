@@ -29,6 +29,7 @@ NOTE = (
 
 def restricted(chip: Chip, dims: dict[str, tuple[str, ...]]) -> Chip:
     """The chip with a stated dataflow, which keeps the search short."""
+
     def fanout(f: FanOut) -> FanOut:
         return replace(f, axes=tuple(replace(a, dims=dims[a.name]) for a in f.axes))
 
@@ -75,25 +76,43 @@ def _run(progress: Progress) -> Outcome:
     ]  # fmt: skip
     designs = {b.name: rebalance(network, b, 1.5, progress=progress) for b in (LPDDR, STACK)}
     flat_best, stack_best = (designs[b.name][0] for b in (LPDDR, STACK))
-    checks.append(Check(what="cheaper DRAM moves logic area from the buffer to the PEs", holds=stack_best.pes >= flat_best.pes,
-                        detail=f"{flat_best.side}x{flat_best.side} to {stack_best.side}x{stack_best.side}"))
+    checks.append(
+        Check(
+            what="cheaper DRAM moves logic area from the buffer to the PEs",
+            holds=stack_best.pes >= flat_best.pes,
+            detail=f"{flat_best.side}x{flat_best.side} to {stack_best.side}x{stack_best.side}",
+        )
+    )
     chips = [_about(c, pj, cycles, dram) for c, pj, cycles, dram in ((flat, pj0, cycles0, dram0), (stack, pj1, cycles1, dram1))]
-    tables = {"the chips": chips, "one vault's logic area, split anew, best first": [
-        _design(name, d) for name, ds in designs.items() for d in ds]}
+    tables = {
+        "the chips": chips,
+        "one vault's logic area, split anew, best first": [_design(name, d) for name, ds in designs.items() for d in ds],
+    }
     return Outcome(rows=rows, checks=tuple(checks), tables=tables, notes=(NOTE,))
 
 
 def _about(chip: Chip, pj: float, cycles: float, dram: float) -> dict[str, object]:
     gbps = sum(p.bits_per_cycle for p in chip.dram.ports) * chip.clock_hz / 8e9
-    return {"chip": chip.name, "PEs": str(chip.pes), "static [mW]": f"{chip.static_mw:g}", "DRAM [GB/s]": f"{gbps:g}",
-            "energy [mJ]": f"{pj * 1e-9:.1f}", "DRAM share [%]": f"{100 * dram / pj:.0f}",
-            "time [ms]": f"{cycles / chip.clock_hz * 1e3:.2f}"}
+    return {
+        "chip": chip.name,
+        "PEs": str(chip.pes),
+        "static [mW]": f"{chip.static_mw:g}",
+        "DRAM [GB/s]": f"{gbps:g}",
+        "energy [mJ]": f"{pj * 1e-9:.1f}",
+        "DRAM share [%]": f"{100 * dram / pj:.0f}",
+        "time [ms]": f"{cycles / chip.clock_hz * 1e3:.2f}",
+    }
 
 
 def _design(memory: str, d: Design) -> dict[str, object]:
-    return {"memory": memory, "PEs": f"{d.side}x{d.side}", "buffer [KiB]": f"{d.buffer_bytes / 1024:.0f}",
-            "energy [mJ]": f"{d.energy_pj * 1e-9:.1f}", "time [ms]": f"{d.cycles / 5e5:.1f}",
-            "EDP [mJ s]": f"{d.edp_js * 1e3:.3f}"}
+    return {
+        "memory": memory,
+        "PEs": f"{d.side}x{d.side}",
+        "buffer [KiB]": f"{d.buffer_bytes / 1024:.0f}",
+        "energy [mJ]": f"{d.energy_pj * 1e-9:.1f}",
+        "time [ms]": f"{d.cycles / 5e5:.1f}",
+        "EDP [mJ s]": f"{d.edp_js * 1e3:.3f}",
+    }
 
 
 EXPERIMENT = Experiment(

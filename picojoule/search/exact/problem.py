@@ -341,7 +341,14 @@ class Prices:
         return tensor_word_pj(self.problem.memory(stage, t), self.problem.tensors[t], action)
 
     def _line(
-        self, t: int, outer: int, inner: int, at_node: float, at_holder: float, node_rate: np.ndarray, holder_rate: np.ndarray,
+        self,
+        t: int,
+        outer: int,
+        inner: int,
+        at_node: float,
+        at_holder: float,
+        node_rate: np.ndarray,
+        holder_rate: np.ndarray,
         way: float = 1.0,
     ) -> None:
         """A line with `at_node` per word at the node, `at_holder` at the holder, `way` words on the way between."""
@@ -411,9 +418,16 @@ class Prices:
             node_rate, holder_rate = self._port_rate(inner, t, "write"), self._port_rate(outer, t, "read")
             self._line(t, outer, inner, at_node + codec, at_holder, node_rate * node_load, holder_rate * way, way)
             if node_table is not None or holder_table is not None:
-                self.scales[inner, t] = _scale(len(merges) + 1, self.problem.lattice.size, self._crossing(outer, inner, t)[1],
-                                               codec, (at_node, node_table), (at_holder, holder_table), (way, ways),
-                                               ((node_rate, node_load, node_loads), (holder_rate, way, ways)))
+                self.scales[inner, t] = _scale(
+                    len(merges) + 1,
+                    self.problem.lattice.size,
+                    self._crossing(outer, inner, t)[1],
+                    codec,
+                    (at_node, node_table),
+                    (at_holder, holder_table),
+                    (way, ways),
+                    ((node_rate, node_load, node_loads), (holder_rate, way, ways)),
+                )
 
     def _output_prices(self, t: int) -> None:
         """Drain, reload, update and accumulate as prices per word.
@@ -502,8 +516,16 @@ class Prices:
 Priced = tuple[float, np.ndarray | None]  # the least, and for each tile where that differs
 
 
-def _scale(levels: int, tiles: int, crossing: list[float], codec: float, node: Priced, holder: Priced, way: Priced,
-           loads: tuple[tuple[np.ndarray, float, np.ndarray | None], tuple[np.ndarray, float, np.ndarray | None]]) -> Scale:
+def _scale(
+    levels: int,
+    tiles: int,
+    crossing: list[float],
+    codec: float,
+    node: Priced,
+    holder: Priced,
+    way: Priced,
+    loads: tuple[tuple[np.ndarray, float, np.ndarray | None], tuple[np.ndarray, float, np.ndarray | None]],
+) -> Scale:
     """What each tile costs over the least, per merge level: as `Prices._line` adds the parts up.
 
     `loads`: (rate of each port, least load, load by tile) at the node and at the holder.

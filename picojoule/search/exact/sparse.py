@@ -207,4 +207,3 @@ def _distinct(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def sparse_view(problem: Problem) -> SparseView | None:
     """The view of a problem whose chip has zeros to exploit."""
     return SparseView(problem) if active(problem.layer, problem.chip) else None
-

@@ -132,8 +132,18 @@ class StageTables:
             counts = np.repeat(pr.counts[:, None], levels, axis=1)
             useful = np.array([any(x[t] for x in prices.pattern[k + 1 :]) for t in range(tensors)])
             full = sum(1 << t for t in range(tensors) if kept[t])
-            prices.frames[k] = Frame(levels, np.array(kept), room, shared, coef, counts, useful, full,
-                                     pr.foot if pr.sparse is None else pr.sparse.foot(k, kept), merged)
+            prices.frames[k] = Frame(
+                levels,
+                np.array(kept),
+                room,
+                shared,
+                coef,
+                counts,
+                useful,
+                full,
+                pr.foot if pr.sparse is None else pr.sparse.foot(k, kept),
+                merged,
+            )
         found = prices.frames[k]
         assert isinstance(found, Frame)
         return found
@@ -227,8 +237,9 @@ class StageTables:
             deeper = self._deeper_ports(prices, k, used)
         return port, low, np.where((low < 0).any(axis=1) | (deeper < 0).any(axis=1), -np.inf, tail), deeper
 
-    def scales(self, prices: Prices, k: int, way: list[Boundary], levels: int
-               ) -> tuple[bool, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    def scales(
+        self, prices: Prices, k: int, way: list[Boundary], levels: int
+    ) -> tuple[bool, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """What tiles cost beyond the least price of a dense word (see `Stage`), where some tensor is compressed."""
         tensors, stages = range(len(self.problem.tensors)), len(self.problem.stages)
         own = [t for t in tensors if (k, t) in prices.scales]

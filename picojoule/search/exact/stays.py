@@ -26,8 +26,13 @@ class StayTables:
     def footprints(self, k: int, spread: np.ndarray, kept: tuple[bool, ...], foot: np.ndarray) -> np.ndarray:
         """int64[tensor, tile]: bits of each tile in stage k (`foot`), or FORBIDDEN; `spread`: extents unrolled above."""
         pr = self.problem
-        found = [(t, s) for t, x in enumerate(pr.tensors) if kept[t] for s in pr.chip.stays
-                 if s.role == x.role and s.memory == pr.memory(k, t).name]
+        found = [
+            (t, s)
+            for t, x in enumerate(pr.tensors)
+            if kept[t]
+            for s in pr.chip.stays
+            if s.role == x.role and s.memory == pr.memory(k, t).name
+        ]
         if not found:
             return foot
         key = (k, kept, spread.tobytes())

@@ -42,8 +42,21 @@ def attention(
 
 
 def recurrent(
-    build: Builder, kind: str, x: Value, outs: Sequence[Value], *, name: str, op: str, steps: int, batch: int, features: int,
-    hidden: int, directions: int = 1, bits: int = 16, weights: tuple[str, str] = ("", ""), bias: int = 0,
+    build: Builder,
+    kind: str,
+    x: Value,
+    outs: Sequence[Value],
+    *,
+    name: str,
+    op: str,
+    steps: int,
+    batch: int,
+    features: int,
+    hidden: int,
+    directions: int = 1,
+    bits: int = 16,
+    weights: tuple[str, str] = ("", ""),
+    bias: int = 0,
 ) -> None:
     """An RNN, GRU or LSTM: in each direction two products a time step, which share their weights over time, and the gates."""
     gates = CELL_GATES[kind]

@@ -51,7 +51,13 @@ class Builder:
         return value
 
     def mac(
-        self, layer: Layer, inputs: Sequence[Value], outputs: Sequence[Value], *, count: int = 1, shares_weights: bool = False,
+        self,
+        layer: Layer,
+        inputs: Sequence[Value],
+        outputs: Sequence[Value],
+        *,
+        count: int = 1,
+        shares_weights: bool = False,
         weight: str = "",
     ) -> None:
         """A MAC layer, done `count` times. `weight` names its trained weights, so that a second use is no second set."""
@@ -62,8 +68,18 @@ class Builder:
         self._steps.append(Step(layer, _names(inputs), _names(outputs), count, shares_weights, reuses))
 
     def vector(
-        self, name: str, op: str, ops: int, inputs: Sequence[Value], outputs: Sequence[Value], *, parameters: int = 0,
-        read: int | None = None, written: int | None = None, known: bool = True, why: str = "",
+        self,
+        name: str,
+        op: str,
+        ops: int,
+        inputs: Sequence[Value],
+        outputs: Sequence[Value],
+        *,
+        parameters: int = 0,
+        read: int | None = None,
+        written: int | None = None,
+        known: bool = True,
+        why: str = "",
     ) -> None:
         """Any other operator. It reads its inputs and `parameters` (biases, tables) and writes its outputs, unless told less."""
         once = {v.name: v.elements for v in inputs}  # an operand that is used twice is read once
@@ -77,8 +93,17 @@ class Builder:
     # -- operators with MACs ------------------------------------------------------------------------------------------
 
     def conv(
-        self, x: Value, filters: int, kernel: int | Sequence[int], *, name: str, stride: int | Sequence[int] = 1,
-        dilation: int | Sequence[int] = 1, pad: int | Sequence[int] = 0, groups: int = 1, bias: bool = True,
+        self,
+        x: Value,
+        filters: int,
+        kernel: int | Sequence[int],
+        *,
+        name: str,
+        stride: int | Sequence[int] = 1,
+        dilation: int | Sequence[int] = 1,
+        pad: int | Sequence[int] = 0,
+        groups: int = 1,
+        bias: bool = True,
     ) -> Value:
         """A convolution with trained weights, of as many axes as the image has."""
         win = window(kernel, stride=stride, dilation=dilation, pad=pad, axes=len(x.shape) - 2)
@@ -88,8 +113,20 @@ class Builder:
         return out
 
     def conv_window(
-        self, x: Value, weight: Shape, win: Window, out: Value, *, name: str, op: str = "Conv", groups: int = 1, bias: int = 0,
-        weight_bits: int = BITS, weight_name: str = "", others: Sequence[Value] = (), transposed: bool = False,
+        self,
+        x: Value,
+        weight: Shape,
+        win: Window,
+        out: Value,
+        *,
+        name: str,
+        op: str = "Conv",
+        groups: int = 1,
+        bias: int = 0,
+        weight_bits: int = BITS,
+        weight_name: str = "",
+        others: Sequence[Value] = (),
+        transposed: bool = False,
     ) -> None:
         """A (transposed) convolution whose window and result are settled; `others` are weights that are computed, not trained."""
         bits = {"weight": weight_bits, "input": x.bits, "output": out.bits}
@@ -107,9 +144,7 @@ class Builder:
                 self.vector(f"{name}.bare", "Fill", 0, [], [out], written=bare, why="outputs that no tap of the kernel reaches")
         self.bias(out, bias, name)
 
-    def product(
-        self, a: Value, b: Value, out: Shape, *, name: str, op: str = "MatMul", extents: Product | None = None
-    ) -> Value:
+    def product(self, a: Value, b: Value, out: Shape, *, name: str, op: str = "MatMul", extents: Product | None = None) -> Value:
         """The product of two activations, as in attention: the second one is no weight."""
         extents = extents or matmul(a.shape, b.shape, name)
         z = self.value(name, out)
@@ -155,9 +190,7 @@ class Builder:
         self.vector(name, "LRN", table.lrn_ops(size) * x.elements, [x], [out])
         return out
 
-    def pool(
-        self, op: str, x: Value, kernel: int, *, name: str, stride: int = 1, pad: int = 0, ceil: bool = False
-    ) -> Value:
+    def pool(self, op: str, x: Value, kernel: int, *, name: str, stride: int = 1, pad: int = 0, ceil: bool = False) -> Value:
         """Pooling over the spatial axes: one op for each tap."""
         win = window(kernel, stride=stride, pad=pad, axes=len(x.shape) - 2)
         out = self.value(name, (*x.shape[:2], *win.output(x.shape[2:], ceil)), x.bits)

@@ -62,8 +62,13 @@ class Window:
 
 
 def window(
-    kernel: int | Sequence[int], *, stride: int | Sequence[int] = 1, dilation: int | Sequence[int] = 1,
-    pad: int | Sequence[int] = 0, end: int | Sequence[int] | None = None, axes: int = 2,
+    kernel: int | Sequence[int],
+    *,
+    stride: int | Sequence[int] = 1,
+    dilation: int | Sequence[int] = 1,
+    pad: int | Sequence[int] = 0,
+    end: int | Sequence[int] | None = None,
+    axes: int = 2,
 ) -> Window:
     """A window from plain numbers: one for all axes, or one for each. `end` (padding behind) is `pad` unless given."""
     wide = [(x,) * axes if isinstance(x, int) else tuple(x) for x in (kernel, stride, dilation, pad, pad if end is None else end)]
@@ -81,7 +86,14 @@ def same_window(size: Sequence[int], kernel: Shape, stride: Shape, dilation: Sha
 
 
 def conv_layer(
-    name: str, op: str, image: Sequence[int], weight: Sequence[int], win: Window, *, groups: int = 1, bits: Bits = 16,
+    name: str,
+    op: str,
+    image: Sequence[int],
+    weight: Sequence[int],
+    win: Window,
+    *,
+    groups: int = 1,
+    bits: Bits = 16,
     learned: bool = True,
 ) -> Layer:
     """A convolution of 1 to 3 spatial axes; image (batch, channels, size...), weight (filters, channels/groups, kernel...)."""
@@ -98,8 +110,16 @@ def conv_layer(
 
 
 def conv_transpose_layers(
-    name: str, op: str, image: Sequence[int], weight: Sequence[int], win: Window, output: Sequence[int], *,
-    groups: int = 1, bits: Bits = 16, learned: bool = True,
+    name: str,
+    op: str,
+    image: Sequence[int],
+    weight: Sequence[int],
+    win: Window,
+    output: Sequence[int],
+    *,
+    groups: int = 1,
+    bits: Bits = 16,
+    learned: bool = True,
 ) -> tuple[tuple[Layer, ...], int]:
     """A transposed convolution as sub-pixel convolutions, one for each phase of the stride, and the outputs without a tap.
 
@@ -117,9 +137,7 @@ def conv_transpose_layers(
     for combo in product(*per_axis):
         bounds = {"N": image[0], "G": groups, "K": weight[1], "C": weight[0] // groups}
         bounds |= {d: p.outputs for d, p in zip(outs, combo, strict=True)} | {d: p.taps for d, p in zip(taps, combo, strict=True)}
-        spatial = tuple(
-            Rank(((1, outs[i]), (p.step, taps[i])), p.offset, image[2 + i]) for i, p in enumerate(combo)
-        )
+        spatial = tuple(Rank(((1, outs[i]), (p.step, taps[i])), p.offset, image[2 + i]) for i, p in enumerate(combo))
         layers.append(_conv_of_ranks(f"{name}.phase{len(layers)}", op, bounds, spatial, axes, bits, learned))
     layers = [replace(layers[0], name=name)] if len(layers) == 1 else layers
     scatter = math.prod(image[2:]) * win.taps * image[0] * weight[0] * weight[1]

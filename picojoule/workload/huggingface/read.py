@@ -12,8 +12,16 @@ from picojoule.workload.building.transformer import Patches, Transformer, build
 from picojoule.workload.network import Network
 
 ACTIVATIONS = {
-    "gelu": "Gelu", "gelu_new": "GeluTanh", "gelu_fast": "GeluTanh", "gelu_pytorch_tanh": "GeluTanh", "quick_gelu": "QuickGelu",
-    "relu": "Relu", "silu": "Silu", "swish": "Silu", "tanh": "Tanh", "gelu_python": "Gelu",
+    "gelu": "Gelu",
+    "gelu_new": "GeluTanh",
+    "gelu_fast": "GeluTanh",
+    "gelu_pytorch_tanh": "GeluTanh",
+    "quick_gelu": "QuickGelu",
+    "relu": "Relu",
+    "silu": "Silu",
+    "swish": "Silu",
+    "tanh": "Tanh",
+    "gelu_python": "Gelu",
 }
 EXPERTS = ("num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts")
 
@@ -92,8 +100,11 @@ def from_config(values: Mapping[str, Any], where: str, **run: Any) -> Network:
         raise SpecError("the config names no model_type", where=where, hint=f"known: {', '.join(sorted(FAMILIES))}")
     experts = next((k for k in EXPERTS if isinstance(values.get(k), int) and values[k] > 1), None)
     if experts:
-        raise SpecError(f"{config.kind} is a mixture of experts ({experts}={values[experts]})", where=where,
-                        hint="dense decoders and encoders are read; export the model to ONNX instead")
+        raise SpecError(
+            f"{config.kind} is a mixture of experts ({experts}={values[experts]})",
+            where=where,
+            hint="dense decoders and encoders are read; export the model to ONNX instead",
+        )
     if config.kind not in FAMILIES:
         raise unknown_name("model_type", config.kind, FAMILIES, where=where)
     family = FAMILIES[config.kind](config)
@@ -114,11 +125,21 @@ def _llama(c: Config, **more: Any) -> Transformer:
     hidden, heads = c.size("hidden_size"), c.size("num_attention_heads")
     each, attention = max(1, hidden // heads), c.flag("attention_bias", False)
     sizes: dict[str, Any] = {
-        "name": c.kind, "layers": c.size("num_hidden_layers"), "hidden": hidden, "heads": heads,
-        "kv_heads": c.size("num_key_value_heads", default=heads), "head_size": c.size("head_dim", default=each),
-        "feedforward": c.size("intermediate_size"), "vocabulary": c.size("vocab_size"), "gated": True, "rotary": True,
-        "norm": "RMSNormalization", "activation": c.activation("hidden_activation", "hidden_act", default="silu"),
-        "bias": (attention, attention, c.flag("mlp_bias", False)), "window": _window(c), "head": _decoder_head(c),
+        "name": c.kind,
+        "layers": c.size("num_hidden_layers"),
+        "hidden": hidden,
+        "heads": heads,
+        "kv_heads": c.size("num_key_value_heads", default=heads),
+        "head_size": c.size("head_dim", default=each),
+        "feedforward": c.size("intermediate_size"),
+        "vocabulary": c.size("vocab_size"),
+        "gated": True,
+        "rotary": True,
+        "norm": "RMSNormalization",
+        "activation": c.activation("hidden_activation", "hidden_act", default="silu"),
+        "bias": (attention, attention, c.flag("mlp_bias", False)),
+        "window": _window(c),
+        "head": _decoder_head(c),
         "source": f"config {c.where}",
     }
     return Transformer(**(sizes | more))
@@ -159,20 +180,35 @@ def _gpt2(c: Config) -> Transformer:
     hidden, heads = c.size("n_embd", "hidden_size"), c.size("n_head", "num_heads", "num_attention_heads")
     rotary, local = c.kind == "gptj", c.kind == "gpt_neo"
     return Transformer(
-        name=c.kind, layers=c.size("n_layer", "num_layers", "num_hidden_layers"), hidden=hidden, heads=heads,
-        kv_heads=1 if c.kind == "gpt_bigcode" and c.flag("multi_query", True) else heads, head_size=max(1, hidden // heads),
-        feedforward=c.size("n_inner", "intermediate_size", default=4 * hidden), vocabulary=c.size("vocab_size"),
-        fused=not rotary and not local, activation=c.activation("activation_function", default="gelu_new"),
-        bias=(not rotary and not local, not rotary, True), rotary=rotary,
-        positions=0 if rotary else c.size("n_positions", "max_position_embeddings", "n_ctx"), head=_decoder_head(c),
+        name=c.kind,
+        layers=c.size("n_layer", "num_layers", "num_hidden_layers"),
+        hidden=hidden,
+        heads=heads,
+        kv_heads=1 if c.kind == "gpt_bigcode" and c.flag("multi_query", True) else heads,
+        head_size=max(1, hidden // heads),
+        feedforward=c.size("n_inner", "intermediate_size", default=4 * hidden),
+        vocabulary=c.size("vocab_size"),
+        fused=not rotary and not local,
+        activation=c.activation("activation_function", default="gelu_new"),
+        bias=(not rotary and not local, not rotary, True),
+        rotary=rotary,
+        positions=0 if rotary else c.size("n_positions", "max_position_embeddings", "n_ctx"),
+        head=_decoder_head(c),
         source=f"config {c.where}",
     )
 
 
 def _gpt_neox(c: Config) -> Transformer:
     heads, bias = c.size("num_attention_heads"), c.flag("attention_bias", True)
-    return _llama(c, gated=False, fused=True, norm="LayerNormalization", kv_heads=heads, bias=(bias, bias, True),
-                  activation=c.activation("hidden_act", default="gelu"))
+    return _llama(
+        c,
+        gated=False,
+        fused=True,
+        norm="LayerNormalization",
+        kv_heads=heads,
+        bias=(bias, bias, True),
+        activation=c.activation("hidden_act", default="gelu"),
+    )
 
 
 def _phi(c: Config) -> Transformer:
@@ -183,20 +219,38 @@ def _phi(c: Config) -> Transformer:
 def _opt(c: Config) -> Transformer:
     hidden, heads, bias = c.size("hidden_size"), c.size("num_attention_heads"), c.flag("enable_bias", True)
     return Transformer(
-        name=c.kind, layers=c.size("num_hidden_layers"), hidden=hidden, heads=heads, kv_heads=heads,
-        head_size=max(1, hidden // heads), feedforward=c.size("ffn_dim"), vocabulary=c.size("vocab_size"),
-        activation=c.activation("activation_function", default="relu"), bias=(bias, bias, bias),
-        positions=c.size("max_position_embeddings"), embedding=c.size("word_embed_proj_dim", default=hidden),
-        head=_decoder_head(c), source=f"config {c.where}",
+        name=c.kind,
+        layers=c.size("num_hidden_layers"),
+        hidden=hidden,
+        heads=heads,
+        kv_heads=heads,
+        head_size=max(1, hidden // heads),
+        feedforward=c.size("ffn_dim"),
+        vocabulary=c.size("vocab_size"),
+        activation=c.activation("activation_function", default="relu"),
+        bias=(bias, bias, bias),
+        positions=c.size("max_position_embeddings"),
+        embedding=c.size("word_embed_proj_dim", default=hidden),
+        head=_decoder_head(c),
+        source=f"config {c.where}",
     )
 
 
 def _bloom(c: Config) -> Transformer:
     hidden, heads = c.size("hidden_size", "n_embed"), c.size("n_head", "num_attention_heads")
     return Transformer(
-        name=c.kind, layers=c.size("n_layer", "num_hidden_layers"), hidden=hidden, heads=heads, kv_heads=heads,
-        head_size=max(1, hidden // heads), feedforward=4 * hidden, vocabulary=c.size("vocab_size"), fused=True,
-        activation="GeluTanh", head=_decoder_head(c), source=f"config {c.where}",
+        name=c.kind,
+        layers=c.size("n_layer", "num_hidden_layers"),
+        hidden=hidden,
+        heads=heads,
+        kv_heads=heads,
+        head_size=max(1, hidden // heads),
+        feedforward=4 * hidden,
+        vocabulary=c.size("vocab_size"),
+        fused=True,
+        activation="GeluTanh",
+        head=_decoder_head(c),
+        source=f"config {c.where}",
     )
 
 
@@ -208,12 +262,22 @@ def _bert(c: Config) -> Transformer:
     if not head and not distilled and c.kind != "electra":
         head = "classes" if c.architecture.endswith("ForSequenceClassification") else "pooler"
     return Transformer(
-        name=c.kind, layers=c.size("num_hidden_layers", "n_layers"), hidden=hidden, heads=heads, kv_heads=heads,
-        head_size=max(1, hidden // heads), feedforward=c.size("intermediate_size", "hidden_dim"), vocabulary=c.size("vocab_size"),
-        causal=False, activation=c.activation("hidden_act", "activation", default="gelu"), segments=not distilled,
+        name=c.kind,
+        layers=c.size("num_hidden_layers", "n_layers"),
+        hidden=hidden,
+        heads=heads,
+        kv_heads=heads,
+        head_size=max(1, hidden // heads),
+        feedforward=c.size("intermediate_size", "hidden_dim"),
+        vocabulary=c.size("vocab_size"),
+        causal=False,
+        activation=c.activation("hidden_act", "activation", default="gelu"),
+        segments=not distilled,
         positions=c.size("max_position_embeddings"),
         embedding=c.size("embedding_size", default=hidden) if c.kind == "electra" else 0,
-        head=head, classes=c.labels, source=f"config {c.where}",
+        head=head,
+        classes=c.labels,
+        source=f"config {c.where}",
     )
 
 
@@ -221,10 +285,20 @@ def _vit(c: Config) -> Transformer:
     hidden, heads, bias = c.size("hidden_size"), c.size("num_attention_heads"), c.flag("qkv_bias", True)
     patches = Patches(image=c.size("image_size"), patch=c.size("patch_size"), channels=c.size("num_channels", default=3))
     return Transformer(
-        name=c.kind, layers=c.size("num_hidden_layers"), hidden=hidden, heads=heads, kv_heads=heads,
-        head_size=max(1, hidden // heads), feedforward=c.size("intermediate_size"), causal=False,
-        activation=c.activation("hidden_act", default="gelu"), bias=(bias, True, True), patches=patches,
-        head="pooler" if c.architecture.endswith("ViTModel") else "classes", classes=c.labels, source=f"config {c.where}",
+        name=c.kind,
+        layers=c.size("num_hidden_layers"),
+        hidden=hidden,
+        heads=heads,
+        kv_heads=heads,
+        head_size=max(1, hidden // heads),
+        feedforward=c.size("intermediate_size"),
+        causal=False,
+        activation=c.activation("hidden_act", default="gelu"),
+        bias=(bias, True, True),
+        patches=patches,
+        head="pooler" if c.architecture.endswith("ViTModel") else "classes",
+        classes=c.labels,
+        source=f"config {c.where}",
     )
 
 

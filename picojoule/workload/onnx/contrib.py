@@ -51,8 +51,17 @@ NORMALISATIONS = ("GroupNormalization", "MeanVarianceNormalization", "Simplified
 RULES: dict[str, Rule] = {  # by operator, from the shapes of its operands and its attributes
     **dict.fromkeys(
         (
-            "Gelu", "FastGelu", "BiasGelu", "QuickGelu", "SkipLayerNormalization", "SkipSimplifiedLayerNormalization",
-            "SimplifiedLayerNormalization", "QLinearSigmoid", "QLinearLeakyRelu", "QLinearSoftmax", "RotaryEmbedding",
+            "Gelu",
+            "FastGelu",
+            "BiasGelu",
+            "QuickGelu",
+            "SkipLayerNormalization",
+            "SkipSimplifiedLayerNormalization",
+            "SimplifiedLayerNormalization",
+            "QLinearSigmoid",
+            "QLinearLeakyRelu",
+            "QLinearSoftmax",
+            "RotaryEmbedding",
             *NORMALISATIONS,
         ),
         lambda x, a: x[0],

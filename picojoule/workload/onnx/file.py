@@ -86,8 +86,10 @@ def settle_inputs(model: onnx.ModelProto, batch: int | None, dims: Mapping[str, 
     known = {n for axes in names.values() for n in axes if isinstance(n, str)}
     for given in dims:
         if given not in known:
-            raise unknown_name("dimension", given, known, where=where) if known else SpecError(
-                f"the model has no symbolic size, so {given!r} cannot be set", where=where, hint="leave out --dim"
+            raise (
+                unknown_name("dimension", given, known, where=where)
+                if known
+                else SpecError(f"the model has no symbolic size, so {given!r} cannot be set", where=where, hint="leave out --dim")
             )
     first = next((axes[0] for axes in names.values() if axes), None)
     missing: dict[str, str] = {}

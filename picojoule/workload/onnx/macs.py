@@ -35,9 +35,18 @@ def conv(reader: Reader, node: onnx.NodeProto) -> None:
         win = _transposed_window(a, win, image.shape, out.shape)
     computed = [] if reader.is_constant(weight) else [reader.values[weight]]
     reader.build.conv_window(
-        image, reader.shape(weight), win, out, name=reader.label(node), op=node.op_type, groups=a.get("group", 1),
-        bias=math.prod(reader.shape(node.input[bias_at])) if has_bias else 0, weight_bits=reader.bits(weight),
-        weight_name=_trained(reader, weight), others=computed, transposed=transposed,
+        image,
+        reader.shape(weight),
+        win,
+        out,
+        name=reader.label(node),
+        op=node.op_type,
+        groups=a.get("group", 1),
+        bias=math.prod(reader.shape(node.input[bias_at])) if has_bias else 0,
+        weight_bits=reader.bits(weight),
+        weight_name=_trained(reader, weight),
+        others=computed,
+        transposed=transposed,
     )
     if integer:
         scales(reader, node, out)
@@ -135,8 +144,19 @@ def recurrent(reader: Reader, node: onnx.NodeProto) -> None:
     outs = reader.results(node)
     bias = node.input[3] if len(node.input) > 3 and node.input[3] else ""
     blocks.recurrent(
-        reader.build, kind, x, outs, name=reader.label(node), op=node.op_type, steps=steps, batch=batch, features=features,
-        hidden=hidden, directions=directions, bits=bits, weights=(node.input[1], node.input[2]),
+        reader.build,
+        kind,
+        x,
+        outs,
+        name=reader.label(node),
+        op=node.op_type,
+        steps=steps,
+        batch=batch,
+        features=features,
+        hidden=hidden,
+        directions=directions,
+        bits=bits,
+        weights=(node.input[1], node.input[2]),
         bias=math.prod(reader.shape(bias)) if bias else 0,
     )
 

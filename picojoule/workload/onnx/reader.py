@@ -15,8 +15,20 @@ from picojoule.workload.network import Network
 from picojoule.workload.onnx.facts import Facts, attributes
 
 _WIDTHS = {  # of the types in which quantised models keep their numbers
-    "INT2": 2, "UINT2": 2, "INT4": 4, "UINT4": 4, "INT8": 8, "UINT8": 8, "INT16": 16, "UINT16": 16, "INT32": 32,
-    "FLOAT8E4M3FN": 8, "FLOAT8E4M3FNUZ": 8, "FLOAT8E5M2": 8, "FLOAT8E5M2FNUZ": 8, "FLOAT4E2M1": 4,
+    "INT2": 2,
+    "UINT2": 2,
+    "INT4": 4,
+    "UINT4": 4,
+    "INT8": 8,
+    "UINT8": 8,
+    "INT16": 16,
+    "UINT16": 16,
+    "INT32": 32,
+    "FLOAT8E4M3FN": 8,
+    "FLOAT8E4M3FNUZ": 8,
+    "FLOAT8E5M2": 8,
+    "FLOAT8E5M2FNUZ": 8,
+    "FLOAT4E2M1": 4,
 }
 _TYPES = dict(onnx.TensorProto.DataType.items())  # older releases of onnx lack the narrowest
 INTEGER_BITS = {int(_TYPES[name]): bits for name, bits in _WIDTHS.items() if name in _TYPES}

@@ -14,10 +14,18 @@ from picojoule.workload.onnx.reader import MAC_OPS, Reader, key
 
 DOMAINS = ("", "ai.onnx", "com.microsoft")
 ALIASES = {  # operators of onnxruntime that do what another one does
-    "FastGelu": "GeluTanh", "BiasGelu": "Gelu", "QuickGelu": "QuickGelu", "SkipLayerNormalization": "LayerNormalization",
-    "SkipSimplifiedLayerNormalization": "SimplifiedLayerNormalization", "QLinearAdd": "Add", "QLinearMul": "Mul",
-    "QLinearSigmoid": "Sigmoid", "QLinearLeakyRelu": "LeakyRelu", "QLinearGlobalAveragePool": "GlobalAveragePool",
-    "QLinearConcat": "Concat", "QLinearSoftmax": "Softmax",
+    "FastGelu": "GeluTanh",
+    "BiasGelu": "Gelu",
+    "QuickGelu": "QuickGelu",
+    "SkipLayerNormalization": "LayerNormalization",
+    "SkipSimplifiedLayerNormalization": "SimplifiedLayerNormalization",
+    "QLinearAdd": "Add",
+    "QLinearMul": "Mul",
+    "QLinearSigmoid": "Sigmoid",
+    "QLinearLeakyRelu": "LeakyRelu",
+    "QLinearGlobalAveragePool": "GlobalAveragePool",
+    "QLinearConcat": "Concat",
+    "QLinearSoftmax": "Softmax",
 }
 OTHERS = frozenset({"LRN", "TopK", "Resize", "Upsample", "GridSample", "RoiAlign", "Constant"})
 CONTROL = frozenset({"If", "Loop", "Scan", "SequenceMap"})

@@ -86,9 +86,15 @@ def vgg16(batch: int = 1) -> Network:
 
 
 INCEPTION = {  # GoogLeNet table 1: 1x1, 3x3 reduce, 3x3, 5x5 reduce, 5x5, pool projection
-    "3a": (64, 96, 128, 16, 32, 32), "3b": (128, 128, 192, 32, 96, 64), "4a": (192, 96, 208, 16, 48, 64),
-    "4b": (160, 112, 224, 24, 64, 64), "4c": (128, 128, 256, 24, 64, 64), "4d": (112, 144, 288, 32, 64, 64),
-    "4e": (256, 160, 320, 32, 128, 128), "5a": (256, 160, 320, 32, 128, 128), "5b": (384, 192, 384, 48, 128, 128),
+    "3a": (64, 96, 128, 16, 32, 32),
+    "3b": (128, 128, 192, 32, 96, 64),
+    "4a": (192, 96, 208, 16, 48, 64),
+    "4b": (160, 112, 224, 24, 64, 64),
+    "4c": (128, 128, 256, 24, 64, 64),
+    "4d": (112, 144, 288, 32, 64, 64),
+    "4e": (256, 160, 320, 32, 128, 128),
+    "5a": (256, 160, 320, 32, 128, 128),
+    "5b": (384, 192, 384, 48, 128, 128),
 }
 
 
@@ -193,7 +199,12 @@ def efficientnet_b0(batch: int = 1) -> Network:
     b = Builder("efficientnet-b0", source="Tan and Le, EfficientNet, ICML 2019, table 1")
     x = _norm_conv(b, b.input("image", (batch, 3, 224, 224)), 32, 3, stride=2, pad=1, name="stem", act="Silu")
     plan = (
-        (1, 16, 1, 1, 3), (6, 24, 2, 2, 3), (6, 40, 2, 2, 5), (6, 80, 3, 2, 3), (6, 112, 3, 1, 5), (6, 192, 4, 2, 5),
+        (1, 16, 1, 1, 3),
+        (6, 24, 2, 2, 3),
+        (6, 40, 2, 2, 5),
+        (6, 80, 3, 2, 3),
+        (6, 112, 3, 1, 5),
+        (6, 192, 4, 2, 5),
         (6, 320, 1, 1, 3),
     )
     for stage, (expand, filters, depth, stride, kernel) in enumerate(plan, 1):
@@ -241,7 +252,15 @@ def _relu_conv(
 
 
 def _norm_conv(
-    b: Builder, x: Value, filters: int, kernel: int, *, name: str, stride: int = 1, pad: int = 0, groups: int = 1,
+    b: Builder,
+    x: Value,
+    filters: int,
+    kernel: int,
+    *,
+    name: str,
+    stride: int = 1,
+    pad: int = 0,
+    groups: int = 1,
     act: str = "Relu",
 ) -> Value:
     y = b.conv(x, filters, kernel, stride=stride, pad=pad, groups=groups, bias=False, name=name)
