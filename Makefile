@@ -51,6 +51,7 @@ test-all: env $(TORCH_STAMP)
 
 lint: env
 	$(VENV)/bin/ruff check picojoule tests bench
+	$(VENV)/bin/ruff format --check --quiet picojoule tests bench
 	$(VENV)/bin/mypy
 
 bench: env
