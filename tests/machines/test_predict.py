@@ -152,7 +152,7 @@ def test_a_prediction_stands_beside_what_was_measured(resnet: Network, tmp_path:
 def test_a_network_measured_on_an_h100_after_the_model_was_made(batch: int, file: str, products: float, others: float) -> None:
     """Kernels of ResNet-50 through PyTorch 2.11, none of them fitted; batch normalisations are known to be told too fast."""
     p = predict_network(picojoule.load_model("resnet50", batch=batch), "h100", dtype="fp16", launch="graph", fused=False)
-    b = beside(p, Path(__file__).parent / "measuring" / "data" / file)
+    b = beside(p, Path(__file__).parents[1] / "measuring" / "data" / file)
     assert b.network is not None and -0.5 < b.network.error < 0.0
     layers = [x for x in b.layers if not x.name.endswith(".bn")]
     vector = [x for x in layers if x.name.endswith(("relu", "add", "prob"))]
