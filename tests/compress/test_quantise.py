@@ -194,11 +194,15 @@ def test_layers_hold_no_more_values_than_their_bits_allow_and_the_rest_stays() -
 
 
 def test_sixteen_bits_change_nothing_and_fewer_bits_change_more() -> None:
-    net, x = fold_batchnorm(resnet()), held_out(digits())[0]
+    """On the calibrating images nothing lies outside the ranges; on others a value may be clipped whatever the width."""
+    net = fold_batchnorm(resnet())
     with torch.no_grad():
-        exact = net(x)
-        errors = [float((quantised(net, Bits(weights=b, inputs=b), calibration())(x) - exact).norm()) for b in (16, 8, 6, 4, 3)]
-    assert errors[0] < 1e-3 * float(exact.norm()) and errors == sorted(errors)
+        for x, least in ((calibration(), 1e-3), (held_out(digits())[0], 1e-2)):
+            exact = net(x)
+            errors = [
+                float((quantised(net, Bits(weights=b, inputs=b), calibration())(x) - exact).norm()) for b in (16, 8, 6, 4, 3)
+            ]
+            assert errors[0] < least * float(exact.norm()) and errors == sorted(errors)
 
 
 def test_eight_bits_keep_the_accuracy_and_training_wins_back_what_two_lose() -> None:
