@@ -8,7 +8,7 @@ OUT ?= out
 WORKERS ?= 2
 PYTEST_FLAGS ?=
 
-.PHONY: env demo test test-all lint bench clean
+.PHONY: env demo test test-all lint coverage bench clean
 .DEFAULT_GOAL := env
 
 env: $(STAMP)
@@ -53,6 +53,12 @@ lint: env
 	$(VENV)/bin/ruff check picojoule tests bench
 	$(VENV)/bin/ruff format --check --quiet picojoule tests bench
 	$(VENV)/bin/mypy
+
+# Lines that no test reaches. Compiled code is invisible to the tool, so the kernels' tests run once more as plain Python.
+coverage: env $(TORCH_STAMP)
+	$(PY) -m coverage run -m pytest -q -p no:xdist
+	NUMBA_DISABLE_JIT=1 $(PY) -m coverage run --append -m pytest -q -p no:xdist tests/search/test_kernels.py
+	$(PY) -m coverage report --skip-covered --sort=cover
 
 bench: env
 	$(PY) bench/run.py
