@@ -9,25 +9,33 @@ import typer
 
 import picojoule
 from picojoule import options
+from picojoule.commands.app import app as app
 from picojoule.files import read_json
 
-app = typer.Typer(
-    name="pj",
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+
+def _models() -> list[str]:
+    return [*picojoule.models()]
+
+
+def _machines() -> list[str]:
+    return [*picojoule.chips(), *picojoule.devices()]
+
 
 Model = Annotated[
     str,
-    typer.Argument(metavar="MODEL", help="zoo name (`pj models`), ONNX file, config.json, gemm:M=..,N=..,K=.. or conv:K=..,C=.."),
+    typer.Argument(
+        metavar="MODEL",
+        autocompletion=_models,
+        help="zoo name (`pj models`), ONNX file, config.json, gemm:M=..,N=..,K=.. or conv:K=..,C=..",
+    ),
 ]
 LayerText = Annotated[
     str, typer.Argument(metavar="LAYER", help="one layer, such as gemm:M=64,N=64,K=64, or a model with --layer")
 ]
 MappingText = Annotated[str, typer.Argument(metavar="MAPPING", help="compact text, or a file that holds it")]
-On = Annotated[str, typer.Option("--on", metavar="CHIP", help="preset (`pj chips`) or a chip's YAML file")]
+On = Annotated[
+    str, typer.Option("--on", metavar="CHIP", autocompletion=_machines, help="preset (`pj chips`) or a chip's YAML file")
+]
 Json = Annotated[bool, typer.Option("--json", help="print JSON only")]
 Batch = Annotated[int | None, typer.Option("--batch", metavar="N", help="inputs processed together")]
 Dims = Annotated[

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import os
+import pkgutil
 import re
 import subprocess
 import sys
@@ -14,7 +17,8 @@ import pytest
 from typer.main import get_command
 
 import picojoule
-from picojoule.commands import commands
+from picojoule.commands.app import app
+from picojoule.commands.index import ENTRIES, GROUPS
 from tests.commands.run import pj
 
 ROOT = Path(__file__).parents[2]
@@ -135,14 +139,53 @@ def test_every_command_has_help_and_json(command: str) -> None:
 
 def test_the_readme_lists_every_command_with_its_function() -> None:
     lines = re.findall(r"^\| `pj (\S+)[^|]*` \| ([^|]+) \|", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
-    assert {command for command, _ in lines} == set(get_command(commands()).commands)  # type: ignore[attr-defined]
+    assert {command for command, _ in lines} == set(ENTRIES)
     for _, functions in lines:
         for name in functions.split(", "):
             assert name.strip("`") in picojoule.__all__ and callable(getattr(picojoule, name.strip("`")))
 
 
+def test_the_index_names_every_command_that_the_modules_register() -> None:
+    for module in pkgutil.iter_modules(picojoule.commands.__path__):
+        importlib.import_module(f"picojoule.commands.{module.name}")
+    registered = {
+        i.name or i.callback.__name__: i.callback.__module__.rpartition(".")[2] for i in app.registered_commands if i.callback
+    }
+    assert registered == {name: entry.module for name, entry in ENTRIES.items()}
+    assert set(get_command(app).commands) == set(ENTRIES)  # type: ignore[attr-defined]
+
+
+def test_help_and_version_import_no_command() -> None:
+    code = (
+        "import sys; from picojoule.commands import main\ntry: main()\nexcept SystemExit: pass\n"
+        "print(sorted({'numpy', 'yaml', 'numba', 'picojoule.commands.core'} & set(sys.modules)))"
+    )
+    for option in ("--help", "--version"):
+        run = subprocess.run([sys.executable, "-c", code, option], capture_output=True, text=True, check=True)
+        assert run.stdout.strip().endswith("[]")
+
+
+def test_the_shell_completes_commands_models_and_chips() -> None:
+    def completions(words: str) -> list[str]:
+        env = {**os.environ, "_PJ_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}
+        command = [sys.executable, "-c", "from picojoule.commands import main; main()"]
+        return subprocess.run(command, capture_output=True, text=True, env=env).stdout.split()
+
+    assert completions("pj ma") == ["map"]
+    assert "resnet50" in completions("pj map resn")
+    assert completions("pj map resnet50 --on edge-") == ["edge-npu"]
+
+
+def test_an_unknown_option_points_to_the_command_s_own_help() -> None:
+    code, _, err = pj("map", "resnet18", "--onto", "eyeriss")
+    assert code == 2 and "hint: see `pj map --help`" in err
+
+
 def test_without_a_command_the_commands_are_listed() -> None:
-    assert "Commands:" in table()
+    listed = table()
+    assert all(group + ":" in listed for group in GROUPS)
+    for name, entry in ENTRIES.items():
+        assert re.search(rf"^  {name} +{re.escape(entry.tells)}$", listed, re.MULTILINE), "one line each, never cut"
     assert table("--version").strip() == f"picojoule {picojoule.__version__}"
 
 
