@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ from picojoule.compress.prune.prune import baked  # noqa: E402
 from picojoule.compress.prune.structured import structure  # noqa: E402
 from picojoule.compress.shrink.carried import carried_out  # noqa: E402
 from picojoule.compress.shrink.shrunk import Shrunk  # noqa: E402
+from picojoule.compress.shrink.space import space_of  # noqa: E402
 from picojoule.learning.labelled import Labelled, labelled  # noqa: E402
 from picojoule.learning.nets import network  # noqa: E402
 from picojoule.learning.train import train  # noqa: E402
@@ -209,3 +211,21 @@ def test_the_network_of_a_plan_is_that_of_the_module_that_is_left(net: str) -> N
     assert float((kept != 0).float().mean()) == pytest.approx(0.5, abs=0.01)
     narrow = rounded(left, plan, Storage(base), images)
     assert all(len(torch.unique(m.weight[0])) <= 15 for m in narrow.modules() if isinstance(m, nn.Conv2d | nn.Linear))
+
+
+@pytest.mark.parametrize("net", ["small", "small-resnet", "small-mobilenet"])
+def test_every_choice_has_a_plan_that_can_be_carried_out_and_read_back(net: str) -> None:
+    """Channels that go may leave a layer that a rank no longer makes thinner; and what a plan keeps is what is reported."""
+    data = labelled("digits")
+    module = network(net, data)
+    images = torch.from_numpy(data.train_images[:2])
+    base, groups = export(module, (images,), name=net), structure(module, images)
+    space = space_of(base, groups, None)
+    rng = random.Random(1)
+    for _ in range(60):
+        choice = tuple(rng.randrange(len(u.values)) for u in space.units)
+        plan = space.plan(choice)
+        network_of(base, plan, groups)
+        back = space.choice(plan)
+        assert space.plan(back) == plan
+        assert all(b in (c, 0) if u.kind == "rank" else b == c for u, b, c in zip(space.units, back, choice, strict=True))

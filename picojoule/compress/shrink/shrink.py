@@ -121,7 +121,7 @@ class Shrinking:
         def tested(row: Row) -> Row:
             return replace(row, test=self.bench.test(row.plan, self.long))
 
-        choice = self.choice_of(chosen.plan)
+        choice = self.space.choice(chosen.plan)
         offered = {u.technique for u in self.space.units}
         return Shrunk(
             model=subject.name, data=subject.data.name, chip=self.pricer.chip, objective=self.pricer.objective,
@@ -198,10 +198,6 @@ class Shrinking:
 
     def _value(self, choice: Choice, u: int, level: int) -> float:
         return self.pricer.price(self.space.plan((*choice[:u], level, *choice[u + 1 :]))).value
-
-    def choice_of(self, plan: Plan) -> Choice:
-        """The choice of the whole space whose plan this is."""
-        return tuple(next(i for i in range(len(u.values)) if u.put(plan, i) == plan) for u in self.space.units)
 
 
 def check_methods(methods: Sequence[str]) -> tuple[str, ...]:
