@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from picojoule.errors import SpecError
+from picojoule.errors import SpecError, unknown_name
 from picojoule.measuring import operands
 from picojoule.measuring.work import Work
 
@@ -36,6 +36,8 @@ def load_torch(why: str = "running networks") -> Any:
 
 def device(name: str) -> Any:
     """The torch device `cpu` or `cuda`; a device that is not there is an error that says what to do."""
+    if name not in ("cpu", "cuda"):
+        raise unknown_name("device", name, ("cpu", "cuda"), "--device")
     torch = load_torch(f"--device {name}")
     if name == "cuda" and not torch.cuda.is_available():
         cpu_build = "this torch is built for the CPU alone: install a CUDA build"

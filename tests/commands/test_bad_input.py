@@ -224,3 +224,14 @@ def test_a_file_that_is_no_result_is_refused(content: bytes, tmp_path: Path) -> 
     path = tmp_path / "result.json"
     path.write_bytes(content)
     assert_refused(["verify", path], "result.json")
+
+
+def test_a_device_that_is_none_is_one_error_in_every_command_that_measures() -> None:
+    pytest.importorskip("torch")
+    for command in (("ceilings",), ("measure", "lenet5")):
+        code, _, err = pj(*command, "--device", "gpu")
+        assert code == 2 and err.startswith("error: --device: unknown device 'gpu'"), err
+
+
+def test_a_name_that_was_begun_suggests_how_it_may_go_on() -> None:
+    assert "did you mean 'fp8_e4m3' or 'fp8_e5m2'?" in pj("formats", "fp8")[2]

@@ -29,7 +29,7 @@ def test_a_device_that_nobody_measured_has_no_energy() -> None:
 
 
 def test_what_does_not_fit_is_declined() -> None:
-    with pytest.raises(Declined, match="do not fit"):
+    with pytest.raises(Declined, match="does not fit"):
         machine("p100").run(picojoule.load_model("llama3-8b", phase="decode"), Ask(bits=32))
     with pytest.raises(Declined, match="no units for 4 b"):
         machine("h100").run(picojoule.load_model("lenet5"), Ask(bits=4))

@@ -111,9 +111,12 @@ def test_a_cpu_answers_too_and_says_that_nobody_measured_it(resnet: Network) -> 
     assert "not calibrated" in p.notes[0]
 
 
-def test_weights_that_do_not_fit_the_memory_are_told() -> None:
-    notes = predict_network(picojoule.load_model("llama3-8b", phase="decode"), "p100", dtype="fp32").notes
-    assert any("do not fit" in n for n in notes)
+def test_what_does_not_fit_the_memory_is_refused_with_its_bytes() -> None:
+    with pytest.raises(SpecError, match=r"does not fit the 16 GB of p100: 3\d\.\d GB of weights"):
+        predict_network(picojoule.load_model("llama3-8b", phase="decode"), "p100", dtype="fp32")
+    long = picojoule.load_model("llama3-8b", phase="decode", batch=4096, dims={"context": 8192})
+    with pytest.raises(SpecError, match=r"80 GB of h100: 1\d\.\d GB of weights and 4,\d{3}\.\d GB of keys and values"):
+        predict_network(long, H100)
 
 
 def test_wrong_requests_are_errors(resnet: Network) -> None:

@@ -341,7 +341,10 @@ def _spread(fits: Sequence[Parameters], name: str) -> float:
 def _fitted(part: _Part, p: Parameters, free: Sequence[str], why: Mapping[str, str], source: str) -> Device:
     """The device with fitted parameters, and what was fixed."""
     status = "calibrated" if free else part.device.status
-    about, sheet = part.device.description.split(": data-sheet")[0], part.device.source.split("; fitted to ")[0]
+    about, sheet = (
+        part.device.description.split(": data-sheet")[0].split(": fitted to")[0],
+        part.device.source.split("; fitted to ")[0],
+    )
     sheet = sheet.split("; idle power estimated")[0] if "idle_before" in part.meta else sheet
     description = f"{about}: fitted to measured kernels" if free else part.device.description
     return replace(

@@ -192,14 +192,14 @@ def device_names() -> tuple[str, ...]:
     return tuple(sorted(p.stem for p in DEVICES.glob("*.yaml")))
 
 
-def load_device(name_or_path: str) -> Device:
+def load_device(name_or_path: str, where: str = "--on") -> Device:
     """The device of this name, or the one in this YAML file."""
     path = Path(name_or_path)
     if path.suffix in (".yaml", ".yml"):
         return device_from(read_text(path, "give the YAML file that `pj calibrate` wrote", "YAML file"), str(path))
     if name_or_path not in device_names():
-        error = unknown_name("device", name_or_path, device_names(), "--on")
-        raise SpecError(error.problem, where="--on", hint=f"{error.hint}; or give the path of a .yaml file")
+        error = unknown_name("device", name_or_path, device_names(), where)
+        raise SpecError(error.problem, where=where, hint=f"{error.hint}; or give the path of a .yaml file")
     return _preset(name_or_path)
 
 

@@ -99,6 +99,7 @@ def predict_network(
         raise SpecError(f"{network.name} has nothing to run", hint="give a network with layers")
     w = ways_of([k.shape for k in kernels], machine)
     weights, old = sum(k.count * k.weight_bytes for k in kernels), sum(k.count * k.old_bytes for k in kernels)
+    _check_fits(network, machine, kind, weights, old)
     share = np.minimum(1.0, np.array([k.old_bytes for k in kernels])[w.kernel] / np.maximum(w.footprint_bytes, 1.0))
     away = 1.0 / (1.0 + (machine.cache_share * machine.cache_bytes / max(old, 1.0)) ** 10)  # of what the last inference used
     miss = share * away + (1.0 - share) * missed(w, machine, cold=False)
@@ -135,7 +136,7 @@ def predict_network(
         latency_s=done,
         energy_j=energy,
         weight_bytes=weights,
-        notes=_notes(network, machine, weights),
+        notes=_notes(network, machine),
     )
 
 
@@ -162,14 +163,24 @@ def _timeline(
     return now, rows, idle
 
 
-def _notes(network: Network, device: Device, weights: float) -> tuple[str, ...]:
+def _check_fits(network: Network, device: Device, dtype: str, weight_bytes: float, old_bytes: float) -> None:
+    """Refuses a network whose weights and cached keys and values exceed the device's memory: nobody could run it there."""
+    if device.dram_bytes is None or old_bytes <= device.dram_bytes:
+        return
+    cached = old_bytes - weight_bytes
+    parts = f"{weight_bytes / 1e9:,.1f} GB of weights" + (f" and {cached / 1e9:,.1f} GB of keys and values" if cached > 0 else "")
+    raise SpecError(
+        f"{network.name} in {dtype} does not fit the {device.dram_bytes / 1e9:,.0f} GB of {device.name}: {parts}",
+        hint="fewer sequences (--batch), a shorter context (--dim context=...), narrower operands, or a larger device",
+    )
+
+
+def _notes(network: Network, device: Device) -> tuple[str, ...]:
     notes = []
     if device.status != "calibrated":
         notes.append(f"{device.name} is not calibrated: data-sheet peaks with sustained shares typical of a {device.kind}")
     if not device.prices_measured:
         notes.append("no energy was measured on it: energies are rules of thumb")
-    if device.dram_bytes is not None and weights > device.dram_bytes:
-        notes.append(f"the weights ({weights / 1e9:.1f} GB) do not fit its memory of {device.dram_bytes / 1e9:.0f} GB")
     unknown = [s.layer.name for s in network.vector_ops if not getattr(s.layer, "known", True)]
     if unknown:
         notes.append(f"operators that are not understood cost their bytes alone: {', '.join(unknown[:5])}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from picojoule.errors import SpecError
 from picojoule.machines.answer import Answer, Ask, Declined, LayerAnswer, Machine, Progress
 from picojoule.machines.kernels.device import Device, device_names, load_device
 from picojoule.machines.kernels.measurements import DTYPES
@@ -46,11 +47,10 @@ class CalibratedDevice:
         if dtype is None:
             known = ", ".join(self.device.peaks)
             raise Declined(f"{self.name}: no units for {bits} b operands", hint=f"its data sheet has {known}")
-        p = predict_network(network, self.device, dtype=dtype)
-        if self.device.dram_bytes is not None and p.weight_bytes > self.device.dram_bytes:
-            gigabytes = f"{p.weight_bytes / 1e9:.3g} GB"
-            raise Declined(f"{self.name}: {gigabytes} of weights do not fit its memory", hint="ask for fewer bits")
-        return _answer(p, ask, bits)
+        try:
+            return _answer(predict_network(network, self.device, dtype=dtype), ask, bits)
+        except SpecError as e:
+            raise Declined(f"{self.name}: {e.problem}", hint=e.hint) from None
 
 
 def _answer(p: NetworkPrediction, ask: Ask, bits: int) -> Answer:

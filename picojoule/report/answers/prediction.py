@@ -177,7 +177,7 @@ def listed(name: str | None, as_json: bool) -> None:
         known = [{"name": n, "status": load_device(n).status, "description": about} for n, about in devices().items()]
         show.json_only({"devices": known}) if as_json else show.print_parts(tables.rows_table(known))
         return
-    device = load_device(name)
+    device = load_device(name, "NAME")
     if as_json:
         show.json_only(device_json(device))
     else:
