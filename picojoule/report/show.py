@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +18,7 @@ from picojoule.hardware.chip import Chip
 from picojoule.mapping.mapping import Mapping
 from picojoule.report import tables, to_json
 from picojoule.report.charts.nest import loop_nest
+from picojoule.report.progress import progress as progress
 from picojoule.search.result import NetworkResult
 from picojoule.workload.layer import Layer
 from picojoule.workload.network import Network
@@ -47,21 +46,6 @@ def print_parts(*parts: RenderableType) -> None:
     console = Console(width=None if sys.stdout.isatty() else 200, highlight=False, soft_wrap=False)
     for part in parts:
         console.print(part)
-
-
-@contextmanager
-def progress() -> Iterator[Callable[..., None]]:
-    """A bar on stderr where that is a terminal; call what it yields with (done, of, what)."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
-        task = bar.add_task("reading", total=None)
-
-        def step(done: int, of: int, what: str) -> None:
-            bar.update(task, completed=done, total=of, description=what)
-
-        yield step
 
 
 def one_layer(network: Network, name: str | None) -> Layer:

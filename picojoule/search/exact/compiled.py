@@ -17,7 +17,8 @@ from typing import Any
 from numba import njit
 
 _njit: Any = njit  # numba's own types leave out these options
-kernel = _njit(cache=True, no_cfunc_wrapper=True, _nrt=False)  # nothing calls them from C
+# Nothing calls them from C. Other threads run on while a kernel does: a clock on the screen moves.
+kernel = _njit(cache=True, no_cfunc_wrapper=True, nogil=True, _nrt=False)
 inner = _njit(cache=True, no_cfunc_wrapper=True, no_cpython_wrapper=True, forceinline=True, _nrt=False)
-shared = _njit(cache=True, no_cfunc_wrapper=True, forceinline=True, _nrt=False)  # called from Python and from kernels
-allocating = _njit(cache=True, no_cfunc_wrapper=True)
+shared = _njit(cache=True, no_cfunc_wrapper=True, forceinline=True, nogil=True, _nrt=False)  # called from Python and from kernels
+allocating = _njit(cache=True, no_cfunc_wrapper=True, nogil=True)
