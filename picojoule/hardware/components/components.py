@@ -30,7 +30,7 @@ __all__ = ["Component", "Estimate", "component", "component_names", "evaluate", 
 Model = Callable[..., dict[str, Estimate]]
 _SUFFIXES = {"_bits": "size", "_nm": "length", "_mm": "length", "_v": "voltage", "_hz": "frequency"}
 _BUILT_IN = (
-    *(f"picojoule.hardware.components.{room}" for room in ("storage", "logic", "wires", "dram")),
+    *(f"picojoule.hardware.components.{room}" for room in ("storage", "logic", "mac", "wires", "dram")),
     "picojoule.hardware.array.converters",
 )
 _GROUP = "picojoule.components"

@@ -1,4 +1,4 @@
-"""Components that compute: adders, multipliers and MAC units by format and width."""
+"""Components that compute: adders and multipliers by format and width; the law of one operation's energy and area."""
 
 from __future__ import annotations
 
@@ -18,70 +18,14 @@ _WIDTHS = {"int": (2, 64), "float": (8, 64)}
 def adder(*, bits: int, technology_nm: float, format: str = "int", voltage_v: float | None = None) -> dict[str, Estimate]:
     """Energy of one addition and area. See `operation`; linear in the width beyond the table."""
     energy = operation("add", format, bits, technology_nm, voltage_v)
-    return {"mac": energy, **_area("add", format, bits, technology_nm)}
+    return {"mac": energy, "area": area_at_width("add", format, bits, technology_nm)}
 
 
 @component("multiplier")
 def multiplier(*, bits: int, technology_nm: float, format: str = "int", voltage_v: float | None = None) -> dict[str, Estimate]:
     """Energy of one multiplication and area. See `operation`; quadratic in the width beyond the table."""
     energy = operation("multiply", format, bits, technology_nm, voltage_v)
-    return {"mac": energy, **_area("multiply", format, bits, technology_nm)}
-
-
-@component("mac")
-def mac(
-    *, bits: int, technology_nm: float, format: str = "int", accumulate_bits: int | None = None, voltage_v: float | None = None
-) -> dict[str, Estimate]:
-    """Energy of one multiply-accumulate: a multiplication of `bits` and an addition of `accumulate_bits` (default 32).
-
-    Formula: E_mult(bits) + E_add(accumulate). `vector`, one scalar operation of other operators, is that addition. Sources: see
-    `operation`; whole-MAC figures of Accelergy's exercises (0.32 pJ at 8 b, 2.2 pJ at 16 b, 45 nm) widen the range. Control,
-    pipeline registers and clock are not included: silicon spends more (Eyeriss, 16 b at 65 nm: 2 pJ fitted).
-    `format` may also be a number format (`pj formats`), such as mxfp4: then see `format_mac`.
-    """
-    if format not in FORMATS:
-        return _of_number_format(format, bits, technology_nm, accumulate_bits, voltage_v)
-    wide = accumulate_bits or max(32, bits)
-    product = operation("multiply", format, bits, technology_nm, voltage_v)
-    total = operation("add", format, wide, technology_nm, voltage_v)
-    energy = Estimate(
-        product.value + total.value,
-        "pJ",
-        f"{product.source}: {bits} b {format} multiply + {wide} b add",
-        product.low + total.low,
-        product.high + total.high,
-        product.note,
-    )
-    whole = [r for r in table("logic.csv") if r["operation"] == "mac" and r["format"] == format and int(r["bits"]) == bits]
-    figures = [exactly(float(r["energy_pj"]), "pJ", r["source"]) for r in whole]
-    checks = [scale_energy(f, 45, technology_nm, None, voltage_v).value for f in figures]
-    areas = [_area(op, format, n, technology_nm).get("area") for op, n in (("multiply", bits), ("add", wide))]
-    out = {"mac": energy.widened(checks), "vector": total}
-    if areas[0] and areas[1]:
-        out["area"] = Estimate(
-            areas[0].value + areas[1].value,
-            "um2",
-            areas[0].source,
-            areas[0].low + areas[1].low,
-            areas[0].high + areas[1].high,
-            areas[0].note,
-        )
-    return out
-
-
-def _of_number_format(
-    format: str, bits: int, technology_nm: float, accumulate_bits: int | None, voltage_v: float | None
-) -> dict[str, Estimate]:
-    from picojoule.formats.names import number_format
-    from picojoule.hardware.components.format_mac import mac_cost
-
-    own = number_format(format).element_bits
-    if bits != own:
-        raise SpecError(f"{format} has elements of {own} b, not {bits} b", hint=f"write `operands: {format}`")
-    if accumulate_bits is not None:
-        raise SpecError(f"{format} has its own accumulator", hint="leave out accumulate")
-    cost = mac_cost(format, format, technology_nm, voltage_v)
-    return {"mac": cost.energy, "vector": cost.parts[-1].energy, "area": cost.area}
+    return {"mac": energy, "area": area_at_width("multiply", format, bits, technology_nm)}
 
 
 def operation(name: str, format: str, bits: float, technology_nm: float, voltage_v: float | None = None) -> Estimate:
@@ -165,10 +109,6 @@ def _sources(name: str, format: str, role: str) -> list[str]:
 
 def _rows(name: str, format: str, source: str) -> list[dict[str, str]]:
     return [r for r in table("logic.csv") if (r["operation"], r["format"], r["source"]) == (name, format, source)]
-
-
-def _area(name: str, format: str, bits: int, technology_nm: float) -> dict[str, Estimate]:
-    return {"area": area_at_width(name, format, bits, technology_nm)}
 
 
 def area_at_width(name: str, format: str, bits: float, technology_nm: float) -> Estimate:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from picojoule.compress.shrink.shrunk import Decision, Row, Shrunk
 from picojoule.report import units
-from picojoule.report.answers.shrink import cells, headline, rows_of
+from picojoule.report.answers.shrink_rows import cells, headline, rows_of
 from picojoule.report.charts import plots, scatter
 from picojoule.report.pages import html
 from picojoule.report.pages.document import document
