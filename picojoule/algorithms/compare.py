@@ -13,7 +13,6 @@ from picojoule.algorithms import fft, im2col, library, selector, winograd
 from picojoule.algorithms.cost import TransformCost
 from picojoule.errors import SpecError
 from picojoule.workload.conv_shape import ConvShape, conv_shape
-from picojoule.workload.layer import Layer
 from picojoule.workload.network import Network
 
 Progress = Callable[[int, int, str], None]
@@ -63,7 +62,6 @@ def transforms(
     found: dict[ConvShape, tuple[str, int]] = {}
     left_out = []
     for step in network.layers:
-        assert isinstance(step.layer, Layer)
         try:
             shape = conv_shape(step.layer)
         except SpecError as error:

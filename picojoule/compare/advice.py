@@ -134,7 +134,6 @@ def first_look(network: Network, chip: Chip, objective: str, space: str) -> floa
     energy = seconds = 0.0
     for step in network.layers:
         layer = step.layer
-        assert isinstance(layer, Layer)
         if layer.shape_key not in seen:
             seen[layer.shape_key] = _first_look(layer, chip, objective, space)
         cost = seen[layer.shape_key]

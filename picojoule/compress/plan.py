@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from picojoule.errors import SpecError, unknown_name
 from picojoule.workload.layer import Layer, conv, gemm
-from picojoule.workload.network import Network, Step, VectorOp
+from picojoule.workload.network import Network, Step, mac_step
+from picojoule.workload.op import Op
 
 if TYPE_CHECKING:
     from picojoule.compress.prune.structured import Structure, Width
@@ -118,7 +119,7 @@ class Storage:
     def __init__(self, network: Network) -> None:
         self.network = network
         self._made = {o: s for s in network.steps for o in s.outputs}
-        self._readers: dict[str, list[Step]] = {}
+        self._readers: dict[str, list[Step[Op]]] = {}
         for step in network.steps:
             for name in step.inputs:
                 self._readers.setdefault(name, []).append(step)
@@ -133,14 +134,14 @@ class Storage:
 
     def layer(self, name: str) -> Layer:
         """A MAC layer by name."""
-        return next(s.layer for s in self.network.layers if isinstance(s.layer, Layer) and s.layer.name == name)
+        return next(s.layer for s in self.network.layers if s.layer.name == name)
 
     def summed(self) -> tuple[str, ...]:
         """The layers whose results an operator that computes reads: those are rounded as they leave the layer."""
 
         def reach(activation: str) -> bool:
             return any(
-                not isinstance(s.layer, Layer) and bool(s.outputs) and (s.layer.op not in PASSING or any(map(reach, s.outputs)))
+                mac_step(s) is None and bool(s.outputs) and (s.layer.op not in PASSING or any(map(reach, s.outputs)))
                 for s in self._readers.get(activation, ())
             )
 
@@ -149,7 +150,7 @@ class Storage:
     def written(self, activation: str) -> str:
         """The activation as it was when written, before operators that are done on the way."""
         step = self._made.get(activation)
-        if step is None or not isinstance(step.layer, VectorOp) or step.layer.op not in PASSING or len(step.inputs) != 1:
+        if step is None or step.layer.op not in PASSING or len(step.inputs) != 1:
             return activation
         return self.written(step.inputs[0])
 
@@ -157,7 +158,7 @@ class Storage:
         """The widest that any reader asks for."""
         asked = []
         for step in self._readers.get(activation, ()):
-            if isinstance(step.layer, Layer):
+            if mac_step(step) is not None:
                 asked.append(plan.of(step.layer.name).input_bits)
             elif step.outputs:  # without one it is a view or adds a bias, and reads what the next reader gets
                 after = max(self._width(o, plan) for o in step.outputs)
@@ -175,9 +176,8 @@ def network_of(base: Network, plan: Plan, structure: Structure | None = None) ->
         problem = "channels go, but no structure says which layers share them"
         raise SpecError(problem, where="plan", hint="give structure(module, images)")
     widths = structure.widths(dict(plan.channels)) if structure and plan.channels else {}
-    steps: list[Step] = []
+    steps: list[Step[Op]] = []
     for step in base.layers:
-        assert isinstance(step.layer, Layer)
         name = step.layer.name
         layers = planned(step.layer, plan.of(name), *bits[name], widths.get(name))
         steps.extend(replace(step, layer=x) for x in layers)

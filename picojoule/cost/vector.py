@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from picojoule.cost.model import port_cycles
 from picojoule.hardware.chip import Chip
-from picojoule.workload.network import VectorOp
+from picojoule.workload.op import Op
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class VectorCost:
     dram_cycles: float | None  # None: the chip declares no DRAM bandwidth
 
 
-def vector_cost(op: VectorOp, chip: Chip) -> VectorCost:
+def vector_cost(op: Op, chip: Chip) -> VectorCost:
     """DRAM energy = words read and written x their prices; energy of the operations = ops x pJ per scalar operation.
 
     An upper bound of the DRAM part: what is fused with its neighbours, or held on chip between them, moves less.
@@ -29,4 +29,4 @@ def vector_cost(op: VectorOp, chip: Chip) -> VectorCost:
     moved = per_word * (op.read_elements * dram.read_pj + op.written_elements * dram.write_pj)
     pj = chip.compute.vector_pj
     cycles = port_cycles(dram, op.read_elements * op.bits, op.written_elements * op.bits, used=1)
-    return VectorCost(moved, None if pj is None or not op.known else op.ops * pj, max((c for _, c in cycles), default=None))
+    return VectorCost(moved, None if pj is None or op.ops is None else op.ops * pj, max((c for _, c in cycles), default=None))

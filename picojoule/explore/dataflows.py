@@ -167,7 +167,6 @@ def _shapes(network: Network) -> list[tuple[Layer, int]]:
     found: dict[object, tuple[Layer, int]] = {}
     for step in network.layers:
         layer = step.layer
-        assert isinstance(layer, Layer)
         first, n = found.get(layer.shape_key, (layer, 0))
         found[layer.shape_key] = (first, n + step.count)
     return list(found.values())

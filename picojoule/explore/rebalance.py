@@ -15,7 +15,6 @@ from math import log
 from picojoule.hardware.chip import Axis, Chip, Compute, FanOut, Group, Memory, Port
 from picojoule.hardware.components.components import evaluate
 from picojoule.search.optimal import best_mapping
-from picojoule.workload.layer import Layer
 from picojoule.workload.network import Network
 
 CLOCK_HZ = 500e6
@@ -95,7 +94,6 @@ def evaluate_design(network: Network, side: int, behind: Behind, seconds: float)
     on, pj, cycles = chip(side, size, behind), 0.0, 0.0
     done: dict[tuple[object, ...], tuple[float, float]] = {}
     for s in network.layers:
-        assert isinstance(s.layer, Layer)
         key = s.layer.shape_key
         if key not in done:
             cost = best_mapping(s.layer, on, "edp", time_limit=seconds).cost

@@ -215,7 +215,6 @@ def run(network: Network, fpga: Fpga, e: Engine) -> FpgaPrediction:
     """A network on a given engine; each layer takes the longer of its cycles and its traffic."""
     out = []
     for s in network.layers:
-        assert isinstance(s.layer, Layer)
         cycles, moved = layer_cycles(s.layer, e), layer_bytes(s.layer, fpga)
         compute, memory = cycles / fpga.clock_hz, moved / fpga.dram_bytes_per_s
         seconds, bound = max((compute, "engine"), (memory, "DRAM"))

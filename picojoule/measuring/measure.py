@@ -19,8 +19,8 @@ from picojoule.errors import SpecError, unknown_name
 from picojoule.measuring import counters, operands, runs, scenarios, timing
 from picojoule.measuring.machine import BUSY_SHARE, Machine, Others, machine
 from picojoule.measuring.work import BYTES, Work, vector_work, work
-from picojoule.workload.layer import Layer
-from picojoule.workload.network import Network, Step, VectorOp
+from picojoule.workload.network import Network, Step, mac_step
+from picojoule.workload.op import Op
 
 Progress = Callable[[int, int, str], None]
 SCHEMA = "microbench/1"
@@ -231,9 +231,9 @@ def works(network: Network, s: Settings) -> tuple[list[tuple[Work, int]], list[s
     left_out: Counter[str] = Counter()
     for step in network.steps:
         try:
-            if isinstance(step.layer, Layer):
-                one = work(step.layer, s.dtype, s.layout)
-            elif isinstance(step.layer, VectorOp) and step.layer.read_elements and step.layer.written_elements:
+            if (mac := mac_step(step)) is not None:
+                one = work(mac.layer, s.dtype, s.layout)
+            elif step.layer.read_elements and step.layer.written_elements:
                 if s.runtime == "onnxruntime":
                     raise SpecError(step.layer.op, hint="torch runs element-wise operators by themselves")
                 one = vector_work(step.layer, s.dtype, s.layout)
@@ -248,9 +248,9 @@ def works(network: Network, s: Settings) -> tuple[list[tuple[Work, int]], list[s
     return list(found.values()), [f"{n} x {what}" for what, n in left_out.items()]
 
 
-def _kind(step: Step, error: SpecError) -> str:
+def _kind(step: Step[Op], error: SpecError) -> str:
     """What operators that cannot be run by themselves are counted under: their kind, or the layer's own problem."""
-    return step.layer.op if isinstance(step.layer, VectorOp) else error.problem
+    return step.layer.op if mac_step(step) is None else error.problem
 
 
 def _kernels(

@@ -16,7 +16,7 @@ from picojoule.measuring.machine import BUSY_SHARE, Others, machine
 from picojoule.measuring.measure import SCHEMA, KernelRun, Settings, run_kernel
 from picojoule.measuring.work import Work, conv_work, gemm_work, renamed, vector_work
 from picojoule.workload.conv_shape import ConvShape
-from picojoule.workload.network import VectorOp
+from picojoule.workload.op import counted
 
 Progress = Callable[[int, int, str], None]
 SQUARES = (32, 64, 128, 192, 256, 384, 512, 768, 1024)
@@ -50,9 +50,10 @@ def kernels(s: Settings) -> Iterator[Work]:
         yield renamed(conv_work(shape, s.dtype, s.layout), f"conv_{net}_{s.dtype}_c{c}_h{h}_k{k}_r{r}_s{u}")
     for op, operands_ in (("Relu", 1), ("Add", 2)):
         for n in ELEMENTS:
-            yield renamed(vector_work(VectorOp(op, op, n, operands_ * n, n), s.dtype), f"vec_{op.lower()}_{s.dtype}_{n}")
+            one = counted(op, op, ops=n, read=operands_ * n, written=n)
+            yield renamed(vector_work(one, s.dtype), f"vec_{op.lower()}_{s.dtype}_{n}")
     for c, pixels in ((64, 3136), (256, 196), (512, 49)):
-        norm = VectorOp("bn", "BatchNormalization", 2 * c * pixels, c * pixels + 2 * c, c * pixels)
+        norm = counted("bn", "BatchNormalization", ops=2 * c * pixels, read=c * pixels + 2 * c, written=c * pixels)
         yield renamed(vector_work(norm, s.dtype, s.layout), f"vec_norm_{s.dtype}_{c}x{pixels}")
 
 

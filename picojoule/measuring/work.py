@@ -10,7 +10,7 @@ from picojoule.errors import SpecError
 from picojoule.machines.kernels.measurements import DTYPES
 from picojoule.workload.conv_shape import ConvShape, conv_shape
 from picojoule.workload.layer import Layer
-from picojoule.workload.network import VectorOp
+from picojoule.workload.op import Op
 
 BYTES = {name: DTYPES[name] for name in ("fp64", "fp32", "bf16", "fp16")}  # of an operand, of the types that are run
 UNARY = ("Relu", "Sigmoid", "Tanh", "Gelu", "Silu", "Clip", "HardSwish", "HardSigmoid", "Exp", "Sqrt", "Softmax")
@@ -106,7 +106,7 @@ def gemm_work(m: int, n: int, k: int, dtype: str = "fp32", batch: int = 1) -> Wo
     return Work(name=name, family="gemm", dtype=dtype, dims=dims, flops=2.0 * batch * m * n * k, bytes=float(size))
 
 
-def vector_work(op: VectorOp, dtype: str, layout: str = "nchw") -> Work:
+def vector_work(op: Op, dtype: str, layout: str = "nchw") -> Work:
     """The kernel of an element-wise operator or a batch normalisation; raises SpecError, naming the operator, for any other.
 
     `layout` says how a batch normalisation's images lie in memory, "nchw" or "nhwc".
@@ -119,12 +119,12 @@ def vector_work(op: VectorOp, dtype: str, layout: str = "nchw") -> Work:
     elif op.op == "BatchNormalization" and (channels := (op.read_elements - elements) // 2) > 0 and not elements % channels:
         size = (2 * elements + 2 * channels) * BYTES[dtype]
         shape = (("op", op.op), ("shape", (channels, elements // channels)), ("layout", layout))
-        return Work(name=op.name, family="vec", dtype=dtype, dims=shape, flops=float(op.ops), bytes=float(size))
+        return Work(name=op.name, family="vec", dtype=dtype, dims=shape, flops=float(op.ops or 0), bytes=float(size))
     else:
         raise SpecError(f"{op.op} ({op.name})", hint="plain element-wise operators and batch normalisation run alone")
     size = (operands + 1) * elements * BYTES[dtype]
     dims = (("op", op.op), ("shape", (elements,)))
-    return Work(name=op.name, family="vec", dtype=dtype, dims=dims, flops=float(op.ops), bytes=float(size))
+    return Work(name=op.name, family="vec", dtype=dtype, dims=dims, flops=float(op.ops or 0), bytes=float(size))
 
 
 def renamed(one: Work, name: str) -> Work:

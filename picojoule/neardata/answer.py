@@ -44,7 +44,7 @@ def near_data(
     `memory` is the off-chip memory of the conventional chip; `bits` the width that MACs are priced for (default: the widest
     weight, up to 16). `designs` searches the split of logic area between PEs and buffer (`seconds` of CPU time a layer).
     """
-    layers = [s.layer for s in network.layers if isinstance(s.layer, Layer)]
+    layers = [s.layer for s in network.layers]
     width = bits or min(16, max((round(t.bits) for x in layers for t in x.tensors if t.role == "weight"), default=16))
     far, near = far_place(memory, width), near_places(width)
     gpu, pim = Gpu(), BankPim()

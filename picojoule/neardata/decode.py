@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from math import ceil
 
 from picojoule.errors import SpecError
-from picojoule.workload.layer import Layer
 from picojoule.workload.network import Network
 
 
@@ -79,7 +78,6 @@ def step(network: Network, batch: int, gpu: Gpu, pim: BankPim) -> Step:
     gpu_s = pim_s = gpu_pj = pim_pj = 0.0
     for s in network.layers:
         layer, n = s.layer, s.count
-        assert isinstance(layer, Layer)
         weight = next((t for t in layer.tensors if t.role == "weight"), None)
         if weight is None:
             continue

@@ -17,7 +17,6 @@ from picojoule.hardware.chipfile.read import load_chip
 from picojoule.hardware.components.components import evaluate
 from picojoule.hardware.components.dram import technology
 from picojoule.neardata.macro import peak
-from picojoule.workload.layer import Layer
 from picojoule.workload.network import Network
 
 
@@ -101,7 +100,6 @@ def reuse(network: Network, far: Place, near: tuple[Place, ...]) -> list[Reuse]:
     out: dict[tuple[object, ...], Reuse] = {}
     for s in network.layers:
         layer = s.layer
-        assert isinstance(layer, Layer)
         sizes = {t.role: layer.elements(t) * t.bits / 8 for t in layer.tensors}
         moved, activations = sum(sizes.values()), sum(b for r, b in sizes.items() if r != "weight")
         pj = {p.name: layer.macs * p.mac_pj + 8 * p.pj_per_bit * (moved if p.weights_move else activations) for p in (far, *near)}

@@ -59,7 +59,6 @@ def one_layer(network: Network, name: str | None) -> Layer:
             hint=f"choose one with --layer, such as --layer {next(iter(layers), 'NAME')}",
         )
     chosen = layers[name] if name is not None else next(iter(layers.values()))
-    assert isinstance(chosen, Layer)
     return chosen
 
 

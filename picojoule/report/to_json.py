@@ -17,7 +17,8 @@ from picojoule.hardware.chipfile.write import chip_to_yaml
 from picojoule.mapping.mapping import Mapping
 from picojoule.search.result import LayerResult, NetworkLayer, NetworkResult
 from picojoule.workload.layer import Layer
-from picojoule.workload.network import Network, Step, VectorOp
+from picojoule.workload.network import Network, Step
+from picojoule.workload.op import Op
 from picojoule.workload.plain import layer_to_plain
 
 FORMAT = "picojoule-result/1"
@@ -143,18 +144,17 @@ def chip_json(chip: Chip) -> dict[str, Any]:
     }
 
 
-def vector_op_json(step: Step, chip: Chip) -> dict[str, Any]:
+def vector_op_json(step: Step[Op], chip: Chip) -> dict[str, Any]:
     """An operator without MACs: its operations (None where unknown), bytes and unfused cost, for one occurrence."""
     op = step.layer
-    assert isinstance(op, VectorOp)
     cost = vector_cost(op, chip)
     return {
         "name": op.name,
         "op": op.op,
         "count": step.count,
         "known": op.known,
-        "why": op.why,
-        "ops": op.ops if op.known else None,
+        "why": op.note,
+        "ops": op.ops,
         "read_bytes": op.read_elements * op.bits / 8,
         "written_bytes": op.written_elements * op.bits / 8,
         "unfused_dram_pj": cost.dram_pj,

@@ -23,7 +23,7 @@ CALIBRATION = (
 def layers(model: str) -> dict[str, Layer]:
     """Convolutions of alexnet or vgg16 by name, at the batch that the chip ran."""
     net = picojoule.load_model(model, batch=ALEXNET_BATCH if model == "alexnet" else VGG16_BATCH)
-    found = [s.layer for s in net.layers if isinstance(s.layer, Layer) and s.layer.op == "Conv"]
+    found = [s.layer for s in net.layers if s.layer.op == "Conv"]
     return {layer.name: layer for layer in found}
 
 

@@ -25,7 +25,6 @@ def energies_pj(network: Network, chip: Chip) -> dict[str, float]:
     found: dict[object, float] = {}
     out: dict[str, float] = {}
     for step in network.layers:
-        assert isinstance(step.layer, Layer)
         key = step.layer.shape_key
         if key not in found:
             found[key] = layer_energy_pj(step.layer, chip)

@@ -138,7 +138,6 @@ def _shapes(network: Network) -> list[_Shape]:
     found: dict[Any, _Shape] = {}
     for step in network.layers:
         layer = step.layer
-        assert isinstance(layer, Layer)
         old = found.get(layer.shape_key)
         names = (*old.names, layer.name) if old else (layer.name,)
         found[layer.shape_key] = _Shape(old.layer if old else layer, names, (old.count if old else 0) + step.count)

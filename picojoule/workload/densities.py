@@ -7,7 +7,6 @@ are not named; what neither names is dense.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from picojoule.errors import SpecError, unknown_name
@@ -30,8 +29,7 @@ def with_densities(network: Network, table: Any, where: str = "") -> Network:
         at = f"{where}: {layer.name}" if where else layer.name
         return layer.with_density(at, **values) if values else layer
 
-    steps = tuple(replace(s, layer=changed(s.layer)) if isinstance(s.layer, Layer) else s for s in network.steps)
-    return replace(network, steps=steps)
+    return network.with_layers(changed)
 
 
 def check_table(table: Any, where: str = "") -> tuple[dict[str, dict[str, object]], dict[str, object]]:

@@ -1,141 +1,46 @@
-"""One layer of multiply-accumulates: an einsum with affine indices, over bounded integer dimensions.
+"""One layer of multiply-accumulates: the operator whose body is a MAC, an einsum with affine indices.
 
-A layer is `dims` (name, bound) and exactly one output and one or two operands; a tensor's ranks are affine in the
-dimensions, `offset + sum(coefficient * dim)`, and an index outside `0 <= index < size` is padding: it is stored and
-moved nowhere. Convolutions, matrix products and attention are instances; see the constructors at the end.
+A layer has exactly one output and one or two operands. Convolutions, matrix products and attention are instances; see the
+constructors at the end.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from picojoule.errors import SpecError
-from picojoule.formats.names import number_format
 from picojoule.workload.density import Density, Uniform, read_density
-from picojoule.workload.values import Values
+from picojoule.workload.op import ROLES, Body, Op, Rank, Tensor, distinct, one
 
-ROLES = ("weight", "input", "output")
-
-
-@dataclass(frozen=True)
-class Rank:
-    """One index of a tensor: `offset + sum(coefficient * dim)`, valid where `0 <= index < size`."""
-
-    terms: tuple[tuple[int, str], ...]  # (coefficient, dimension)
-    offset: int = 0
-    size: int | None = None  # None: whatever the dimensions reach (no padding is clipped)
-
-    def __post_init__(self) -> None:
-        if not 1 <= len(self.terms) <= 2:
-            raise SpecError(f"a rank has one or two terms, not {len(self.terms)}", hint="split the rank")
-        if any(c <= 0 for c, _ in self.terms):
-            raise SpecError("a rank needs positive coefficients", hint="reverse the dimension")
+__all__ = ["ROLES", "Layer", "Rank", "Tensor", "conv", "distinct", "from_ranks", "gemm", "one"]  # the words of a layer, together
 
 
 @dataclass(frozen=True)
-class Tensor:
-    """An operand or the result of a layer. `bits` per element; `density` is the fraction of non-zeros.
+class Layer(Op):
+    """An operator of MACs. It computes nothing else, and each of its dimensions may be cut into tiles."""
 
-    `bits` may be fractional where elements share scales (MXFP4: 4.25). `number` names the format of the elements; it then says
-    how many bits they take, and the MAC units are built for it. Without it elements are integers and the chip's MACs stay.
-    `zeros` says where they are; without it they are anywhere, each choice alike (`density.Uniform`). `values`: which values the
-    elements take, where that is known; the energy of compute-in-memory arrays follows them.
-    """
-
-    name: str
-    role: str  # "weight", "input" or "output"
-    ranks: tuple[Rank, ...]
-    bits: float = 16
-    density: float = 1.0
-    learned: bool = False  # a trained parameter, so that it counts as a weight of the network
-    number: str = ""  # the number format of the elements, such as "fp8_e4m3"
-    zeros: Density | None = None
-    values: Values | None = None
+    body: Body = field(default=Body.MAC, init=False, repr=False)
+    whole: tuple[str, ...] = field(default=(), init=False, repr=False)
+    passes: int = field(default=1, init=False, repr=False)
+    ops: int | None = field(default=0, init=False, repr=False)
+    moved: tuple[int, int] | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if self.role not in ROLES:
-            raise SpecError(f"tensor {self.name!r}: unknown role {self.role!r}", hint=f"known: {', '.join(ROLES)}")
-        if self.bits < 1:
-            raise SpecError(f"tensor {self.name!r}: {self.bits} bits per element", hint="give at least 1 b")
-        if self.number and number_format(self.number).bits != self.bits:
-            raise SpecError(
-                f"tensor {self.name!r}: {self.bits} bits per element, but {self.number} has {number_format(self.number).bits:g}",
-                hint="give one of the two",
-            )
-        if not 0.0 <= self.density <= 1.0:
-            raise SpecError(f"tensor {self.name!r}: density {self.density}", hint="give a fraction from 0 to 1")
-        seen = [d for r in self.ranks for _, d in r.terms]
-        if len(seen) != len(set(seen)):
-            raise SpecError(f"tensor {self.name!r} uses a dimension twice", hint="a diagonal is not an affine product")
-
-    @cached_property
-    def dims(self) -> frozenset[str]:
-        """The dimensions that index the tensor (its relevant dimensions)."""
-        return frozenset(d for r in self.ranks for _, d in r.terms)
-
-    def stored_bits(self, elements: int) -> int:
-        """Bits of a tile of so many elements, a begun bit counted whole."""
-        return math.ceil(elements * self.bits)
-
-    def of(self, width: float | str) -> Tensor:
-        """The same tensor with elements of this width, or in the number format of this name."""
-        if isinstance(width, str):
-            return replace(self, bits=number_format(width).bits, number=width)
-        return replace(self, bits=width, number="")
-
-
-@dataclass(frozen=True)
-class Layer:
-    """A layer of MACs. `dims` are (name, bound), every dimension indexes at least one tensor."""
-
-    name: str
-    op: str  # what it was in the network: "Conv", "Gemm", "MatMul", ...
-    dims: tuple[tuple[str, int], ...]
-    tensors: tuple[Tensor, ...]
-    note: str = ""
-
-    def __post_init__(self) -> None:
-        for d, n in self.dims:
-            if not isinstance(n, int) or n < 1:
-                raise SpecError(f"layer {self.name!r}: dimension {d} has bound {n!r}", hint="bounds are integers, 1 or more")
-        names = [d for d, _ in self.dims]
-        if len(names) != len(set(names)):
-            raise SpecError(f"layer {self.name!r} names a dimension twice: {', '.join(names)}")
-        used = set().union(*(t.dims for t in self.tensors)) if self.tensors else set()
-        for extra in used - set(names):
-            raise SpecError(f"layer {self.name!r}: dimension {extra} has no bound", hint=f"known: {', '.join(names)}")
-        for idle in set(names) - used:
-            raise SpecError(f"layer {self.name!r}: no tensor uses dimension {idle}", hint="drop it, or use it in a rank")
+        super().__post_init__()
         if sum(t.role == "output" for t in self.tensors) != 1 or not 2 <= len(self.tensors) <= 3:
             raise SpecError(f"layer {self.name!r} needs one output and one or two operands")
-
-    @cached_property
-    def bounds(self) -> dict[str, int]:
-        return dict(self.dims)
 
     @property
     def output(self) -> Tensor:
         return next(t for t in self.tensors if t.role == "output")
 
-    def tensor(self, name: str) -> Tensor:
-        for t in self.tensors:
-            if t.name == name:
-                return t
-        from picojoule.errors import unknown_name
-
-        raise unknown_name("tensor", name, [t.name for t in self.tensors])
-
     @cached_property
     def macs(self) -> int:
         """Multiply-accumulates, padding included (a MAC is counted for each point of the loop nest)."""
         return math.prod(n for _, n in self.dims)
-
-    def elements(self, tensor: Tensor) -> int:
-        """Distinct valid elements of the tensor that the layer touches (padding excluded)."""
-        return math.prod(distinct(r, self.bounds) for r in tensor.ranks)
 
     def bits_of(self, **bits: float | str) -> Layer:
         """The same layer with other elements, by role: `layer.bits_of(weight=4, input=8)`, or `weight="mxfp4"`."""
@@ -157,14 +62,6 @@ class Layer:
         plain = from_ranks(self.name, self.op, new, tensors)
         kept = tuple(replace(t, ranks=p.ranks) for t, p in zip(self.tensors, plain.tensors, strict=True))
         return replace(self, dims=plain.dims, tensors=kept)
-
-    def shape(self, tensor: Tensor) -> tuple[int, ...]:
-        """Distinct valid elements along each rank of the tensor."""
-        return self._shapes[tensor.name]
-
-    @cached_property
-    def _shapes(self) -> dict[str, tuple[int, ...]]:
-        return {t.name: tuple(distinct(r, self.bounds) for r in t.ranks) for t in self.tensors}
 
     def zeros(self, tensor: Tensor) -> Density:
         """Where the zeros of the tensor are."""
@@ -207,27 +104,6 @@ class Layer:
     def shape_key(self) -> tuple:
         """Equal for layers that any mapper treats alike: everything but the names of layer and op."""
         return (self.dims, self.tensors)
-
-
-def distinct(rank: Rank, extents: Mapping[str, int], start: Mapping[str, int] | None = None) -> int:
-    """Distinct valid indices of a rank over a box of the given extents that begins at `start` (default: 0)."""
-    at = start or {}
-    if len(rank.terms) == 1:  # an arithmetic progression: its valid part is counted without walking it
-        (c, d), n = rank.terms[0], extents[rank.terms[0][1]]
-        low = rank.offset + c * at.get(d, 0)
-        before = max(0, -(low // c)) if low < 0 else 0
-        valid = n if rank.size is None else (rank.size - 1 - low) // c + 1
-        return max(0, min(n, valid) - before)
-    values = {rank.offset}
-    for c, d in rank.terms:
-        s = at.get(d, 0)
-        values = {v + c * (s + i) for v in values for i in range(extents[d])}
-    return sum(1 for v in values if v >= 0 and (rank.size is None or v < rank.size))
-
-
-def one(dim: str) -> Rank:
-    """The plain index `dim`."""
-    return Rank(((1, dim),))
 
 
 def conv(

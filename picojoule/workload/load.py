@@ -12,7 +12,7 @@ from picojoule.formats.names import number_format
 from picojoule.workload.densities import with_densities
 from picojoule.workload.inline import is_inline, read_inline
 from picojoule.workload.layer import ROLES, Layer
-from picojoule.workload.network import Network, Step
+from picojoule.workload.network import Network
 from picojoule.workload.zoo import zoo
 
 FORMS = "a zoo name, an .onnx file, a Hugging Face config.json, module:callable for torch, or gemm:... and conv:..."
@@ -88,13 +88,11 @@ def with_bits(network: Network, bits: Widths) -> Network:
     named = roles.get("input", roles.get("output"))
     between = number_format(named).bits if isinstance(named, str) else named
 
-    def changed(step: Step) -> Step:
-        if isinstance(step.layer, Layer):
-            return replace(step, layer=_operand_bits(step.layer, roles))
-        return step if between is None else replace(step, layer=replace(step.layer, bits=between))
-
-    activations = tuple((name, n, width if between is None else between) for name, n, width in network.activations)
-    return replace(network, steps=tuple(changed(s) for s in network.steps), activations=activations)
+    changed = network.with_layers(lambda layer: _operand_bits(layer, roles))
+    if between is None:
+        return changed
+    activations = tuple((name, n, between) for name, n, _ in network.activations)
+    return replace(changed.with_others(lambda op: op.of(between)), activations=activations)
 
 
 def _operand_bits(layer: Layer, roles: Mapping[str, Width]) -> Layer:
@@ -142,7 +140,7 @@ def _nothing_else(what: str, *given: Any) -> None:
 
 
 def _refuse_unknown(network: Network) -> None:
-    strange = [s.layer for s in network.vector_ops if not getattr(s.layer, "known", True)]
+    strange = [s.layer for s in network.vector_ops if not s.layer.known]
     if strange:
         named = ", ".join(f"{v.name} ({v.op})" for v in strange[:8])
         named += f" and {len(strange) - 8} more" if len(strange) > 8 else ""

@@ -8,7 +8,8 @@ from typing import Any
 
 from picojoule.workload import ops as table
 from picojoule.workload.layer import Layer
-from picojoule.workload.network import Network, Step, VectorOp
+from picojoule.workload.network import Network, Step
+from picojoule.workload.op import Op
 
 
 @dataclass(frozen=True)
@@ -112,13 +113,13 @@ class Profile:
 
 def profile(network: Network) -> Profile:
     """The network's demands, before any hardware: counts are exact, bytes follow from the bits of each tensor."""
-    layers = tuple(_layer_profile(s, s.layer) for s in network.layers if isinstance(s.layer, Layer))
-    vectors = [(s, s.layer) for s in network.vector_ops if isinstance(s.layer, VectorOp)]
+    layers = tuple(_layer_profile(s) for s in network.layers)
+    vectors = network.vector_ops
     layer_bytes = sum(x.weight_bytes + x.input_bytes + x.output_bytes for x in layers)
-    vector_bytes = sum(_vector_bytes(s, v) for s, v in vectors)
+    vector_bytes = sum(map(_vector_bytes, vectors))
     macs = sum(x.macs for x in layers)
-    all_ops = 2 * macs + sum(s.count * v.ops for s, v in vectors)
-    others = tuple(_vector_profile(s, v, layer_bytes + vector_bytes, all_ops) for s, v in vectors)
+    all_ops = 2 * macs + sum(s.count * (s.layer.ops or 0) for s in vectors)
+    others = tuple(_vector_profile(s, layer_bytes + vector_bytes, all_ops) for s in vectors)
     totals = _totals(network, layers, others, layer_bytes, vector_bytes, all_ops)
     return Profile(network.name, network.source, totals, layers, others, network.notes)
 
@@ -157,7 +158,8 @@ def _totals(
     )
 
 
-def _layer_profile(step: Step, layer: Layer) -> LayerProfile:
+def _layer_profile(step: Step[Layer]) -> LayerProfile:
+    layer = step.layer
     elements = {t.name: layer.elements(t) for t in layer.tensors}
     sets = {t.name: 1 if t.learned and step.shares_weights else step.count for t in layer.tensors}
     amount = {t.name: sets[t.name] * elements[t.name] for t in layer.tensors}
@@ -186,12 +188,16 @@ def _layer_profile(step: Step, layer: Layer) -> LayerProfile:
     )
 
 
-def _vector_profile(step: Step, op: VectorOp, all_bytes: float, all_ops: int) -> VectorProfile:
-    moved, ops = _vector_bytes(step, op), step.count * op.ops
-    return VectorProfile(op.name, op.op, step.count, ops, moved, op.known, _ratio(moved, all_bytes), _ratio(ops, all_ops), op.why)
+def _vector_profile(step: Step[Op], all_bytes: float, all_ops: int) -> VectorProfile:
+    op = step.layer
+    moved, ops = _vector_bytes(step), step.count * (op.ops or 0)
+    return VectorProfile(
+        op.name, op.op, step.count, ops, moved, op.known, _ratio(moved, all_bytes), _ratio(ops, all_ops), op.note
+    )
 
 
-def _vector_bytes(step: Step, op: VectorOp) -> float:
+def _vector_bytes(step: Step[Op]) -> float:
+    op = step.layer
     return step.count * (op.read_elements + op.written_elements) * op.bits / 8
 
 
@@ -236,10 +242,10 @@ def _lifetimes(network: Network, size: Mapping[str, float]) -> tuple[dict[str, i
     return born, dies
 
 
-def _overwritten(step: Step, i: int, size: Mapping[str, float], born: Mapping[str, int], dies: Mapping[str, int]) -> float:
+def _overwritten(step: Step[Op], i: int, size: Mapping[str, float], born: Mapping[str, int], dies: Mapping[str, int]) -> float:
     """Bytes of an operand that an element-wise operator may overwrite with its result."""
     in_place = table.PER_ELEMENT.keys() | table.VARIADIC | {"BatchNormalization"}
-    if not isinstance(step.layer, VectorOp) or step.layer.op not in in_place or len(step.outputs) != 1:
+    if step.layer.op not in in_place or len(step.outputs) != 1:
         return 0.0
     result = size.get(step.outputs[0], 0.0)
     reusable = [x for x in step.inputs if dies.get(x) == i and born.get(x, i) < i and size[x] == result]

@@ -23,7 +23,7 @@ from picojoule.workload.layer import Layer, conv, gemm
 
 CHIP = picojoule.load_chip("eyeriss")
 ARRAY = array_of(CHIP)
-ALEXNET = {s.layer.name: s.layer for s in picojoule.load_model("alexnet", batch=4).layers if isinstance(s.layer, Layer)}
+ALEXNET = {s.layer.name: s.layer for s in picojoule.load_model("alexnet", batch=4).layers}
 
 
 def on_chip(name: str) -> RowStationary:

@@ -21,7 +21,7 @@ from picojoule.measuring.rerun import Drift, compare, stored
 from picojoule.measuring.work import conv_work, gemm_work, vector_work, work
 from picojoule.workload.conv_shape import ConvShape
 from picojoule.workload.layer import conv, gemm
-from picojoule.workload.network import VectorOp
+from picojoule.workload.op import counted
 from tests.commands.run import pj
 
 OTHERS = ("alexnet", "resnet50", "resnet50-v1", "vit-b16", "bert-base", "gpt2", "vgg16")
@@ -60,10 +60,10 @@ def test_a_layer_is_the_kernel_it_says() -> None:
     c = work(conv("c", K=8, C=4, P=7, Q=7, R=3, S=3, stride=2, pad=1, size=(14, 14), groups=2), "fp32")
     assert c.shape == ConvShape(C=4, H=14, W=14, K=8, R=3, S=3, stride=(2, 2), pad=(1, 1), groups=2)
     assert c.flops == 2 * c.shape.macs
-    norm = vector_work(VectorOp("n", "BatchNormalization", 200, 100 + 2 * 10, 100), "fp32")
+    norm = vector_work(counted("n", "BatchNormalization", ops=200, read=100 + 2 * 10, written=100), "fp32")
     assert norm.size == {"op": "BatchNormalization", "shape": (10, 10), "layout": "nchw"}
     with pytest.raises(SpecError, match="MaxPool"):
-        vector_work(VectorOp("p", "MaxPool", 900, 400, 100), "fp32")
+        vector_work(counted("p", "MaxPool", ops=900, read=400, written=100), "fp32")
     with pytest.raises(SpecError, match="unknown data type"):
         work(gemm(M=1, N=1, K=2), "fp4")
 
@@ -102,8 +102,10 @@ def small_onnx() -> bytes:
 def test_kernels_of_torch_are_right_in_every_family_and_type() -> None:
     torch = pytest.importorskip("torch")
     shape = ConvShape(N=2, C=4, H=9, W=8, K=6, R=3, S=3, stride=(2, 2), pad=(1, 1), dilation=(2, 2))
-    vector = [VectorOp("v", op, 64, 64, 64) for op in ("Relu", "Gelu", "Softmax", "Sqrt")]
-    vector += [VectorOp("v", op, 64, 128, 64) for op in ("Add", "Mul")] + [VectorOp("v", "BatchNormalization", 64, 80, 64)]
+    vector = [counted("v", op, ops=64, read=64, written=64) for op in ("Relu", "Gelu", "Softmax", "Sqrt")]
+    vector += [counted("v", op, ops=64, read=128, written=64) for op in ("Add", "Mul")] + [
+        counted("v", "BatchNormalization", ops=64, read=80, written=64)
+    ]
     for dtype in ("fp64", "fp32", "bf16"):
         several = [conv_work(shape, dtype, layout) for layout in ("nchw", "nhwc")]
         several += [gemm_work(5, 7, 9, dtype, batch) for batch in (1, 3)]

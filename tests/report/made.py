@@ -9,7 +9,8 @@ from picojoule.hardware.chipfile.read import chip_from_yaml
 from picojoule.mapping.mapping import parse
 from picojoule.search.result import FrontPoint, LayerResult, NetworkLayer, NetworkResult
 from picojoule.workload.layer import Layer, conv, gemm
-from picojoule.workload.network import Network, Step, VectorOp
+from picojoule.workload.network import Network, Step
+from picojoule.workload.op import counted
 
 CHIP = chip_from_yaml("""\
 chip: handmade
@@ -50,7 +51,7 @@ def result() -> NetworkResult:
 
 
 def network() -> Network:
-    pool = VectorOp("pool", "MaxPool", 1000, 4000, 1000, why="comparisons")
-    strange = VectorOp("odd", "Frobnicate", 0, 100, 100, known=False, why="not understood")
+    pool = counted("pool", "MaxPool", ops=1000, read=4000, written=1000, note="comparisons")
+    strange = counted("odd", "Frobnicate", ops=None, read=100, written=100, note="not understood")
     steps = (Step(CONV), Step(replace(CONV, name="conv2")), Step(pool), Step(strange, count=3), Step(FC))
     return Network("handmade net", steps, notes=("one operator is not understood",))

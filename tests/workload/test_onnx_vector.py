@@ -12,17 +12,16 @@ from onnx import TensorProto, helper
 from picojoule.errors import SpecError
 from picojoule.workload import ops as table
 from picojoule.workload.load import load_model
-from picojoule.workload.network import VectorOp
+from picojoule.workload.op import Op
 from picojoule.workload.profile import profile
 from tests.workload.onnx_models import network, node, save
 
 IMAGE = {"x": (1, 4, 6, 6)}  # 144 elements
 
 
-def only(tmp_path: Path, *args: object, **more: object) -> VectorOp:
+def only(tmp_path: Path, *args: object, **more: object) -> Op:
     steps = network(tmp_path, *args, **more).steps  # type: ignore[arg-type]
     assert len(steps) == 1
-    assert isinstance(steps[0].layer, VectorOp)
     return steps[0].layer
 
 
@@ -76,7 +75,7 @@ VIEWS = [("Flatten", {}), ("Transpose", {"perm": [1, 0, 2, 3]}), ("Identity", {}
 def test_views_say_that_nothing_moves(tmp_path: Path, op, attributes) -> None:
     found = only(tmp_path, [node(op, "x", "y", **attributes)], IMAGE, "y")
     assert (found.ops, found.read_elements, found.written_elements) == (0, 0, 0)
-    assert found.why == "a view: no data moves"
+    assert found.note == "a view: no data moves"
 
 
 def test_a_view_keeps_the_activation_alive_under_its_own_name(tmp_path: Path) -> None:
@@ -207,7 +206,7 @@ def test_a_loop_is_reported_with_the_macs_it_hides(tmp_path: Path) -> None:
     types = {"n": TensorProto.INT64, "c": TensorProto.BOOL}
     found = network(tmp_path, nodes, {"n": (), "c": (), "x": (2, 3)}, "z", weights={"w": (3, 3)}, types=types)
     assert [s.layer.known for s in found.steps] == [False, True]
-    assert found.steps[0].layer.why == "control flow with 2 operators inside; MACs of its MatMul are not counted"
+    assert found.steps[0].layer.note == "control flow with 2 operators inside; MACs of its MatMul are not counted"
 
 
 def test_sizes_that_depend_on_data_are_reported_not_guessed(tmp_path: Path) -> None:
@@ -229,9 +228,8 @@ def test_a_product_behind_an_unknown_size_is_refused_by_name(tmp_path: Path) -> 
 def test_nothing_of_a_real_file_is_unknown_or_free(name: str) -> None:
     path = Path(onnx.__file__).parent / "backend/test/data/light" / f"{name}.onnx"
     for step in load_model(str(path)).vector_ops:
-        assert isinstance(step.layer, VectorOp)
         assert step.layer.known
-        assert step.layer.ops or step.layer.written_elements or step.layer.why
+        assert step.layer.ops or step.layer.written_elements or step.layer.note
 
 
 def test_an_operator_that_the_standard_defines_by_others_is_opened(tmp_path: Path) -> None:

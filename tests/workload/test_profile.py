@@ -8,7 +8,8 @@ import pytest
 
 from picojoule.workload.building.builder import Builder
 from picojoule.workload.load import load_model
-from picojoule.workload.network import Network, Step, VectorOp
+from picojoule.workload.network import Network, Step
+from picojoule.workload.op import counted
 from picojoule.workload.profile import peak_activations, profile
 from picojoule.workload.zoo import zoo
 
@@ -82,7 +83,7 @@ def test_repeated_cells_share_their_weights() -> None:
 
 def test_unknown_operators_are_reported_with_their_share_of_bytes() -> None:
     gemm = load_model("gemm:M=10,N=10,K=10").steps[0]
-    strange = VectorOp("magic", "Magic", 0, 50, 50, known=False, why="operator Magic is not known")
+    strange = counted("magic", "Magic", ops=None, read=50, written=50, note="operator Magic is not known")
     found = profile(Network("net", (gemm, Step(strange)), gemm and (("input", 100, 16), ("output", 100, 16))))
     assert found.totals.unknown_operators == 1
     assert found.totals.unknown_share_of_bytes == pytest.approx(200 / 800)

@@ -193,7 +193,6 @@ def narrowed(network: Network, groups: Structure, kept: Mapping[str, int]) -> Ne
     widths = groups.widths(kept)
     steps = []
     for step in network.layers:
-        assert isinstance(step.layer, Layer)
         width = widths.get(step.layer.name) or widths.get(step.layer.name.rpartition(".phase")[0])
         steps.append(step if width is None else replace(step, layer=resized(step.layer, width)))
     return replace(network, steps=tuple(steps), activations=())

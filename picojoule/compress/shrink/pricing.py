@@ -114,7 +114,7 @@ class Pricer:
         self.searched = 0  # shapes that were mapped and not looked up
         self._answers: dict[object, Points] = {}
         self._prices: dict[object, LayerPrice] = {}
-        self._steps = [(s.layer, s.count) for s in base.layers if isinstance(s.layer, Layer)]
+        self._steps = [(s.layer, s.count) for s in base.layers]
 
     def price(self, plan: Plan) -> Price:
         """The plan's cost; maps the shapes that were not met before."""

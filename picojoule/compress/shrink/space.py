@@ -135,7 +135,7 @@ class Space:
 def space_of(base: Network, structure: Structure | None, pricer: Pricer | None, techniques: Sequence[str] = TECHNIQUES) -> Space:
     """All units of a network of torch modules. Bits and zeros are left out where `pricer`'s chip gains nothing by them."""
     storage = Storage(base)
-    layers = [s.layer for s in base.layers if isinstance(s.layer, Layer) and any(t.learned for t in s.layer.tensors)]
+    layers = [s.layer for s in base.layers if any(t.learned for t in s.layer.tensors)]
     readers: dict[str, list[str]] = {}
     for step in base.layers:
         if step.layer in layers:

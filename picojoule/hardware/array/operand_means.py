@@ -93,6 +93,4 @@ def with_statistics(network: Network, chip: Chip, table: Any, where: str = "") -
         }
         return replace(layer, tensors=tuple(replace(t, values=given.get(t.role)) for t in layer.tensors))
 
-    return replace(
-        network, steps=tuple(replace(s, layer=changed(s.layer)) if isinstance(s.layer, Layer) else s for s in network.steps)
-    )
+    return network.with_layers(changed)

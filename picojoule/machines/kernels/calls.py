@@ -11,7 +11,8 @@ from picojoule.machines.kernels.measurements import DTYPES
 from picojoule.machines.kernels.vector_ops import ELEMENTWISE, pooling_instructions, vector_cost
 from picojoule.machines.kernels.ways import Shape
 from picojoule.workload.layer import Layer, Tensor
-from picojoule.workload.network import Network, Step, VectorOp
+from picojoule.workload.network import Network, Step, mac_step
+from picojoule.workload.op import Op
 from picojoule.workload.ops import POOLING, SIZES, VIEWS
 
 
@@ -50,14 +51,14 @@ def launches(
     while i < len(steps):
         step = steps[i]
         used = 1
-        if isinstance(step.layer, Layer):
-            attention = _attention(steps[i : i + 6], dtype, maker) if streaming and step.layer.op == "Attention" else None
+        if (mac := mac_step(step)) is not None:
+            attention = _attention(mac, steps[i : i + 6], dtype, maker) if streaming and step.layer.op == "Attention" else None
             if attention is not None:
                 launch, used = attention
             else:
-                launch = _product(step, step.layer, dtype, layout)
+                launch = _product(mac, dtype, layout)
             out.append(launch)
-        elif (joined := _joins(step, step.layer, out, maker, fused, dtype)) is not None:
+        elif (joined := _joins(step, out, maker, fused, dtype)) is not None:
             index, extra = joined
             before = out[index]
             dims = dict(before.shape.dims)
@@ -69,7 +70,7 @@ def launches(
             i += 1
             continue
         else:
-            vector = _vector(step, step.layer, dtype)
+            vector = _vector(step, dtype)
             if vector is None:
                 i += 1
                 continue
@@ -80,9 +81,9 @@ def launches(
     return tuple(out)
 
 
-def _product(step: Step, layer: Layer, dtype: str, layout: str) -> Launch:
+def _product(step: Step[Layer], dtype: str, layout: str) -> Launch:
     """A MAC layer as a convolution where it has a window, else as a product by the roles of its dimensions."""
-    width = DTYPES[dtype]
+    layer, width = step.layer, DTYPES[dtype]
     shape = _convolution(layer, dtype, layout) if layer.op.startswith(("Conv", "Depthwise")) else None
     if shape is None:
         shape = Shape(family="gemm", dtype=dtype, dims=tuple(_roles(layer).items()))
@@ -149,20 +150,18 @@ def _extent(layer: Layer, image: Tensor, d: str) -> int:
     return 1
 
 
-def _attention(steps: list[Step], dtype: str, maker: Mapping[str, int]) -> tuple[Launch, int] | None:
+def _attention(scores: Step[Layer], steps: list[Step[Op]], dtype: str, maker: Mapping[str, int]) -> tuple[Launch, int] | None:
     """Scores, scaling, softmax and weighted sum that follow each other, as one streaming kernel; None if these are not they."""
-    first = steps[0].layer
-    assert isinstance(first, Layer)
+    first = scores.layer
     names = [s.layer.op for s in steps]
     if "Softmax" not in names:
         return None
     at = names.index("Softmax")
-    if at + 1 >= len(steps) or names[at + 1] != "Attention" or any(isinstance(s.layer, Layer) for s in steps[1:at]):
+    if at + 1 >= len(steps) or names[at + 1] != "Attention" or any(mac_step(s) for s in steps[1:at]):
         return None
     size = _roles(first)
-    between = [s.layer for s in steps[1:at] if isinstance(s.layer, VectorOp)]
-    scores = size["B"] * size["M"] * size["N"]
-    masked = any(v.op == "Mul" and v.ops == 2 * scores for v in between)
+    between = [s.layer for s in steps[1:at]]
+    masked = any(v.op == "Mul" and v.ops == 2 * size["B"] * size["M"] * size["N"] for v in between)
     heads, rows, keys = size["B"], size["M"], size["N"]
     if masked and rows % keys == 0:  # a prompt from its beginning: as many tokens as keys, for each query head of a group
         dims = {"B": heads, "Hq": rows // keys, "Hkv": 1, "Sq": keys, "Sk": keys, "D": size["K"], "causal": True}
@@ -174,7 +173,7 @@ def _attention(steps: list[Step], dtype: str, maker: Mapping[str, int]) -> tuple
     fused = tuple(s.layer.name for s in steps[1 : at + 2])
     cached = any(x not in maker for x in steps[0].inputs)  # keys that no kernel of this inference makes: the cache
     old = 2.0 * heads * keys * size["K"] * DTYPES[dtype] if cached else 0.0
-    both = sum(s.layer.macs for s in (steps[0], steps[at + 1]) if isinstance(s.layer, Layer))
+    both = sum(m.layer.macs for s in (steps[0], steps[at + 1]) if (m := mac_step(s)))
     launch = Launch(
         name=first.name,
         op="Attention",
@@ -188,10 +187,9 @@ def _attention(steps: list[Step], dtype: str, maker: Mapping[str, int]) -> tuple
     return launch, at + 2
 
 
-def _joins(
-    step: Step, op: VectorOp, out: list[Launch], maker: dict[str, int], fused: bool, dtype: str
-) -> tuple[int, float] | None:
+def _joins(step: Step[Op], out: list[Launch], maker: dict[str, int], fused: bool, dtype: str) -> tuple[int, float] | None:
     """(kernel that takes the operator in, bytes of its other operands); None where it needs a kernel of its own."""
+    op = step.layer
     index = next((maker[x] for x in step.inputs if x in maker), None)
     if op.op in VIEWS or op.op in SIZES or (op.read_elements == 0 and op.written_elements == 0):
         return None
@@ -203,13 +201,14 @@ def _joins(
     return index, max(0.0, op.read_elements - own) * DTYPES[dtype]
 
 
-def _vector(step: Step, op: VectorOp, dtype: str) -> Launch | None:
+def _vector(step: Step[Op], dtype: str) -> Launch | None:
     """An operator of the lanes as a kernel; None where nothing is moved."""
+    op = step.layer
     if op.op in VIEWS or op.op in SIZES or (op.read_elements == 0 and op.written_elements == 0):
         return None
     cost = vector_cost(op.op)
     elements = max(op.written_elements, op.read_elements / (cost.reads if cost and cost.reads else 1.0))
-    lanes = pooling_instructions(op.op, op.ops) if op.op in POOLING else elements * (cost.instructions if cost else 4.0)
+    lanes = pooling_instructions(op.op, op.ops or 0) if op.op in POOLING else elements * (cost.instructions if cost else 4.0)
     dims = {"op": op.op, "read": op.read_elements, "written": op.written_elements, "instructions": lanes}
     shape = Shape(family="vec", dtype=dtype, dims=tuple(dims.items()))
     return Launch(name=op.name, op=op.op, shape=shape, count=step.count, weight_bytes=0.0, old_bytes=0.0)

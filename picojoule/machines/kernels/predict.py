@@ -181,7 +181,7 @@ def _notes(network: Network, device: Device) -> tuple[str, ...]:
         notes.append(f"{device.name} is not calibrated: data-sheet peaks with sustained shares typical of a {device.kind}")
     if not device.prices_measured:
         notes.append("no energy was measured on it: energies are rules of thumb")
-    unknown = [s.layer.name for s in network.vector_ops if not getattr(s.layer, "known", True)]
+    unknown = [s.layer.name for s in network.vector_ops if not s.layer.known]
     if unknown:
         notes.append(f"operators that are not understood cost their bytes alone: {', '.join(unknown[:5])}")
     return tuple(notes)

@@ -125,9 +125,8 @@ def distinct(network: Network) -> list[tuple[Layer, int]]:
     """Distinct layers in order of first occurrence, and how often each occurs: as the mapper lists them."""
     found: dict[object, tuple[Layer, int]] = {}
     for step in network.layers:
-        if isinstance(step.layer, Layer):
-            first, n = found.get(step.layer.shape_key, (step.layer, 0))
-            found[step.layer.shape_key] = (first, n + step.count)
+        first, n = found.get(step.layer.shape_key, (step.layer, 0))
+        found[step.layer.shape_key] = (first, n + step.count)
     return list(found.values())
 
 
@@ -135,7 +134,7 @@ def weight_bytes(network: Network) -> float:
     """Bytes of all trained weights, shared ones once."""
     total = 0.0
     for step in network.layers:
-        if isinstance(step.layer, Layer) and not step.reuses:
+        if not step.reuses:
             times = 1 if step.shares_weights else step.count
             total += times * sum(step.layer.elements(t) * t.bits for t in step.layer.tensors if t.learned) / 8
     return total

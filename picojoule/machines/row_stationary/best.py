@@ -92,11 +92,11 @@ def row_stationary(
 
     `parameters` is text such as `m=96,n=1,e=7,p=16,q=1,r=1,t=2`. Raises where a layer or a chip is not made for it.
     """
-    layers = [s.layer for s in network.layers if isinstance(s.layer, Layer)]
+    layers = [s.layer for s in network.layers]
     if layer is not None:
         layers = [x for x in layers if x.name == layer]
         if not layers:
-            raise unknown_name("layer", layer, [s.layer.name for s in network.layers if isinstance(s.layer, Layer)], "--layer")
+            raise unknown_name("layer", layer, [s.layer.name for s in network.layers], "--layer")
     out = []
     for x in layers:
         if parameters is None:

@@ -210,10 +210,10 @@ def systolic(network: Network, array: Array, dataflow: str = "ws") -> NetworkTim
     >>> systolic(load_model("gemm:M=512,N=33,K=31"), Array(rows=32, columns=32), "ws").cycles
     1212
     """
-    steps = [s for s in network.layers if isinstance(s.layer, Layer)]
+    steps = network.layers
     if not steps:
         raise SpecError(f"{network.name} has no layer of MACs", hint="choose a network with convolutions or matrix products")
-    layers = tuple(timing(as_product(s.layer), array, dataflow, s.layer.name) for s in steps if isinstance(s.layer, Layer))
+    layers = tuple(timing(as_product(s.layer), array, dataflow, s.layer.name) for s in steps)
     return NetworkTiming(model=network.name, array=array, dataflow=dataflow, layers=layers, counts=tuple(s.count for s in steps))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import picojoule
 from picojoule.reproduction.experiment import Check, Experiment, Outcome, Progress, Row
 from picojoule.reproduction.row_stationary_model import energies_pj
-from picojoule.workload.layer import Layer
 
 BATCHES = (1, 4, 16)
 DRAM_PER_MAC_FC6 = 7.78 / 0.60 / 200  # at N=16, from the reference table of Fig. 10
@@ -20,7 +19,7 @@ def _run(progress: Progress) -> Outcome:
         progress(i, len(BATCHES), f"batch {n}")
         network = picojoule.load_model("alexnet", batch=n)
         pj = energies_pj(network, chip)
-        macs = {s.layer.name: s.layer.macs for s in network.layers if isinstance(s.layer, Layer)}
+        macs = {s.layer.name: s.layer.macs for s in network.layers}
         for group, found in (("CONV", conv), ("FC", fc)):
             names = [k for k in pj if k.startswith(group.lower())]
             found[n] = sum(pj[k] for k in names) / sum(macs[k] for k in names)

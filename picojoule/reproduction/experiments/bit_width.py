@@ -9,7 +9,6 @@ from picojoule.cost.model import evaluate
 from picojoule.hardware.components.format_mac import mac_cost
 from picojoule.hardware.components.logic import area_at_width, operation
 from picojoule.reproduction.experiment import Check, Experiment, Outcome, Progress, Row
-from picojoule.workload.layer import Layer
 
 # (operation, (format, bits), over (format, bits), energy ratio, area ratio), the survey's Section VII-A and Fig. 39
 RATIOS = (
@@ -100,7 +99,6 @@ def _exponent(name: str) -> float:
 def _on_chip(name: str) -> dict[str, float | str]:
     """One product in a format on a small chip, by one mapping."""
     layer, chip = picojoule.load_model(LAYER, bits=name).layers[0].layer, picojoule.load_chip(CHIP)
-    assert isinstance(layer, Layer)
     cost = evaluate(layer, chip, picojoule.parse_mapping(MAPPING, layer, chip, name))
     macs = sum(c.energy_pj for c in cost.contributions if c.component == chip.compute.name)
     unit = mac_cost(name, name)

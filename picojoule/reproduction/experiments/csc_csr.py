@@ -16,7 +16,6 @@ def _run(progress: Progress) -> Outcome:
     for i, name in enumerate(MODELS):
         progress(i, len(MODELS), name)
         for step in picojoule.load_model(name).layers:
-            assert isinstance(step.layer, Layer)
             shapes.setdefault(_matrix(step.layer), f"{name} {step.layer.name}")
     rows: list[Row] = []
     usual: list[bool] = []  # M <= C R S: does CSC move no more?

@@ -8,7 +8,6 @@ import picojoule
 from picojoule.cost.cost import Cost
 from picojoule.hardware.chip import Chip
 from picojoule.reproduction.experiment import Check, Experiment, Outcome, Progress, Row
-from picojoule.workload.layer import Layer
 
 OFF_CHIP = "DRAM"
 LAYERS = {  # a fully connected layer uses each weight once, the matrix product of a convolution many times
@@ -48,7 +47,6 @@ def on_chip_w(cost: Cost) -> float:
 
 def _best(text: str, chip: Chip) -> Cost:
     layer = picojoule.load_model(text).layers[0].layer
-    assert isinstance(layer, Layer)
     return picojoule.best_mapping(layer, chip, objective="edp").cost
 
 

@@ -17,7 +17,7 @@ PE = ("filter_spad", "ifmap_spad", "psum_spad", "MAC")  # what stands in a PE of
 
 def alexnet() -> dict[str, Layer]:
     """AlexNet's convolutions with the zeros that Eyeriss met in their inputs."""
-    layers = {s.layer.name: s.layer for s in picojoule.load_model("alexnet").layers if isinstance(s.layer, Layer)}
+    layers = {s.layer.name: s.layer for s in picojoule.load_model("alexnet").layers}
     return {name: layers[name].with_density(input=1 - zeros) for name, zeros in ZEROS.items()}
 
 

@@ -40,7 +40,6 @@ def mapped() -> tuple[Chip, dict[str, tuple[Layer, Mapping, Cost]]]:
     array = array_of(chip)
     out = {}
     for layer in (s.layer for s in picojoule.load_model("alexnet", batch=16).layers):
-        assert isinstance(layer, Layer)
         nest = best_parameters(shape_of(layer), array, prices_of(chip, array), 200.0).mapping(layer)
         check(nest, layer, chip)
         out[layer.name] = (layer, nest, evaluate(layer, chip, nest))

@@ -9,7 +9,6 @@ from picojoule.published.card import HardwareCard
 from picojoule.published.card_files import card
 from picojoule.published.platform import DATA
 from picojoule.reproduction.experiment import Check, Experiment, Outcome, Progress, Row
-from picojoule.workload.layer import Layer
 from picojoule.workload.load import load_model
 
 ROUNDING_PERCENT = 1.0
@@ -22,7 +21,7 @@ def _run(progress: Progress) -> Outcome:
     power = sum(mw * ms for mw, ms, _ in layers) / total_ms
     traffic = sum(mb for _, _, mb in layers) / c.batch
     network = load_model("alexnet")
-    macs = sum(s.count * s.layer.macs for s in network.layers if isinstance(s.layer, Layer) and s.layer.op == "Conv")
+    macs = sum(s.count * s.layer.macs for s in network.layers if s.layer.op == "Conv")
     chip = load_chip("eyeriss")
     rows = (
         Row(what="core area per multiplier", unit="mm2", reported=0.073, predicted=c.area_per_multiplier_mm2, composed=True),

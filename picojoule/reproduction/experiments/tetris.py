@@ -51,9 +51,8 @@ def _totals(network: Network, chips: tuple[Chip, ...], progress: Progress) -> tu
     return pj, cycles, dram
 
 
-def _cost(layer: object, chip: Chip) -> Cost:
+def _cost(layer: Layer, chip: Chip) -> Cost:
     """The least EDP found on the chip."""
-    assert isinstance(layer, Layer)
     cost: Cost = picojoule.best_mapping(layer, chip, "edp", time_limit=LAYER_S).cost
     return cost
 

@@ -5,28 +5,18 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Container, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from picojoule.errors import SpecError
 from picojoule.workload import ops as table
+from picojoule.workload.building.operators import PLAIN, Index, operator
 from picojoule.workload.building.shapes import Product, Shape, Window, conv_layer, conv_transpose_layers, matmul, window
+from picojoule.workload.building.value import BITS, Value, broadcast
 from picojoule.workload.layer import Layer
-from picojoule.workload.network import Network, Step, VectorOp
+from picojoule.workload.network import Network, Step
+from picojoule.workload.op import Op
 
-BITS = 16  # of every element, unless the model says otherwise
-
-
-@dataclass(frozen=True)
-class Value:
-    """An activation: its name in the network and its shape. A view has another shape under the same name."""
-
-    name: str
-    shape: Shape
-    bits: int = BITS
-
-    @property
-    def elements(self) -> int:
-        return math.prod(self.shape)
+__all__ = ["BITS", "Builder", "Value"]
 
 
 class Builder:
@@ -35,7 +25,7 @@ class Builder:
     def __init__(self, name: str, *, source: str = "") -> None:
         self.name, self.source = name, source
         self.notes: list[str] = []
-        self._steps: list[Step] = []
+        self._steps: list[Step[Op]] = []
         self._activations: dict[str, tuple[int, int]] = {}
         self._named: set[str] = set()
         self._weights: dict[str, str] = {}  # trained weights, and the step that used them first
@@ -71,24 +61,27 @@ class Builder:
         self,
         name: str,
         op: str,
-        ops: int,
+        ops: int | None,
         inputs: Sequence[Value],
         outputs: Sequence[Value],
         *,
         parameters: int = 0,
         read: int | None = None,
         written: int | None = None,
-        known: bool = True,
+        index: Index = PLAIN,
         why: str = "",
     ) -> None:
-        """Any other operator. It reads its inputs and `parameters` (biases, tables) and writes its outputs, unless told less."""
+        """Any other operator. It reads its inputs and `parameters` (biases, tables) and writes its outputs, unless told less.
+
+        `ops` None: it is not understood, and `why` says why. `index`: how it indexes its operands, where that is not its habit.
+        """
         once = {v.name: v.elements for v in inputs}  # an operand that is used twice is read once
         reads = (sum(once.values()) if read is None else read) + parameters
         writes = sum(v.elements for v in outputs) if written is None else written
-        bits = max((v.bits for v in (*outputs, *inputs)), default=BITS)
         label = _unique(name, self._named)
         self._named.add(label)
-        self._steps.append(Step(VectorOp(label, op, ops, reads, writes, bits, known, why), _names(inputs), _names(outputs)))
+        found, _ = operator(label, op, ops, inputs, outputs, parameters=parameters, moved=(reads, writes), index=index, note=why)
+        self._steps.append(Step(found, _names(inputs), _names(outputs)))
 
     # -- operators with MACs ------------------------------------------------------------------------------------------
 
@@ -142,7 +135,7 @@ class Builder:
                 self.mac(layer, [x, *others], [out], weight=f"{weight_name}.phase{i}" if weight_name else "")
             if bare:
                 self.vector(f"{name}.bare", "Fill", 0, [], [out], written=bare, why="outputs that no tap of the kernel reaches")
-        self.bias(out, bias, name)
+        self.bias(out, bias, name, axis=1)
 
     def product(self, a: Value, b: Value, out: Shape, *, name: str, op: str = "MatMul", extents: Product | None = None) -> Value:
         """The product of two activations, as in attention: the second one is no weight."""
@@ -159,42 +152,44 @@ class Builder:
         self.bias(out, features if bias else 0, name)
         return out
 
-    def bias(self, out: Value, elements: int, name: str) -> None:
-        """The additions of a bias of so many elements (0: none), done as the results leave the accumulators."""
+    def bias(self, out: Value, elements: int, name: str, *, axis: int = -1) -> None:
+        """The additions of a bias of so many elements (0: none) along an axis, done as the results leave the accumulators."""
         if elements:
-            why = "added as the results leave the accumulators: only the bias itself moves"
-            self.vector(f"{name}.bias", "Bias", out.elements, [out], [], read=0, parameters=elements, why=why)
+            why, along = "added as the results leave the accumulators: only the bias itself moves", Index(parameter_axes=(axis,))
+            self.vector(f"{name}.bias", "Bias", out.elements, [out], [], read=0, parameters=elements, index=along, why=why)
 
     # -- operators without MACs ---------------------------------------------------------------------------------------
 
     def elementwise(self, op: str, *xs: Value, name: str, parameters: int = 0, shape: Shape | None = None) -> Value:
-        """An element-wise operator of the table in `ops.py`, or a sum of several tensors."""
-        out = self.value(name, shape or _broadcast(xs, name), max(x.bits for x in xs))
+        """An element-wise operator of the table in `ops.py`, or a sum of several tensors; parameters lie along the last axes."""
+        out = self.value(name, shape or broadcast(xs, name), max(x.bits for x in xs))
         each = max(1, len(xs) - 1) if op in table.VARIADIC else table.PER_ELEMENT[op]
-        self.vector(name, op, each * out.elements, xs, [out], parameters=parameters)
+        along = (-1,) if parameters == out.shape[-1] else (-2, -1)
+        index = Index(parameter_axes=along) if parameters else PLAIN
+        self.vector(name, op, each * out.elements, xs, [out], parameters=parameters, index=index)
         return out
 
-    def normalise(self, op: str, x: Value, *, name: str, parameters: int = 0) -> Value:
-        """Softmax or a normalisation with so many parameters (gains and shifts)."""
-        out = self.value(name, x.shape, x.bits)
-        self.vector(name, op, table.NORMALISATION[op] * x.elements, [x], [out], parameters=parameters)
+    def normalise(self, op: str, x: Value, *, name: str, parameters: int = 0, axis: int = -1) -> Value:
+        """Softmax or a normalisation with so many parameters (gains and shifts) along an axis."""
+        out, index = self.value(name, x.shape, x.bits), Index(parameter_axes=(axis,))
+        self.vector(name, op, table.NORMALISATION[op] * x.elements, [x], [out], parameters=parameters, index=index)
         return out
 
     def batch_norm(self, x: Value, *, name: str) -> Value:
         """Batch normalisation at inference: a scale and a shift for each channel."""
-        return self.normalise("BatchNormalization", x, name=name, parameters=2 * x.shape[1])
+        return self.normalise("BatchNormalization", x, name=name, parameters=2 * x.shape[1], axis=1)
 
     def lrn(self, x: Value, size: int, *, name: str) -> Value:
         """Local response normalisation across `size` channels."""
         out = self.value(name, x.shape, x.bits)
-        self.vector(name, "LRN", table.lrn_ops(size) * x.elements, [x], [out])
+        self.vector(name, "LRN", table.lrn_ops(size) * x.elements, [x], [out], index=Index(size=size))
         return out
 
     def pool(self, op: str, x: Value, kernel: int, *, name: str, stride: int = 1, pad: int = 0, ceil: bool = False) -> Value:
         """Pooling over the spatial axes: one op for each tap."""
         win = window(kernel, stride=stride, pad=pad, axes=len(x.shape) - 2)
         out = self.value(name, (*x.shape[:2], *win.output(x.shape[2:], ceil)), x.bits)
-        self.vector(name, op, win.taps * out.elements, [x], [out])
+        self.vector(name, op, win.taps * out.elements, [x], [out], index=Index(window=win))
         return out
 
     def global_pool(self, x: Value, *, name: str) -> Value:
@@ -211,17 +206,26 @@ class Builder:
         self.vector(name, op, 0, [x], [], read=0, why="a view: no data moves")
         return Value(x.name, tuple(shape), x.bits)
 
-    def move(self, op: str, *xs: Value, shape: Sequence[int], name: str, read: int | None = None) -> Value:
+    def move(
+        self,
+        op: str,
+        *xs: Value,
+        shape: Sequence[int],
+        name: str,
+        read: int | None = None,
+        parameters: int = 0,
+        index: Index = PLAIN,
+    ) -> Value:
         """A copy to another arrangement, shape or place: bytes without ops."""
         out = self.value(name, shape, xs[0].bits if xs else BITS)
-        self.vector(name, op, 0, xs, [out], read=read)
+        self.vector(name, op, 0, xs, [out], read=read, parameters=parameters, index=index)
         return out
 
     def concat(self, xs: Sequence[Value], axis: int, *, name: str) -> Value:
         """Tensors one behind the other along an axis."""
         shape = list(xs[0].shape)
         shape[axis] = sum(x.shape[axis] for x in xs)
-        return self.move("Concat", *xs, shape=shape, name=name)
+        return self.move("Concat", *xs, shape=shape, name=name, index=Index(axes=(axis,)))
 
     def network(self, *outputs: Value) -> Network:
         """The network so far. `outputs` outlive the run; without them, what nothing consumes does."""
@@ -236,14 +240,3 @@ def _unique(name: str, taken: Container[str]) -> str:
 
 def _names(values: Sequence[Value]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(v.name for v in values))
-
-
-def _broadcast(xs: Sequence[Value], name: str) -> Shape:
-    width = max(len(x.shape) for x in xs)
-    shape: list[int] = []
-    for sizes in zip(*((1,) * (width - len(x.shape)) + x.shape for x in xs), strict=True):
-        wide = {n for n in sizes if n != 1} or {1}
-        if len(wide) != 1:
-            raise SpecError(f"{name!r}: shapes {', '.join('x'.join(map(str, x.shape)) for x in xs)} do not broadcast")
-        shape.append(wide.pop())
-    return tuple(shape)

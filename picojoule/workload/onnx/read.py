@@ -20,7 +20,7 @@ def read_onnx(path: str | Path, *, batch: int | None = None, dims: Mapping[str, 
 
     Every tensor has 16 b elements, whatever floating-point type the file stores; in a quantised model integer tensors have
     the width of their type. Operators of constants are computed beforehand and cost nothing. Control flow whose
-    condition is not constant and unknown operators are kept as `VectorOp(known=False)`; MAC operators whose shapes
+    condition is not constant and unknown operators are kept as opaque operators; MAC operators whose shapes
     cannot be found are refused by name.
     """
     where = str(path)

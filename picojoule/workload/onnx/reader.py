@@ -146,7 +146,7 @@ class Reader:
         """Keep an operator whose work is not understood: its bytes count, its operations do not, and the profile says so."""
         outputs = self.results(node)
         xs, parameters = self.activations(node), self.constants(node)
-        self.build.vector(self.label(node), node.op_type, 0, xs, outputs, parameters=parameters, known=False, why=why)
+        self.build.vector(self.label(node), node.op_type, None, xs, outputs, parameters=parameters, why=why)
 
     # -- inside ---------------------------------------------------------------------------------------------------
 

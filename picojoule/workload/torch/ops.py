@@ -189,7 +189,7 @@ def _counted(reader: Reader, node: Any, args: dict[str, Any], op: str | None, pl
         ops = 0
     else:
         why = f"operator {plain} is not known"
-        reader.build.vector(reader.label(node), plain, 0, xs, outs, parameters=parameters, known=False, why=why)
+        reader.build.vector(reader.label(node), plain, None, xs, outs, parameters=parameters, why=why)
         return
     reader.build.vector(reader.label(node), op or "TopK", ops, xs, outs, read=read, parameters=parameters)
 
@@ -251,7 +251,7 @@ def _einsum(reader: Reader, node: Any, args: dict[str, Any]) -> None:
         extents = einsum(equation, reader.shape(operands[0]) or (), reader.shape(operands[1]) or (), node.name)
     except SpecError as error:
         xs, outs, parameters = reader.activations(node), reader.results(node), reader.parameters(node)
-        reader.build.vector(reader.label(node), "Einsum", 0, xs, outs, parameters=parameters, known=False, why=error.problem)
+        reader.build.vector(reader.label(node), "Einsum", None, xs, outs, parameters=parameters, why=error.problem)
         return
     _product(reader, node, operands[0], operands[1], extents, "Einsum")
 
