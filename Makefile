@@ -8,7 +8,7 @@ OUT ?= out
 WORKERS ?= 2
 PYTEST_FLAGS ?=
 
-.PHONY: env demo test test-all lint coverage bench clean
+.PHONY: env demo test test-all lint coverage docs bench clean
 .DEFAULT_GOAL := env
 
 env: $(STAMP)
@@ -59,6 +59,15 @@ coverage: env $(TORCH_STAMP)
 	$(PY) -m coverage run -m pytest -q -p no:xdist
 	NUMBA_DISABLE_JIT=1 $(PY) -m coverage run --append -m pytest -q -p no:xdist tests/search/test_kernels.py
 	$(PY) -m coverage report --skip-covered --sort=cover
+
+# The pages of docs/ as a site in $(OUT)/docs, with a reference made from docstrings; any warning is an error.
+$(VENV)/.stamp-docs: $(STAMP) requirements-docs.lock
+	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-docs.lock
+	@touch $@
+
+docs: $(VENV)/.stamp-docs
+	$(PY) -m sphinx -q -W --keep-going -b html docs $(OUT)/docs
+	@echo "site: $(OUT)/docs/index.html"
 
 bench: env
 	$(PY) bench/run.py

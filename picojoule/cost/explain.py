@@ -25,7 +25,7 @@ def explain(layer: Layer, chip: Chip, mapping: Mapping, accounting: str = "defau
 
     Keys: component, tensor, action, count (words of the tensor, MACs or instance-cycles), pj_each, energy_pj, source,
     formula (how the count arises). n = visits of a tile over time and copies, f = its elements, x = visits for which it
-    stays, u/|S| = distinct tiles among the copies of a fan-out.
+    stays, `u/|S|` = distinct tiles among the copies of a fan-out.
     """
     chip = chip.at(layer)
     cost = evaluate(layer, chip, mapping, accounting)

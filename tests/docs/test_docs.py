@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+import picojoule
 from tests.commands.run import pj
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -52,6 +53,23 @@ def test_the_examples_of_a_page_run_and_print_what_it_says(page: Path, tmp_path:
             run_examples(block.text, names, at)
         elif block.language == "python":
             exec(compile(block.text, at, "exec"), names)
+
+
+def test_the_reference_has_every_public_name() -> None:
+    listed = re.findall(r"^\.\. auto\w+:: (\w+)$", (DOCS / "api.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(listed) == sorted(set(picojoule.__all__) - {"__version__"})
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    for page in [*PAGES, DOCS.parent / "README.md", DOCS.parent / "CONTRIBUTING.md"]:
+        for target in re.findall(r"\]\(([^)#\s]+)\)", page.read_text(encoding="utf-8")):
+            assert "://" in target or (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_every_page_is_in_the_site() -> None:
+    trees = re.findall(r"```{toctree}\n(.*?)```", (DOCS / "index.md").read_text(encoding="utf-8"), re.DOTALL)
+    listed = [line for tree in trees for line in tree.splitlines() if line and not line.startswith(":")]
+    assert sorted(listed) == sorted(p.stem for p in PAGES if p.stem != "index")
 
 
 def needs(page: Path) -> list[str]:
