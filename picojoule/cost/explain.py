@@ -161,7 +161,7 @@ def _merged(moved: str, place: Place, between: tuple[FanOut, ...], box: bool) ->
     text = f"{before:,} {moved}"
     for i in reversed(range(len(between))):
         after = words(place, between[i:], box)
-        copies = math.prod(x.bound for x in place.loops if x.fanout == between[i].name)
+        copies = math.prod(x.bound for x in place.loops if x.within((between[i],)))
         ratio = Fraction(after, before) if before else Fraction(1)
         distinct = ratio * copies
         share = f"{distinct}/{copies}" if distinct.denominator == 1 else f"{ratio}"

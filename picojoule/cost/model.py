@@ -7,8 +7,8 @@ import math
 from picojoule.cost.cost import Contribution, Cost
 from picojoule.cost.sparsity import Accesses, SparseTraffic, active, exploit, port_bits
 from picojoule.cost.traffic import count
-from picojoule.hardware.chip import Chip, FanOut, Group, Memory, Port, tensor_word_pj, transfer_word_pj
-from picojoule.mapping.mapping import Mapping
+from picojoule.hardware.chip import Chip, Memory, Port, tensor_word_pj, transfer_word_pj
+from picojoule.mapping.mapping import Loop, Mapping
 from picojoule.mapping.words import Traffic
 from picojoule.workload.layer import Layer, Tensor
 
@@ -39,11 +39,9 @@ def evaluate(layer: Layer, chip: Chip, mapping: Mapping, accounting: str = "defa
 def _sparse(layer: Layer, chip: Chip, mapping: Mapping, s: SparseTraffic, macs: int) -> Cost:
     """The same where zeros are exploited: accesses by what became of them, metadata and codecs apart."""
     cycles = [("compute", s.steps / chip.compute.per_cycle(layer))]
-    for level, group in enumerate(chip.levels):
-        if isinstance(group, Group):
-            used = instances_in_use(chip, mapping, level)
-            for m in group.memories:
-                cycles += port_cycles(m, port_bits(layer, m, s.reads), port_bits(layer, m, s.writes), used)
+    for m in chip.memories:
+        used = instances_in_use(chip, mapping, m)
+        cycles += port_cycles(m, port_bits(layer, m, s.reads), port_bits(layer, m, s.writes), used)
     rows = [r for m in chip.memories for t in layer.tensors for r in _sparse_rows(layer, s, m, t)]
     for (name, tensor), a in s.crossings.items():
         fanout = next(f for f in chip.fanouts if f.name == name)
@@ -99,7 +97,7 @@ def _transfer_energy(layer: Layer, chip: Chip, traffic: Traffic) -> list[Contrib
 
 def leakage(chip: Chip, cycles: float) -> list[Contribution]:
     """Leakage of every instance, used or not, and static power, over the latency: the count is in instance-cycles."""
-    parts = [(m.name, m.leakage_mw, instances(chip, m), m.source) for m in chip.memories]
+    parts = [(m.name, m.leakage_mw, chip.instances(m), m.source) for m in chip.memories]
     parts.append((chip.name, chip.static_mw, 1, chip.source))
     parts.append((chip.compute.name, chip.compute.leakage_mw, chip.pes, chip.compute.source))
     return [
@@ -109,26 +107,17 @@ def leakage(chip: Chip, cycles: float) -> list[Contribution]:
     ]
 
 
-def instances(chip: Chip, memory: Memory) -> int:
-    """How often a memory exists on the chip."""
-    return chip.instances_above(chip.level_of(memory.name))
-
-
-def instances_in_use(chip: Chip, mapping: Mapping, level: int) -> int:
-    """How many instances of a level the mapping uses: the product of what the fan-outs above unroll."""
-    above = (f.name for f in chip.levels[:level] if isinstance(f, FanOut))
-    return math.prod(n for f in above for n in mapping.spatial_extents(f).values())
+def instances_in_use(chip: Chip, mapping: Mapping, memory: Memory) -> int:
+    """How many instances of a memory the mapping uses: the product of what the fan-outs above unroll, along axes passed."""
+    above = chip.passed(chip.outermost[0], memory)
+    return math.prod(e.bound for e in mapping.entries if isinstance(e, Loop) and any(e.along(f) for f in above))
 
 
 def _cycles(layer: Layer, chip: Chip, mapping: Mapping, traffic: Traffic) -> tuple[tuple[str, float], ...]:
     out = [("compute", traffic.steps / chip.compute.per_cycle(layer))]
     reads, writes = _bits(layer, traffic.reads()), _bits(layer, traffic.writes())
-    for level, group in enumerate(chip.levels):
-        if not isinstance(group, Group):
-            continue
-        used = instances_in_use(chip, mapping, level)
-        for m in group.memories:
-            out += port_cycles(m, reads.get(m.name, 0), writes.get(m.name, 0), used)
+    for m in chip.memories:
+        out += port_cycles(m, reads.get(m.name, 0), writes.get(m.name, 0), instances_in_use(chip, mapping, m))
     return tuple(out)
 
 
@@ -159,7 +148,7 @@ def _bits(layer: Layer, moved: dict[tuple[str, str], int]) -> dict[str, float]:
 
 def _area_um2(chip: Chip) -> float | None:
     """Area of all memories and MACs in um2; None if any is unknown. DRAM is off chip and counts where it declares one."""
-    parts = [(m.area_um2, instances(chip, m)) for m in chip.memories if m.technology != "dram" or m.area_um2 is not None]
+    parts = [(m.area_um2, chip.instances(m)) for m in chip.memories if m.technology != "dram" or m.area_um2 is not None]
     parts.append((chip.compute.area_um2, chip.pes))
     known = [a * n for a, n in parts if a is not None]
     return sum(known) if len(known) == len(parts) else None

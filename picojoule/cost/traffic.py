@@ -11,6 +11,7 @@ holder, and on the inner side of each fan-out between, are the same product with
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from itertools import pairwise
@@ -56,6 +57,11 @@ class LoopAbove:
     bound: int
     stride: int
     fanout: str | None
+    axis: str | None = None
+
+    def within(self, parts: Collection[FanOut]) -> bool:
+        """Whether one of these fan-outs, or parts of them, unrolls it."""
+        return self.fanout is not None and any(f.name == self.fanout and self.axis in f.along for f in parts)
 
 
 @dataclass(frozen=True)
@@ -117,15 +123,17 @@ class Place:
         axis = [d for _, d in rank.terms].index(dim)
         return frozenset(run), dim, Run(axis, self.loops[run[0]].stride, math.prod(self.loops[i].bound for i in run))
 
-    def loops_of(self, dim: str, without: frozenset[int], fanouts: frozenset[str]) -> Loops:
+    def loops_of(self, dim: str, without: frozenset[int], fanouts: Collection[FanOut]) -> Loops:
         """(stride, bound) of the loops over a dimension, but for those at positions `without` or in `fanouts`."""
         return tuple(
-            (x.stride, x.bound) for i, x in enumerate(self.loops) if x.dim == dim and i not in without and x.fanout not in fanouts
+            (x.stride, x.bound)
+            for i, x in enumerate(self.loops)
+            if x.dim == dim and i not in without and not (fanouts and x.within(fanouts))
         )
 
-    def unrolled(self, dim: str, fanout: str) -> Loops:
-        """(stride, bound) of the loops that unroll a dimension at a fan-out."""
-        return tuple((x.stride, x.bound) for x in self.loops if x.dim == dim and x.fanout == fanout)
+    def unrolled(self, dim: str, fanout: FanOut) -> Loops:
+        """(stride, bound) of the loops that unroll a dimension at a fan-out, or at a part of one."""
+        return tuple((x.stride, x.bound) for x in self.loops if x.dim == dim and x.within((fanout,)))
 
 
 def count(layer: Layer, chip: Chip, mapping: Mapping, accounting: str = "default") -> Traffic:
@@ -174,23 +182,26 @@ def places(
     above: list[LoopAbove] = []
     passed: list[tuple[int, int]] = []  # (level, loops above) of the nodes so far, whatever they hold
     for i, e in enumerate(mapping.entries):
-        below = mapping.extents_below[i]
         if isinstance(e, Loop):
-            above.append(LoopAbove(e.dim, e.bound, below.get(e.dim, 1), e.fanout))
+            above.append(LoopAbove(e.dim, e.bound, mapping.extents_below[i].get(e.dim, 1), e.fanout, e.axis))
             continue
         level = chip.level_of(e.memory)
         if e.tensor == tensor.name:
-            tile = tuple((d, below.get(d, 1)) for d, _ in layer.dims)
+            own = chip.shared_by(chip.memory(e.memory))  # what it serves together lies inside its tile, not above it
+            held = mapping.held(i, own)
+            tile = tuple((d, held.get(d, 1)) for d, _ in layer.dims)
             end = max((n for at, n in passed if at < level), default=0) if rules.outer_nodes_end_stays else 0
-            out.append(Place(layer, tensor, e.memory, level, tuple(above), tile, True, end))
+            loops = tuple(x for x in above if not x.within(own)) if own else tuple(above)
+            end -= sum(x.within(own) for x in above[:end]) if own else 0
+            out.append(Place(layer, tensor, e.memory, level, loops, tile, True, end))
         passed.append((level, len(above)))
     ones = tuple((d, 1) for d, _ in layer.dims)
     return (*out, Place(layer, tensor, MAC, len(chip.levels), tuple(above), ones, False))
 
 
 def fanouts_between(chip: Chip, outer: Place, inner: Place) -> tuple[FanOut, ...]:
-    """The fan-outs a word passes from the holder to a place, from the outside in."""
-    return tuple(f for f in chip.levels[outer.level : inner.level] if isinstance(f, FanOut))
+    """The fan-outs a word passes from the holder to a place, from the outside in, each along the axes that it crosses."""
+    return chip.passed(chip.memory(outer.name), chip.memory(inner.name) if inner.keeps else None)
 
 
 def words(place: Place, merging: tuple[FanOut, ...] = (), box: bool = False, links: bool = True) -> int:
@@ -207,12 +218,12 @@ def factors(
 ) -> list[tuple[tuple[str, ...], int]]:
     """The factors of `words`, each with the dimensions it belongs to: returns of the tile, then indices of each rank."""
     out = place.tensor.role == "output"
-    alike = frozenset(f.name for f in merging if (f.reduction if out else f.multicast))
+    alike = tuple(f for f in merging if (f.reduction if out else f.multicast))
     linked = {f.name: f.links for f in merging if links and f.links and not out}
     found: list[tuple[tuple[str, ...], int]] = []
     for dim, n in place.layer.dims:
         if dim not in place.tensor.dims:
-            served = alike | {name for name, dims in linked.items() if dim in dims}
+            served = (*alike, *(f for f in merging if dim in linked.get(f.name, ()))) if linked else alike
             found.append(((dim,), active_positions(n, place.loops_of(dim, place.staying, served))))
     for rank in place.tensor.ranks:
         if len(rank.terms) == 1:
@@ -224,20 +235,25 @@ def factors(
 
 
 def _affine(
-    place: Place, rank: Rank, merging: tuple[FanOut, ...], alike: frozenset[str], linked: dict[str, tuple[str, ...]], box: bool
+    place: Place,
+    rank: Rank,
+    merging: tuple[FanOut, ...],
+    alike: tuple[FanOut, ...],
+    linked: dict[str, tuple[str, ...]],
+    box: bool,
 ) -> int:
     """Words of one affine rank: sum over the positions of both its dimensions."""
     (a, p), (b, r) = rank.terms
     fanouts = []
     for f in merging:
         dims = linked.get(f.name, ())
-        if f.name in alike or p in dims or r in dims:
-            loops = (place.unrolled(p, f.name), place.unrolled(r, f.name))
-            fanouts.append((f.name, Sharing(loops, f.name in alike, (p in dims, r in dims), bool(dims))))
+        if f in alike or p in dims or r in dims:
+            loops = (place.unrolled(p, f), place.unrolled(r, f))
+            fanouts.append((f, Sharing(loops, f in alike, (p in dims, r in dims), bool(dims))))
     run, moved = None, place.staying
     if place.sliding and place.sliding[1] in (p, r):
         moved, run = place.staying | place.sliding[0], place.sliding[2]
-    merged = frozenset(name for name, _ in fanouts)
+    merged = tuple(f for f, _ in fanouts)
     apart = (place.loops_of(p, moved, merged), place.loops_of(r, moved, merged))
     bounds = (place.layer.bounds[p], place.layer.bounds[r])
     groups = sharing_groups(a, b, tuple(s for _, s in fanouts))

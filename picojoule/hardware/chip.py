@@ -8,7 +8,7 @@ access of one memory word, or per MAC; `None` is "unknown" and is never treated 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -93,6 +93,7 @@ class Memory:
     formats: tuple[tuple[str, Format], ...] = ()  # (role, how it is kept); without one it is kept as it is
     skips: Conditions = ()  # accesses that are left out, and take no time, where all that the operands hold is zero
     gates: Conditions = ()  # accesses that are left out and take their time all the same
+    serves: tuple[str, ...] = ()  # axes of the fan-out right above along which one instance serves every place
 
     def __post_init__(self) -> None:
         check_conditions(f"memory {self.name!r}: skips", self.skips)
@@ -219,6 +220,16 @@ class FanOut:
     @property
     def size(self) -> int:
         return math.prod(a.size for a in self.axes)
+
+    @cached_property
+    def along(self) -> frozenset[str]:
+        """The names of its axes."""
+        return frozenset(a.name for a in self.axes)
+
+    def part(self, axes: Collection[str]) -> tuple[FanOut, ...]:
+        """The fan-out along some of its axes only: what a word passes that need not cross the others; () where none is left."""
+        kept = tuple(a for a in self.axes if a.name in axes)
+        return (self,) if kept == self.axes else (replace(self, axes=kept),) if kept else ()
 
 
 @dataclass(frozen=True)
@@ -347,12 +358,9 @@ class Chip:
     def __post_init__(self) -> None:
         if not self.levels or not isinstance(self.levels[0], Group):
             raise SpecError(f"chip {self.name!r} must begin with a memory (DRAM)", hint="put the outermost memory first")
-        outer = self.levels[0]
-        if len(outer.memories) != 1 or set(outer.memories[0].keeps) != set(ROLES):
-            raise SpecError(f"chip {self.name!r}: the outermost memory must keep every tensor", hint="keeps: all")
-        if outer.memories[0].capacity_bits is not None:
-            raise SpecError(f"chip {self.name!r}: the outermost memory must be unbounded", hint="leave out its size")
-        for m in self.memories[1:]:
+        self._check_outermost(self.levels[0])
+        self._check_served()
+        for m in self.memories[len(self.levels[0].memories) :]:
             if m.format_of("output").compressed:
                 raise SpecError(
                     f"memory {m.name!r} compresses outputs, and partial sums are no final values",
@@ -371,6 +379,38 @@ class Chip:
             raise unknown_name("scope", self.scope, SCOPES)
         if not self.inferences_per_load >= 1:
             raise SpecError(f"chip {self.name!r}: {self.inferences_per_load:g} inferences per load", hint="1 or more")
+
+    def _check_outermost(self, outer: Group) -> None:
+        """The outermost memory keeps every tensor; where several stand side by side, each tensor has one that keeps it."""
+        if {r for m in outer.memories for r in m.keeps} != set(ROLES):
+            some = "memory" if len(outer.memories) == 1 else "memories"
+            raise SpecError(f"chip {self.name!r}: the outermost {some} must keep every tensor", hint="keeps: all")
+        if len(outer.memories) == 1 and outer.memories[0].capacity_bits is not None:
+            raise SpecError(f"chip {self.name!r}: the outermost memory must be unbounded", hint="leave out its size")
+
+    def _check_served(self) -> None:
+        """Served axes are axes of the fan-out right above, which no neighbour links cross and no zeros leave out of step."""
+        for i, level in enumerate(self.levels):
+            for m in (m for m in level.memories if m.serves) if isinstance(level, Group) else ():
+                above = self.levels[i - 1] if i else None
+                if not isinstance(above, FanOut):
+                    raise SpecError(
+                        f"memory {m.name!r} serves {m.serves[0]!r} and no fan-out stands right above it",
+                        hint="serves: axes of the fan-out that the memory comes right after",
+                    )
+                for axis in m.serves:
+                    if axis not in above.along:
+                        raise unknown_name(f"axis of {above.name}", axis, above.along)
+                if above.links:
+                    raise SpecError(
+                        f"memory {m.name!r} serves an axis of {above.name!r}, which has neighbour links",
+                        hint="drop one: words that neighbours pass on beside a shared memory are not modelled",
+                    )
+                if self.sparse:
+                    raise SpecError(
+                        f"memory {m.name!r} serves the places of an axis together, and chip {self.name!r} exploits zeros",
+                        hint="drop serves, or skips, gates and formats: both together are not modelled",
+                    )
 
     @cached_property
     def memories(self) -> tuple[Memory, ...]:
@@ -408,8 +448,20 @@ class Chip:
         return replace(self, levels=tuple(map(gated, self.levels)), compute=replace(c, skips=(), gates=gates))
 
     @property
+    def outermost(self) -> tuple[Memory, ...]:
+        """Where tensors start and end: one memory (DRAM), or several side by side that keep different tensors."""
+        group = self.levels[0]
+        assert isinstance(group, Group)
+        return group.memories
+
+    @property
     def dram(self) -> Memory:
+        """The outermost memory; of several side by side the first, so ask `home` where a tensor is at stake."""
         return self.memories[0]
+
+    def home(self, role: str) -> Memory:
+        """The outermost memory that keeps tensors of the role."""
+        return next(m for m in self.outermost if role in m.keeps)
 
     @property
     def pes(self) -> int:
@@ -431,11 +483,29 @@ class Chip:
         raise unknown_name("component", name, [m.name for m in self.memories] + [f.name for f in self.fanouts])
 
     def instances_above(self, level: int) -> int:
-        """How often the component at `levels[level]` exists."""
+        """How many places there are for the component at `levels[level]`."""
         return math.prod(f.size for f in self.levels[:level] if isinstance(f, FanOut))
 
-    def roles(self) -> Iterator[str]:
-        yield from ROLES
+    def instances(self, memory: Memory) -> int:
+        """How often the memory exists: once in each place, or once for all places along the axes that it serves."""
+        level = self.level_of(memory.name)
+        return self.instances_above(level) // math.prod(a.size for f in self.shared_by(memory) for a in f.axes)
+
+    def shared_by(self, memory: Memory) -> tuple[FanOut, ...]:
+        """The fan-out below an instance of the memory, though its axes are listed above: along the axes it serves; () if none."""
+        if not memory.serves:
+            return ()
+        above = self.levels[self.level_of(memory.name) - 1]
+        assert isinstance(above, FanOut)
+        return above.part(memory.serves)
+
+    def passed(self, outer: Memory, inner: Memory | None) -> tuple[FanOut, ...]:
+        """The fan-outs between a memory and one further in (None: the MACs), from the outside in, along the axes passed."""
+        stop = len(self.levels) if inner is None else self.level_of(inner.name)
+        between = [f for f in self.levels[self.level_of(outer.name) : stop] if isinstance(f, FanOut)]
+        if inner is not None and inner.serves:  # it stands above the axes that it serves
+            between[-1:] = between[-1].part(between[-1].along - set(inner.serves))
+        return (*self.shared_by(outer), *between)
 
     def at(self, layer: Layer) -> Chip:
         """The chip for a layer: an array holds fewer wide weights, and converts more often for them; its energies follow the

@@ -19,7 +19,7 @@ from functools import cached_property
 
 from picojoule.errors import MappingError, SpecError, unknown_name
 from picojoule.hardware.chip import Chip, FanOut, Group
-from picojoule.workload.layer import Layer
+from picojoule.workload.layer import Layer, Tensor
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,10 @@ class Loop:
     @property
     def spatial(self) -> bool:
         return self.fanout is not None
+
+    def along(self, part: FanOut) -> bool:
+        """Whether it is unrolled along an axis of this fan-out, or of this part of one."""
+        return self.fanout == part.name and self.axis in part.along
 
 
 @dataclass(frozen=True)
@@ -61,10 +65,19 @@ class Mapping:
                 now[e.dim] = now.get(e.dim, 1) * e.bound
         return tuple(reversed(out))
 
-    def tile(self, i: int, layer: Layer) -> dict[str, int]:
-        """Extents below entry i over all the layer's dimensions, clipped to the bounds."""
-        below = self.extents_below[i]
+    def tile(self, i: int, layer: Layer, shared: tuple[FanOut, ...] = ()) -> dict[str, int]:
+        """Extents that entry i holds over all the layer's dimensions, clipped to the bounds; see `held`."""
+        below = self.held(i, shared)
         return {d: min(n, below.get(d, 1)) for d, n in layer.dims}
+
+    def held(self, i: int, shared: tuple[FanOut, ...] = ()) -> dict[str, int]:
+        """Dimension -> extent that one instance of entry i holds: what the loops inside touch, for all places that it serves
+        together (`Chip.shared_by`)."""
+        out = dict(self.extents_below[i])
+        for e in self.entries[:i] if shared else ():
+            if isinstance(e, Loop) and any(e.along(f) for f in shared):
+                out[e.dim] = out.get(e.dim, 1) * e.bound
+        return out
 
     def spatial_extents(self, fanout: str) -> dict[str, int]:
         """Dimension -> extent unrolled at the fan-out (all axes multiplied)."""
@@ -158,6 +171,7 @@ def check(mapping: Mapping, layer: Layer, chip: Chip, where: str = "mapping") ->
     _check_bounds(mapping, layer, where)
     _check_fanouts(mapping, layer, chip, where)
     _check_residence(mapping, layer, chip, where)
+    _check_served(mapping, layer, chip, where)
     _check_capacity(mapping, layer, chip, where)
     _check_dataflow(mapping, layer, chip, where)
 
@@ -233,12 +247,44 @@ def _check_residence(mapping: Mapping, layer: Layer, chip: Chip, where: str) -> 
                     f"{m.name} must keep {t.name} and has no node for it", where=where, hint=f"add {m.name}{{{t.name}}}"
                 )
     first = next((i for i, e in enumerate(mapping.entries) if isinstance(e, Loop)), len(mapping.entries))
-    early = {e.tensor for e in mapping.entries[:first] if isinstance(e, Node) and e.memory == chip.dram.name}
+    early = {(e.memory, e.tensor) for e in mapping.entries[:first] if isinstance(e, Node)}
     for t in layer.tensors:
-        if t.name not in early:
-            raise MappingError(
-                f"{t.name} must start in {chip.dram.name}, above every loop", where=where, hint="begin with its node"
-            )
+        home = chip.home(t.role).name
+        if (home, t.name) not in early:
+            raise MappingError(f"{t.name} must start in {home}, above every loop", where=where, hint="begin with its node")
+
+
+def _check_served(mapping: Mapping, layer: Layer, chip: Chip, where: str) -> None:
+    """Where one instance serves an axis: a dimension is unrolled along served axes or along others, not along both; and
+    the places it serves touch one block of a sliding window, so that the tile is a box."""
+    for m in (m for m in chip.memories if m.serves):
+        (shared,) = chip.shared_by(m)
+        loops = [(i, e) for i, e in enumerate(mapping.entries) if isinstance(e, Loop) and e.fanout == shared.name]
+        inside = {e.dim for _, e in loops if e.axis in shared.along}
+        for _, e in loops:
+            if e.axis not in shared.along and e.dim in inside:
+                served = ", ".join(sorted(shared.along))
+                raise MappingError(
+                    f"{e.dim} is unrolled along {e.axis} and along {served}, which {m.name} serves together",
+                    where=where,
+                    hint="unroll it on one side only",
+                )
+        for at, node in enumerate(mapping.entries):
+            if isinstance(node, Node) and node.memory == m.name:
+                boxed = _boxed(layer.tensor(node.tensor))
+                for d in boxed & inside:
+                    first = next(i for i, e in loops if e.dim == d)
+                    if any(isinstance(e, Loop) and e.dim == d and not e.spatial for e in mapping.entries[first:at]):
+                        raise MappingError(
+                            f"a loop over {d} stands between the unrolled {d} of {shared.name} and {m.name}{{{node.tensor}}}",
+                            where=where,
+                            hint="move it further out, or below the node: the tile is to be one block of the sliding window",
+                        )
+
+
+def _boxed(tensor: Tensor) -> set[str]:
+    """Dimensions of sliding windows and of padded ranks: there, which elements a tile has depends on where its pieces lie."""
+    return {d for r in tensor.ranks if len(r.terms) > 1 or r.offset or r.size is not None for _, d in r.terms}
 
 
 def _check_capacity(mapping: Mapping, layer: Layer, chip: Chip, where: str) -> None:
@@ -249,11 +295,11 @@ def _check_capacity(mapping: Mapping, layer: Layer, chip: Chip, where: str) -> N
             room = m.usable_bits()
             if room is None:
                 continue
-            parts = []
+            parts, shared = [], chip.shared_by(m)
             for i, e in enumerate(mapping.entries):
                 if isinstance(e, Node) and e.memory == m.name:
                     t = layer.tensor(e.tensor)
-                    parts.append((t.name, tile_bits(layer, t, m, mapping.tile(i, layer))))
+                    parts.append((t.name, tile_bits(layer, t, m, mapping.tile(i, layer, shared))))
             need = sum(b for _, b in parts)
             if need > room:
                 detail = ", ".join(f"{t} {b:,} b" for t, b in parts)

@@ -10,6 +10,9 @@ Slow, plain and independent of the closed formulas in `cost/traffic.py`, which m
 * Ragged passes: every visit is walked and takes a step. A visit whose own tile lies outside the bounds empties the node;
   a visit outside them in other dimensions only leaves an operand as it is. An output tile drains when its index moves
   on, be the next visit idle or not, so that the PEs of a reduction group drain together.
+* A memory that serves axes of the fan-out above (`Memory.serves`) exists once for all places along them: its tile is the
+  union of the boxes of those places, it is idle or empty when all of them are, and what passes between it and them crosses
+  these axes alone, what passes between it and its holder the others.
 * Multicast: at one instant one read of the holder serves all instances whose tiles begin at the same index in every
   rank; the read counts the union of what they ask for. Each fan-out merges for itself, innermost first, by the offsets
   its own loops cause, so that overlap between two fan-outs in sequence is not credited. The same for reduction, outwards.
@@ -81,14 +84,20 @@ class _Hop:
     """A fan-out between a node and its holder, for one tensor: which of its inner instances share a transfer."""
 
     name: str
-    first: int  # its loops are place[first:]
+    own: tuple[int, ...]  # where its loops stand in a place that all hops further in have left
     classes: dict[Place, int]
     linked: bool
+
+    def split(self, place: Place) -> tuple[Place, int]:
+        """The place outside the fan-out, and the class of the instance inside."""
+        outside = tuple(x for i, x in enumerate(place) if i not in self.own)
+        return outside, self.classes[tuple(place[i] for i in self.own)]
 
     def merge(self, requests: list[Request]) -> list[Request]:
         classes: dict[tuple[Place, tuple[int, ...]], list[Request]] = defaultdict(list)
         for r in requests:
-            classes[r.place[: self.first], (self.classes[r.place[self.first :]], *r.key)].append(r)
+            outside, found = self.split(r.place)
+            classes[outside, (found, *r.key)].append(r)
         merged = []
         for (place, key), members in classes.items():
             words, old = (NOTHING.union(*(getattr(m, x) for m in members)) for x in ("words", "old"))
@@ -109,6 +118,8 @@ class Stage:
     run: frozenset[int]  # the temporal loops whose advance slides the tile
     holder: Stage | None
     hops: list[_Hop]  # the fan-outs between the holder and here, outside in
+    pieces: list[tuple[int, ...]]  # where the boxes of one instance's tile lie from its index: one for each place it serves
+    above: tuple[int, ...]  # where the indices of the holder's own place stand in a place of this stage
     tiles: dict[Place, _Tile] = field(default_factory=dict)
     cache: dict[Place, frozenset[Element]] = field(default_factory=dict)
 
@@ -124,29 +135,40 @@ class Stage:
             base[dim] += i * step
         for place, offset in self.offsets.items():
             at = [b + o for b, o in zip(base.values(), offset, strict=True)]
-            outside = [i for i, (p, (_, n)) in enumerate(zip(at, self.layer.dims, strict=True)) if p >= n]
-            empty = any(i in self.own for i in outside)
-            yield place, tuple(at[i] for i in self.own), empty, bool(outside) and not empty
+            empty = idle = True
+            for piece in self.pieces:
+                outside = [i for i, p in enumerate(piece) if at[i] + p >= self.layer.dims[i][1]]
+                empty &= any(i in self.own for i in outside)
+                idle &= bool(outside)
+            yield place, tuple(at[i] for i in self.own), empty, idle and not empty
 
     def elements(self, index: Place) -> frozenset[Element]:
         """Distinct valid elements of the tile at this index."""
         if index not in self.cache:
-            names = [self.layer.dims[i][0] for i in self.own]
-            start = dict(zip(names, index, strict=True))
-            ranks = []
-            for r in self.tensor.ranks:
-                values = {r.offset}
-                for c, d in r.terms:
-                    stop = min(start[d] + self.box.get(d, 1), self.layer.bounds[d])
-                    values = {v + c * i for v in values for i in range(start[d], stop)}
-                ranks.append(sorted(v for v in values if v >= 0 and (r.size is None or v < r.size)))
-            self.cache[index] = frozenset(itertools.product(*ranks))
+            starts = {tuple(x + piece[i] for x, i in zip(index, self.own, strict=True)) for piece in self.pieces}
+            self.cache[index] = NOTHING.union(*map(self._box_at, starts))
         return self.cache[index]
+
+    def _box_at(self, index: Place) -> frozenset[Element]:
+        names = [self.layer.dims[i][0] for i in self.own]
+        start = dict(zip(names, index, strict=True))
+        ranks = []
+        for r in self.tensor.ranks:
+            values = {r.offset}
+            for c, d in r.terms:
+                stop = min(start[d] + self.box.get(d, 1), self.layer.bounds[d])
+                values = {v + c * i for v in values for i in range(start[d], stop)}
+            ranks.append(sorted(v for v in values if v >= 0 and (r.size is None or v < r.size)))
+        return frozenset(itertools.product(*ranks))
+
+    def holder_place(self, place: Place) -> Place:
+        """The place of the holder's instance that serves this one."""
+        return tuple(place[i] for i in self.above)
 
     def held_above(self, place: Place) -> _Tile:
         """The holder's tile that serves this instance."""
         assert self.holder is not None
-        return self.holder.tiles[place[: len(next(iter(self.holder.offsets)))]]
+        return self.holder.tiles[self.holder_place(place)]
 
     def groups(self, places: list[Place]) -> dict[tuple[int, ...], list[Place]]:
         """The instances by reduction group: those whose sums become one word on their way to the holder."""
@@ -155,7 +177,8 @@ class Stage:
             key: Place = ()
             rest = place
             for hop in reversed(self.hops):
-                key, rest = (hop.classes[rest[hop.first :]], *key), rest[: hop.first]
+                rest, found = hop.split(rest)
+                key = (found, *key)
             out[(*rest, *key)].append(place)
         return out
 
@@ -227,25 +250,45 @@ class Walk:
     def _stage(self, i: int, tensor: Tensor, memory: str, level: int, outer: tuple[Stage, int] | None) -> Stage:
         slots = itertools.count()
         extents = self.mapping.extents_below
+        together = self._together(memory, level)
         loops = [(e, extents[j].get(e.dim, 1)) for j, e in enumerate(self.mapping.entries[:i]) if isinstance(e, Loop)]
         above = [(e, next(slots) if isinstance(e, Loop) and not e.spatial else None) for e in self.mapping.entries[:i]]
-        spatial = [(e, step) for e, step in loops if e.spatial]
+        above = [(e, n) for e, n in above if isinstance(e, Node) or (e.fanout, e.axis) not in together]
+        spatial = [(e, step) for e, step in loops if e.spatial and (e.fanout, e.axis) not in together]
+        inside = [(e, step) for e, step in loops if (e.fanout, e.axis) in together]
         box = dict.fromkeys(self.layer.bounds, 1) if memory == "MAC" else extents[i]
         holder, holder_level = outer or (None, level)
-        hops = []
-        for f in (f for f in self.chip.levels[holder_level:level] if isinstance(f, FanOut)):
-            own = [(e, step) for e, step in spatial if e.fanout == f.name]
-            before = sum(self.chip.level_of(e.fanout) < self.chip.level_of(f.name) for e, _ in spatial if e.fanout)
-            linked = bool(f.links) and tensor.role != "output"
-            hops.append(_Hop(f.name, before, _classes(f, own, tensor), linked))
+        apart = self._together(holder.memory, holder_level) if holder else frozenset()
+        left = list(range(len(spatial)))  # loops whose fan-outs are still to be passed on the way out
+        hops: list[_Hop] = []
+        for f in reversed([f for f in self.chip.levels[: level if holder else 0] if isinstance(f, FanOut)]):
+            named = self.chip.level_of(f.name) >= holder_level
+            axes = {a.name for a in f.axes if (f.name, a.name) not in together and (named or (f.name, a.name) in apart)}
+            own = [x for x in left if spatial[x][0].fanout == f.name and spatial[x][0].axis in axes]
+            if axes:
+                linked = bool(f.links) and tensor.role != "output"
+                classes = _classes(f, [spatial[x] for x in own], tensor)
+                hops.insert(0, _Hop(f.name, tuple(left.index(x) for x in own), classes, linked))
+            left = [x for x in left if x not in own]
+        temporal = [(e.dim, step) for e, step in loops if not e.spatial]
+        run, places, pieces = _run(above, tensor), self._offsets(spatial), list(self._offsets(inside).values())
+        return Stage(self.layer, tensor, memory, box, temporal, places, run, holder, hops, pieces, tuple(left))
+
+    def _together(self, memory: str, level: int) -> frozenset[tuple[str | None, str | None]]:
+        """(fan-out, axis) of the axes that one instance of the memory serves; those of the fan-out right above it."""
+        if level == len(self.chip.levels):
+            return frozenset()
+        return frozenset((self.chip.levels[level - 1].name, a) for a in self.chip.memory(memory).serves)  # type: ignore[union-attr]
+
+    def _offsets(self, spatial: list[tuple[Loop, int]]) -> dict[Place, tuple[int, ...]]:
+        """Indices of the spatial loops -> the position in each dimension that they cause."""
         offsets = {}
         for place in itertools.product(*(range(e.bound) for e, _ in spatial)):
             at = dict.fromkeys(self.layer.bounds, 0)
             for k, (e, step) in zip(place, spatial, strict=True):
                 at[e.dim] += k * step
             offsets[place] = tuple(at.values())
-        temporal = [(e.dim, step) for e, step in loops if not e.spatial]
-        return Stage(self.layer, tensor, memory, box, temporal, offsets, _run(above, tensor), holder, hops)
+        return offsets
 
     def run(self) -> Traffic:
         for root in (n for n in self.nodes if n.holder is None):
@@ -379,7 +422,8 @@ class Walk:
 
 def all_elements(layer: Layer, tensor: Tensor) -> frozenset[Element]:
     """Every valid element of the tensor."""
-    whole = Stage(layer, tensor, "", layer.bounds, [], {(): ()}, frozenset(), None, [])
+    origin = (0,) * len(layer.dims)
+    whole = Stage(layer, tensor, "", layer.bounds, [], {(): origin}, frozenset(), None, [], [origin], ())
     return whole.elements((0,) * len(whole.own))
 
 

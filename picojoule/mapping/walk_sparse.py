@@ -76,7 +76,7 @@ class SparseWalk(Walk):
         assert stage.holder is not None
         if stage.holder.holder is None:
             return self.roots[stage.tensor.name]
-        return self.now[id(stage.holder), place[: len(next(iter(stage.holder.offsets)))]]
+        return self.now[id(stage.holder), stage.holder_place(place)]
 
     def _served(self, stage: Stage, kind: str, place: Place) -> Visit:
         if stage.memory == "MAC":
@@ -97,7 +97,7 @@ class SparseWalk(Walk):
             at.append((hop.name, tuple((r.words, v) for r, v in members)))
             joined: dict[tuple, list[tuple[Request, tuple[Visit, ...]]]] = defaultdict(list)
             for r, v in members:
-                joined[r.place[: hop.first], hop.classes[r.place[hop.first :]], r.key].append((r, v))
+                joined[*hop.split(r.place), r.key].append((r, v))
             members = [
                 (
                     Request(place, (cls, *key), frozenset().union(*(r.words for r, _ in group))),

@@ -133,7 +133,7 @@ def chip_json(chip: Chip) -> dict[str, Any]:
                 "write_pj": m.write_pj,
                 "keeps": list(m.keeps),
                 "may_keep": list(m.may_keep),
-                "instances": chip.instances_above(chip.level_of(m.name)),
+                "instances": chip.instances(m),
             }
             for m in chip.memories
         ],

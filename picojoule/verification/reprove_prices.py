@@ -85,7 +85,7 @@ class Layered:
             for serves in ("read", "write", "readwrite")
             if ports and (w := sum(p.bits_per_cycle for p in m.ports if p.serves == serves))
         ]
-        parts = [(m.leakage_mw, chip.instances_above(chip.level_of(m.name))) for m in chip.memories]
+        parts = [(m.leakage_mw, chip.instances(m)) for m in chip.memories]
         parts += [(chip.compute.leakage_mw, chip.pes), (chip.static_mw, 1)]
         self.leak = sum(mw * n for mw, n in parts if mw) * 1e9 / chip.clock_hz
         self.place_of = {m.name: s for s, x in enumerate(self.stages) if x.group for m in x.group.memories}

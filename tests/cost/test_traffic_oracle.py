@@ -38,6 +38,16 @@ def test_the_count_equals_the_walk_on_ragged_sizes_unrolled_on_two_fanouts() -> 
     compare(250, seed=12, fanouts=2, links=0.0)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_count_equals_the_walk_where_memories_serve_axes_of_an_array(kind: str) -> None:
+    compare(60, seed=40 + KINDS.index(kind), kinds=(kind,), points=250, serves=0.7)
+
+
+@pytest.mark.slow
+def test_the_count_equals_the_walk_on_many_cases_with_served_axes() -> None:
+    compare(5_000, seed=14, serves=0.6)
+
+
 @pytest.mark.slow
 def test_the_count_equals_the_walk_on_many_cases() -> None:
     compare(20_000, seed=13)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -38,7 +40,7 @@ def fault(old: str, new: str) -> SpecError:
 
 
 MEMORY_KEYS = (
-    "area, bandwidth, class, double_buffered, formats, gates, keeps, leakage, may_keep, name, ports, read, size, "
+    "area, bandwidth, class, double_buffered, formats, gates, keeps, leakage, may_keep, name, ports, read, serves, size, "
     "skips, source, sources, type, word, write"
 )
 BAD = [
@@ -112,6 +114,10 @@ BAD = [
     ("chip: small", "--- {}\n---\nchip: small", "2:1", "a second document begins here", "one chip a file; remove the `---`"),
     ("name: DRAM", "name: DRAM\n      sources: {raed: me}", "6:17", "unknown number 'raed'",
      "did you mean 'read'? known: area, leakage, read, write"),
+    ("size: 64 B", "size: 64 B, serves: [X, Z]", "13:44", "unknown axis of array 'Z'", "known: X, Y"),
+    ("size: 64 B", "size: 64 B, serves: [X, X]", "13:44", "serves: axis 'X' is listed twice", "list each axis once"),
+    ("name: DRAM", "name: DRAM\n      serves: X", "6:15", "memory 'DRAM' serves 'X' and no fan-out stands right above it",
+     "serves: axes of the fan-out that the memory comes right after"),
     ("name: DRAM", "name: DRAM\n      size: 4 MiB", "4:5", "chip 'small': the outermost memory must be unbounded",
      "leave out its size"),
 ]  # fmt: skip
@@ -238,7 +244,9 @@ def random_chips(draw: st.DrawFn) -> Chip:
     levels: list[Group | FanOut] = [Group((memory("m0", outermost=True),))]
     for i in range(draw(st.integers(0, 3))):
         if draw(st.booleans()):
-            levels.append(Group((memory(f"n{i}"),)))
+            above = levels[-1]
+            axes_served = draw(st.sampled_from([(), ("X",), ("X", "Y")])) if isinstance(above, FanOut) and not above.links else ()
+            levels.append(Group((replace(memory(f"n{i}"), serves=axes_served),)))
         else:
             dims = draw(st.none() | st.just(("K", "C")))
             axes = tuple(Axis(n, draw(st.integers(1, 64)), dims, draw(roles)) for n in ("X", "Y"))

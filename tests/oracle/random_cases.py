@@ -28,6 +28,7 @@ class Features:
     fanouts: int = 2  # at most
     switches: bool = True  # multicast and reduction may be off
     links: float = 0.15  # share of fan-outs with neighbour links
+    serves: float = 0.0  # share of memories right below a fan-out that serve some of its axes together
     capacities: bool = True  # half of the memories hold exactly what the mapping needs
     points: int = 500
 
@@ -85,8 +86,12 @@ def random_layer(rng: random.Random, kind: str, padding: bool = True) -> Layer:
 def _case(rng: random.Random, f: Features) -> tuple[Layer, Chip, Mapping] | None:
     layer = random_layer(rng, rng.choice(f.kinds), f.padding)
     chip = _random_chip(rng, f)
+    if f.serves:
+        chip = _with_served_axes(rng, f, chip)
     mapping = _random_mapping(rng, f, layer, chip)
     if math.prod(e.bound for e in mapping.entries if isinstance(e, Loop)) > f.points:
+        return None
+    if f.serves and not any(served_loops(chip, mapping)):
         return None
     chip = _fitted(rng, f, layer, chip, mapping)
     try:
@@ -111,6 +116,30 @@ def _random_chip(rng: random.Random, f: Features) -> Chip:
         else:
             levels.append(Group((_memory(rng, f, f"M{i}", ROLES),)))
     return Chip("random", tuple(levels), Compute("MAC", 1.0), 1e9)
+
+
+def _with_served_axes(rng: random.Random, f: Features, chip: Chip) -> Chip:
+    """Three axes at every fan-out, and memories right below it that serve some of them."""
+    levels: list[Group | FanOut] = []
+    for level in chip.levels:
+        if isinstance(level, FanOut):
+            axes = tuple(Axis(f"{a}{level.name[1:]}", 64) for a in "XYZ")
+            levels.append(replace(level, axes=axes, links=()))
+            continue
+        above = levels[-1] if levels else None
+        memories = level.memories
+        if isinstance(above, FanOut):
+            names = [a.name for a in above.axes]
+            some = [tuple(rng.sample(names, rng.randint(1, 3))) if rng.random() < f.serves else () for _ in memories]
+            memories = tuple(replace(m, serves=axes) for m, axes in zip(memories, some, strict=True))
+        levels.append(Group(memories))
+    return replace(chip, levels=tuple(levels))
+
+
+def served_loops(chip: Chip, mapping: Mapping) -> list[Loop]:
+    """The unrolled loops that lie inside a node whose memory serves their axis."""
+    shared = [f for e in mapping.entries if isinstance(e, Node) for f in chip.shared_by(chip.memory(e.memory))]
+    return [e for e in mapping.entries if isinstance(e, Loop) and e.bound > 1 and any(e.along(f) for f in shared)]
 
 
 def _memory(rng: random.Random, f: Features, name: str, roles: tuple[str, ...]) -> Memory:
@@ -186,7 +215,8 @@ def _fitted(rng: random.Random, f: Features, layer: Layer, chip: Chip, mapping: 
         memories = []
         for m in level.memories:
             need = sum(
-                tile_elements(layer, layer.tensor(e.tensor), mapping.tile(i, layer)) * layer.tensor(e.tensor).bits
+                tile_elements(layer, layer.tensor(e.tensor), mapping.tile(i, layer, chip.shared_by(m)))
+                * layer.tensor(e.tensor).bits
                 for i, e in enumerate(mapping.entries)
                 if isinstance(e, Node) and e.memory == m.name
             )

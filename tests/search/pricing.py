@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 
-from picojoule.cost.model import MILLIWATT_SECOND_PJ, instances, instances_in_use, port_cycles, transfer_word_pj
+from picojoule.cost.model import MILLIWATT_SECOND_PJ, instances_in_use, port_cycles, transfer_word_pj
 from picojoule.cost.traffic import ACCOUNTINGS, operand_flows, output_flows, places
-from picojoule.hardware.chip import Chip, Group, tensor_word_pj
+from picojoule.hardware.chip import Chip, tensor_word_pj
 from picojoule.mapping.mapping import Loop, Mapping, Node
 from picojoule.mapping.words import Traffic
 from picojoule.workload.layer import Layer, Tensor
@@ -25,9 +25,9 @@ class Pricer:
         self.layer, self.chip, self.rules = layer, chip, ACCOUNTINGS[accounting]
         self.known: dict[tuple[str, tuple[Loop | Node, ...]], Share] = {}
         self.mac_pj = layer.macs * chip.compute.energy_pj(layer)
-        leaking = [(m.leakage_mw, instances(chip, m)) for m in chip.memories] + [(chip.compute.leakage_mw, chip.pes)]
+        leaking = [(m.leakage_mw, chip.instances(m)) for m in chip.memories] + [(chip.compute.leakage_mw, chip.pes)]
         self.leak = sum(mw * n for mw, n in leaking if mw) * MILLIWATT_SECOND_PJ / chip.clock_hz
-        self.ports = [(i, m) for i, g in enumerate(chip.levels) if isinstance(g, Group) for m in g.memories if m.ports]
+        self.ports = [m for m in chip.memories if m.ports]
 
     def __call__(self, mapping: Mapping) -> tuple[float, float]:
         energy = self.mac_pj
@@ -44,8 +44,8 @@ class Pricer:
                 writes[name] = writes.get(name, 0.0) + written
         steps = math.prod(e.bound for e in mapping.entries if isinstance(e, Loop) and e.fanout is None)
         cycles = steps / self.chip.compute.macs_per_cycle
-        for level, m in self.ports:
-            used = instances_in_use(self.chip, mapping, level)
+        for m in self.ports:
+            used = instances_in_use(self.chip, mapping, m)
             for _, c in port_cycles(m, reads.get(m.name, 0), writes.get(m.name, 0), used):  # type: ignore[arg-type]
                 cycles = max(cycles, c)
         return energy + self.leak * cycles, cycles

@@ -15,6 +15,7 @@ from picojoule.errors import SpecError
 from picojoule.hardware.chipfile.values import (
     AccessEnergy,
     Area,
+    AxisNames,
     Bits,
     Count,
     Dims,
@@ -167,6 +168,11 @@ class MemorySpec(_Block):
         {}, description="Accesses left out, time included, while operands are zero: `{weight: input}`."
     )
     gates: dict[Role, Leaders] = Field({}, description="Accesses left out while operands are zero; their time passes.")
+    serves: AxisNames = Field(
+        (),
+        description="Axes of the fan-out right above along which one instance serves every place; "
+        "left out: every place has an instance of its own.",
+    )
     double_buffered: bool = Field(False, description="true: tiles fill half of the size, and the next ones arrive meanwhile.")
     leakage: Power = Field(None, description="Leakage power of one instance, such as `3 mW`. Left out: unknown.")
     area: Area = Field(None, description="Area of one instance, such as `0.4 mm2`. Left out: unknown.")

@@ -152,7 +152,7 @@ class _Reader:
             return self._fanout(level.fanout, (*path, "fanout"))
         if level.memory is not None:
             return Group((self._memory(level.memory, (*path, "memory"), outermost=i == 0),))
-        peers = tuple(self._memory(m, (*path, "peers", j)) for j, m in enumerate(level.peers or []))
+        peers = tuple(self._memory(m, (*path, "peers", j), outermost=i == 0) for j, m in enumerate(level.peers or []))
         with self._at((*path, "peers")):
             return Group(peers)
 
@@ -179,7 +179,8 @@ class _Reader:
             },
             m,
         )
-        kind = m.type or (m.class_.name if m.class_ else "dram" if outermost else "sram")
+        kind = m.type or (m.class_.name if m.class_ else "dram" if outermost and m.size is None else "sram")
+        self._serves_axes_above(m, path)
         with self._at(path):
             return Memory(
                 m.name,
@@ -200,6 +201,22 @@ class _Reader:
                 self._formats(m, path),
                 tuple(m.skips.items()),
                 tuple(m.gates.items()),
+                m.serves,
+            )
+
+    def _serves_axes_above(self, m: MemorySpec, path: Path) -> None:
+        """Locate a served axis that the fan-out right above does not have (`Chip` checks it for all)."""
+        i = int(path[1])
+        above = self.spec.levels[i - 1].fanout if i else None
+        for axis in m.serves if above else ():
+            assert above is not None
+            if axis not in above.axes:
+                raise unknown_name(f"axis of {above.name}", axis, above.axes, self.document.at((*path, "serves")))
+        if m.serves and above is None:
+            raise SpecError(
+                f"memory {m.name!r} serves {m.serves[0]!r} and no fan-out stands right above it",
+                where=self.document.at((*path, "serves")),
+                hint="serves: axes of the fan-out that the memory comes right after",
             )
 
     def _formats(self, m: MemorySpec, path: Path) -> tuple[tuple[str, Format], ...]:

@@ -104,6 +104,16 @@ def _dims(value: object) -> tuple[str, ...]:
     return tuple(items)
 
 
+def _axis_names(value: object) -> tuple[str, ...]:
+    items = value if isinstance(value, list) else [value]
+    for item in items:
+        if not isinstance(item, str):
+            raise SpecError(f"axes are needed here, not {describe(item)}", hint="names of axes, such as [X]")
+        if items.count(item) > 1:
+            raise SpecError(f"axis {item!r} is listed twice", hint="list each axis once")
+    return tuple(items)
+
+
 def _kinds(value: object) -> tuple[str, ...]:
     items = value if isinstance(value, list) else [value]
     for item in items:
@@ -199,6 +209,7 @@ Role = Annotated[str, BeforeValidator(_role), WithJsonSchema({"enum": _ROLE_NAME
 Leaders = Annotated[tuple[str, ...], BeforeValidator(_leaders), _ROLES_SCHEMA]
 Roles = Annotated[tuple[str, ...], BeforeValidator(_roles), _ROLES_SCHEMA]
 Dims = Annotated[tuple[str, ...], BeforeValidator(_dims), _DIMS_SCHEMA]
+AxisNames = Annotated[tuple[str, ...], BeforeValidator(_axis_names), _DIMS_SCHEMA]
 Kinds = Annotated[
     tuple[str, ...],
     BeforeValidator(_kinds),

@@ -81,7 +81,7 @@ def _memory(m: Memory) -> dict[str, Any]:
         "read": _show(m.read_pj, "energy"), "write": _show(m.write_pj, "energy"),
         "keeps": _roles(m.keeps), "may_keep": _roles(m.may_keep) if m.may_keep else None,
         **_ports(m.ports), "formats": {r: _format(f) for r, f in m.formats},
-        "skips": {r: list(x) for r, x in m.skips}, "gates": {r: list(x) for r, x in m.gates},
+        "serves": list(m.serves), "skips": {r: list(x) for r, x in m.skips}, "gates": {r: list(x) for r, x in m.gates},
         "double_buffered": m.double_buffered or None,
         "leakage": _show(m.leakage_mw, "power"), "area": _show(m.area_um2, "area"),
         "sources": dict(m.sources),

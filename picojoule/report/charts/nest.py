@@ -21,7 +21,7 @@ def loop_nest(mapping: Mapping, layer: Layer, chip: Chip) -> str:
         if isinstance(e, Node):
             while j < len(entries) and isinstance(entries[j], Node) and entries[j].memory == e.memory:  # type: ignore[union-attr]
                 j += 1
-            held = ", ".join(_held(mapping, k, layer) for k in range(i, j))
+            held = ", ".join(_held(mapping, k, layer, chip) for k in range(i, j))
             lines.append("  " * depth + f"{e.memory} holds {held}")
         elif e.spatial:
             while j < len(entries) and _unrolled_at(entries[j], e.fanout):
@@ -50,8 +50,8 @@ def _unrolled_at(entry: Loop | Node, fanout: str | None) -> bool:
     return isinstance(entry, Loop) and entry.spatial and entry.fanout == fanout
 
 
-def _held(mapping: Mapping, i: int, layer: Layer) -> str:
+def _held(mapping: Mapping, i: int, layer: Layer, chip: Chip) -> str:
     node = mapping.entries[i]
     assert isinstance(node, Node)
-    tensor = layer.tensor(node.tensor)
-    return f"{tensor.name} ({units.bits(tile_elements(layer, tensor, mapping.tile(i, layer)) * tensor.bits)})"
+    tensor, tile = layer.tensor(node.tensor), mapping.tile(i, layer, chip.shared_by(chip.memory(node.memory)))
+    return f"{tensor.name} ({units.bits(tile_elements(layer, tensor, tile) * tensor.bits)})"

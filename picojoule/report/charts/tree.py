@@ -64,8 +64,12 @@ def _ports(m: Memory) -> str:
 
 
 def _memory_text(m: Memory) -> str:
-    parts = [_size(m), _energies(m), _roles(m), _ports(m), "double buffered" if m.double_buffered else ""]
+    parts = [_size(m), _energies(m), _roles(m), _serves(m), _ports(m), "double buffered" if m.double_buffered else ""]
     return f"{m.name} [{m.technology}]: {'; '.join(p for p in parts if p)}"
+
+
+def _serves(m: Memory) -> str:
+    return f"one for all of {' × '.join(m.serves)}" if m.serves else ""
 
 
 def _axes(f: FanOut) -> str:
@@ -128,7 +132,7 @@ def _draw(chip: Chip, i: int, x: float, y: float, width: float, body: list[str])
                 share,
                 f"{m.name} · {_size(m)}",
                 _energies(m, brief=True),
-                _roles(m),
+                "; ".join(x for x in (_roles(m), _serves(m)) if x),
                 _FILLS.get(m.technology, "#e4e7eb"),
                 body,
             )
