@@ -19,6 +19,7 @@ from picojoule.hardware.chip import Chip
 from picojoule.machines.answer import Ask, Progress
 from picojoule.machines.providers.chips import MappedChip
 from picojoule.search.exact.goals import goal
+from picojoule.search.exact.records import GoalKind
 from picojoule.search.optimal import LayerProblem, solve
 from picojoule.search.result import NetworkLayer, NetworkResult
 from picojoule.search.warm import ensure_compiled
@@ -146,12 +147,12 @@ def first_look(network: Network, chip: Chip, objective: str, space: str) -> floa
 def _first_look(layer: Layer, chip: Chip, objective: str, space: str) -> Cost | None:
     problem = LayerProblem(layer, chip, space)
     small = problem.steps()[:1]
-    make = goal(1, 0.0, 0.0) if objective == "energy" else goal(0, 0.0, 0.0)
+    make = goal(GoalKind.ENERGY_WITHIN if objective == "energy" else GoalKind.EDP)
     try:
         points = solve(problem, make, steps=small).points
         if objective == "latency" and points:
             slope = 1e3 * max(c.energy_pj for _, c in points)  # outweighs any energy
-            points = solve(problem, goal(3, 0.0, 0.0, slope=slope), points, steps=small).points
+            points = solve(problem, goal(GoalKind.WEIGHTED, slope=slope), points, steps=small).points
     except NoMapping:
         return None
     key: Callable[[Cost], float] = {"energy": lambda c: c.energy_pj, "latency": lambda c: c.cycles}.get(

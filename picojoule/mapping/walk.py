@@ -272,7 +272,19 @@ class Walk:
             left = [x for x in left if x not in own]
         temporal = [(e.dim, step) for e, step in loops if not e.spatial]
         run, places, pieces = _run(above, tensor), self._offsets(spatial), list(self._offsets(inside).values())
-        return Stage(self.layer, tensor, memory, box, temporal, places, run, holder, hops, pieces, tuple(left))
+        return Stage(
+            layer=self.layer,
+            tensor=tensor,
+            memory=memory,
+            box=box,
+            loops=temporal,
+            offsets=places,
+            run=run,
+            holder=holder,
+            hops=hops,
+            pieces=pieces,
+            above=tuple(left),
+        )
 
     def _together(self, memory: str, level: int) -> frozenset[tuple[str | None, str | None]]:
         """(fan-out, axis) of the axes that one instance of the memory serves; those of the fan-out right above it."""
@@ -423,7 +435,19 @@ class Walk:
 def all_elements(layer: Layer, tensor: Tensor) -> frozenset[Element]:
     """Every valid element of the tensor."""
     origin = (0,) * len(layer.dims)
-    whole = Stage(layer, tensor, "", layer.bounds, [], {(): origin}, frozenset(), None, [], [origin], ())
+    whole = Stage(
+        layer=layer,
+        tensor=tensor,
+        memory="",
+        box=layer.bounds,
+        loops=[],
+        offsets={(): origin},
+        run=frozenset(),
+        holder=None,
+        hops=[],
+        pieces=[origin],
+        above=(),
+    )
     return whole.elements((0,) * len(whole.own))
 
 

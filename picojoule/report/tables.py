@@ -46,7 +46,7 @@ def network_table(result: NetworkResult) -> Group:
     )
     for x in result.layers:
         c = x.result.cost
-        table.add_row(
+        cells = (
             Text(_tail(x.names[0])),
             str(x.count),
             units.figures(x.count * c.macs / m_div),
@@ -57,6 +57,7 @@ def network_table(result: NetworkResult) -> Group:
             Text(c.bound_by),
             proof(x.result.proved, x.result.gap),
         )
+        table.add_row(*cells)
     return Group(table, Text(), totals(result))
 
 

@@ -25,6 +25,7 @@ from picojoule.search.exact import engine
 from picojoule.search.exact.bounds import Bounds
 from picojoule.search.exact.goals import Found, goal
 from picojoule.search.exact.lattice import outermost_tiles
+from picojoule.search.exact.records import GoalKind
 from picojoule.search.hull import Choice, least_edp, least_energy_within, lower_hull, sum_front
 from picojoule.search.optimal import (
     NAMED,
@@ -123,7 +124,17 @@ def map_network(
             extra["interrupted"] = True
         proved = all(a.proved for a, _ in picked) and extra.get("proved", True)
         cert = {"objective": objective, "space": space, "layers": len(layers), **extra, "proved": proved, "gap": gap}
-        return NetworkResult(network.name, chip, objective, layers, proved, gap, crew.cpu_s, crew.compile_cpu_s, cert)
+        return NetworkResult(
+            model=network.name,
+            chip=chip,
+            objective=objective,
+            layers=layers,
+            proved=proved,
+            gap=gap,
+            search_cpu_s=crew.cpu_s,
+            compile_cpu_s=crew.compile_cpu_s,
+            certificate=cert,
+        )
 
 
 @dataclass(frozen=True)
@@ -149,7 +160,18 @@ def _network_layer(shape: _Shape, chip: Chip, objective: str, answer: Points, pi
     cert = {**answer.certificate, "mapping": str(mapping), "energy_pj": cost.energy_pj, "cycles": cost.cycles}
     front = tuple(FrontPoint(c.energy_pj, c.cycles, m) for m, c in answer.points)
     own, cpu_s = chip.at(shape.layer), answer.search_cpu_s
-    result = LayerResult(shape.layer, own, objective, mapping, cost, answer.proved, answer.gap, cert, cpu_s, front)
+    result = LayerResult(
+        layer=shape.layer,
+        chip=own,
+        objective=objective,
+        mapping=mapping,
+        cost=cost,
+        proved=answer.proved,
+        gap=answer.gap,
+        certificate=cert,
+        search_cpu_s=cpu_s,
+        front=front,
+    )
     return NetworkLayer(shape.names, shape.count, result)
 
 
@@ -286,10 +308,10 @@ def _glance(lp: LayerProblem, task: Task, began: float) -> Points:
     answer = (
         Answer(seeds[:1], -np.inf, engine.Progress(), ())
         if seeds
-        else solve(lp, goal(0, 0.0, 0.0), deadline=deadline, steps=lp.steps()[:1])
+        else solve(lp, goal(GoalKind.EDP), deadline=deadline, steps=lp.steps()[:1])
     )
     if not answer.points:
-        answer = solve(lp, goal(0, 0.0, 0.0))
+        answer = solve(lp, goal(GoalKind.EDP))
     if not answer.points:
         raise NoMapping(
             f"no mapping of layer {lp.layer.name!r} on {lp.chip.name!r}", hint="enlarge a memory, or allow bypass (may_keep)"
@@ -308,7 +330,7 @@ def _hull(lp: LayerProblem, task: Task, began: float, deadline: float | None) ->
     seeds = _seeds(lp, task)
     flat, steep = task.slopes
     steps = lp.steps()
-    answer = solve(lp, goal(2, 0.0, 0.0, slope=steep, flat=flat), seeds, deadline, steps[1:] or steps)
+    answer = solve(lp, goal(GoalKind.HULL, slope=steep, flat=flat), seeds, deadline, steps[1:] or steps)
     pairs = [(c.energy_pj, c.cycles) for _, c in answer.points]
     hull = lower_hull(pairs)
     points = tuple((answer.points[i][0].mapping, answer.points[i][1]) for i in hull)

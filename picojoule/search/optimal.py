@@ -20,7 +20,7 @@ from picojoule.search.exact.engine import LayerSearch, Options, Progress
 from picojoule.search.exact.goals import TOLERANCE, Found, goal, hull_goal, stairs_goal
 from picojoule.search.exact.lattice import outermost_tiles
 from picojoule.search.exact.problem import PortKey, Problem
-from picojoule.search.exact.records import Goal
+from picojoule.search.exact.records import ONE_BEST, Goal, GoalKind
 from picojoule.search.exact.stages import StageTables
 from picojoule.search.placement import keeps_weights, place
 from picojoule.search.result import FrontPoint, LayerResult
@@ -127,11 +127,11 @@ class LayerProblem:
 
 def value_of(g: Goal, energy: float, cycles: float) -> float:
     """What a goal minimises (energy includes leakage)."""
-    if g.mode == 0:
+    if g.kind == GoalKind.EDP:
         return energy * cycles
-    if g.mode == 1:
+    if g.kind == GoalKind.ENERGY_WITHIN:
         return energy if cycles <= g.limit else np.inf
-    if g.mode == 3:
+    if g.kind == GoalKind.WEIGHTED:
         return energy + g.steep * cycles
     return energy
 
@@ -167,9 +167,9 @@ def solve(
 def _seeded(make: Goal, points: Sequence[tuple[Found, Cost]]) -> Goal:
     """The goal with what is already known: true energies and cycles of the points."""
     pairs = [(c.energy_pj, c.cycles) for _, c in points]
-    if make.mode == 2:
+    if make.kind == GoalKind.HULL:
         return hull_goal(make, pairs)
-    if make.mode == 4:
+    if make.kind == GoalKind.FRONT:
         return stairs_goal(make, pairs)
     values = [value_of(make, e, c) for e, c in pairs]
     return make._replace(best=np.array([min([*values, float(make.best[0])])]))
@@ -180,9 +180,9 @@ def _step(lp: LayerProblem, make: Goal, tables: StageTables, options: Options, p
     least_cycles, leak = tables.least_cycles(), tables.problem.leak_pj_per_cycle()
     base = make._replace(least_cycles=least_cycles, base_cycles=least_cycles, leak=leak)
     floor_energy = Bounds(tables).floor() + base.leak * base.least_cycles
-    lower = value_of(base, floor_energy, base.least_cycles) if base.mode in (0, 1, 3) else 0.0
+    lower = value_of(base, floor_energy, base.least_cycles) if base.kind in ONE_BEST else 0.0
     known = min((value_of(base, c.energy_pj, c.cycles) for _, c in points), default=np.inf)
-    guesses = (*(x for x in GROWTH if lower * x < known / 2), np.inf) if base.mode in (0, 1, 3) else (np.inf,)
+    guesses = (*(x for x in GROWTH if lower * x < known / 2), np.inf) if base.kind in ONE_BEST else (np.inf,)
     for factor in guesses:
         search = LayerSearch(tables, options)
         g = _seeded(base, points)
@@ -201,7 +201,7 @@ def _step(lp: LayerProblem, make: Goal, tables: StageTables, options: Options, p
 
 def _best_points(g: Goal, points: Sequence[tuple[Found, Cost]]) -> list[tuple[Found, Cost]]:
     """Keep what the goal needs: the best one, or for fronts and hulls everything undominated. Ties: the first."""
-    if g.mode in (0, 1, 3):
+    if g.kind in ONE_BEST:
         return [min(points, key=lambda x: value_of(g, x[1].energy_pj, x[1].cycles))] if points else []
     out: list[tuple[Found, Cost]] = []
     for p in sorted(points, key=lambda x: (x[1].cycles, x[1].energy_pj)):
@@ -220,7 +220,7 @@ def _new_ports(lp: LayerProblem, make: Goal, imperfect: bool, answer: Answer, po
     if lp.problem(imperfect).sparse is not None and names <= {"compute"}:  # PEs wait for one another: no port's matter
         return ()
     known = tuple(p for p in lp.problem(imperfect).ports() if p not in ports)
-    if make.mode in (0, 1, 3):
+    if make.kind in ONE_BEST:
         best = min((value_of(make, c.energy_pj, c.cycles) for _, c in answer.points), default=np.inf)
         return () if answer.bound >= best * (1 - 1e-9) else known
     return known if names else ()
@@ -250,7 +250,18 @@ def best_mapping(
     if keeps_weights(layer, chip) and latency_cycles is None:
         p = place(layer, chip, objective)
         one = (FrontPoint(p.cost.energy_pj, p.cost.cycles, p.mapping),)
-        return LayerResult(layer, chip.at(layer), objective, p.mapping, p.cost, False, p.gap, p.certificate, p.cpu_s, one)
+        return LayerResult(
+            layer=layer,
+            chip=chip.at(layer),
+            objective=objective,
+            mapping=p.mapping,
+            cost=p.cost,
+            proved=False,
+            gap=p.gap,
+            certificate=p.certificate,
+            search_cpu_s=p.cpu_s,
+            front=one,
+        )
     ensure_compiled()
     began = time.process_time()
     deadline = None if time_limit is None else began + time_limit
@@ -265,16 +276,16 @@ def best_mapping(
     proved, gap = proof(objective, value, answer, lp)
     cpu = time.process_time() - began
     return LayerResult(
-        layer,
-        lp.chip,
-        objective,
-        found.mapping,
-        cost,
-        proved,
-        gap,
-        certificate(lp, objective, found.mapping, cost, answer, proved, gap),
-        cpu,
-        front,
+        layer=layer,
+        chip=lp.chip,
+        objective=objective,
+        mapping=found.mapping,
+        cost=cost,
+        proved=proved,
+        gap=gap,
+        certificate=certificate(lp, objective, found.mapping, cost, answer, proved, gap),
+        search_cpu_s=cpu,
+        front=front,
     )
 
 
@@ -283,25 +294,25 @@ def _answer(
 ) -> Answer:
     if seeds and objective == "energy" and latency_cycles is None:
         known = [(Found(c.energy_pj, c.cycles, m), c) for m in seeds for c in (lp.cost(m),)]
-        return solve(lp, goal(1, 0.0, 0.0), known, deadline)
+        return solve(lp, goal(GoalKind.ENERGY_WITHIN), known, deadline)
     if objective == "edp" and latency_cycles is None:
-        return solve(lp, goal(0, 0.0, 0.0), deadline=deadline)
+        return solve(lp, goal(GoalKind.EDP), deadline=deadline)
     if objective == "front":
-        return solve(lp, goal(4, 0.0, 0.0), deadline=deadline)
+        return solve(lp, goal(GoalKind.FRONT), deadline=deadline)
     if objective == "latency":
         return _fastest(lp, deadline)
     if objective == "edp":
         raise SpecError("a latency limit goes with the objective energy", hint="use --objective energy --latency ...")
-    return solve(lp, goal(1, 0.0, 0.0, limit=latency_cycles or np.inf), deadline=deadline)
+    return solve(lp, goal(GoalKind.ENERGY_WITHIN, limit=latency_cycles or np.inf), deadline=deadline)
 
 
 def _fastest(lp: LayerProblem, deadline: float | None) -> Answer:
     """Least cycles first, then least energy: energy + slope x cycles with a slope that outweighs any energy."""
-    seed = solve(lp, goal(0, 0.0, 0.0), deadline=deadline)
+    seed = solve(lp, goal(GoalKind.EDP), deadline=deadline)
     if not seed.points:
         return seed
     slope = max(c.energy_pj for _, c in seed.points) * 1e3
-    return solve(lp, goal(3, 0.0, 0.0, slope=slope), seed.points, deadline)
+    return solve(lp, goal(GoalKind.WEIGHTED, slope=slope), seed.points, deadline)
 
 
 def _chosen(objective: str, answer: Answer) -> tuple[Found, Cost]:

@@ -192,7 +192,15 @@ def _vector_profile(step: Step[Op], all_bytes: float, all_ops: int) -> VectorPro
     op = step.layer
     moved, ops = _vector_bytes(step), step.count * (op.ops or 0)
     return VectorProfile(
-        op.name, op.op, step.count, ops, moved, op.known, _ratio(moved, all_bytes), _ratio(ops, all_ops), op.note
+        name=op.name,
+        op=op.op,
+        count=step.count,
+        ops=ops,
+        bytes=moved,
+        known=op.known,
+        share_of_bytes=_ratio(moved, all_bytes),
+        share_of_ops=_ratio(ops, all_ops),
+        why=op.note,
     )
 
 

@@ -106,18 +106,18 @@ class _Reader:
                 assert spec.compute is not None
                 compute = self._compute(spec.compute, ("compute",))
             chip = Chip(
-                spec.chip,
-                levels,
-                compute,
-                spec.clock,
-                spec.technology,
-                spec.voltage,
-                spec.description,
-                spec.source,
-                _value(spec.static),
-                array,
-                spec.scope,
-                spec.inferences_per_load,
+                name=spec.chip,
+                levels=levels,
+                compute=compute,
+                clock_hz=spec.clock,
+                technology_nm=spec.technology,
+                voltage_v=spec.voltage,
+                description=spec.description,
+                source=spec.source,
+                static_mw=_value(spec.static),
+                array=array,
+                scope=spec.scope,
+                inferences_per_load=spec.inferences_per_load,
             )
         return self._restricted(chip)
 
@@ -183,25 +183,25 @@ class _Reader:
         self._serves_axes_above(m, path)
         with self._at(path):
             return Memory(
-                m.name,
-                m.size,
-                m.word,
-                numbers["read"],
-                numbers["write"],
-                keeps,
-                m.may_keep,
-                self._ports(m, path),
-                m.double_buffered,
-                numbers["leakage"],
-                numbers["area"],
-                kind,
-                numbers.source,
-                numbers.sources,
-                self._loads_serve(path),
-                self._formats(m, path),
-                tuple(m.skips.items()),
-                tuple(m.gates.items()),
-                m.serves,
+                name=m.name,
+                capacity_bits=m.size,
+                word_bits=m.word,
+                read_pj=numbers["read"],
+                write_pj=numbers["write"],
+                keeps=keeps,
+                may_keep=m.may_keep,
+                ports=self._ports(m, path),
+                double_buffered=m.double_buffered,
+                leakage_mw=numbers["leakage"],
+                area_um2=numbers["area"],
+                technology=kind,
+                source=numbers.source,
+                sources=numbers.sources,
+                loads_serve=self._loads_serve(path),
+                formats=self._formats(m, path),
+                skips=tuple(m.skips.items()),
+                gates=tuple(m.gates.items()),
+                serves=m.serves,
             )
 
     def _serves_axes_above(self, m: MemorySpec, path: Path) -> None:
@@ -280,17 +280,17 @@ class _Reader:
         numbers = self._numbers(f.class_, {"word_bits": f.word}, path, {"transfer": _value(f.transfer, f.word)}, f)
         with self._at(path):
             return FanOut(
-                f.name,
-                axes,
-                f.multicast,
-                f.reduction,
-                f.links,
-                numbers["transfer"],
-                f.word,
-                numbers.source,
-                numbers.sources,
-                self._loads_serve(path),
-                f.waits,
+                name=f.name,
+                axes=axes,
+                multicast=f.multicast,
+                reduction=f.reduction,
+                links=f.links,
+                transfer_pj=numbers["transfer"],
+                transfer_bits=f.word,
+                source=numbers.source,
+                sources=numbers.sources,
+                loads_serve=self._loads_serve(path),
+                waits=f.waits,
             )
 
     def _compute(self, c: ComputeSpec, path: Path) -> Compute:
@@ -306,22 +306,22 @@ class _Reader:
         )
         with self._at(path):
             return Compute(
-                c.name,
-                numbers["mac"],
-                bits,
-                c.scaling,
-                c.per_cycle,
-                numbers["leakage"],
-                numbers["area"],
-                numbers["vector"],
-                numbers.source,
-                numbers.sources,
-                number,
-                c.skips,
-                c.gates,
-                _value(c.gated, bits) or 0.0,
-                c.speed,
-                c.narrowest,
+                name=c.name,
+                mac_pj=numbers["mac"],
+                bits=bits,
+                scaling=c.scaling,
+                macs_per_cycle=c.per_cycle,
+                leakage_mw=numbers["leakage"],
+                area_um2=numbers["area"],
+                vector_pj=numbers["vector"],
+                source=numbers.source,
+                sources=numbers.sources,
+                number=number,
+                skips=c.skips,
+                gates=c.gates,
+                gated_pj=_value(c.gated, bits) or 0.0,
+                speed=c.speed,
+                narrowest=c.narrowest,
             )
 
     def _numbers(

@@ -18,7 +18,7 @@ from picojoule.errors import NoMapping, SpecError
 from picojoule.hardware.chip import Chip, FanOut, Group, Memory, tensor_word_pj, transfer_word_pj
 from picojoule.mapping.footprint import counted_bits
 from picojoule.search.exact.lattice import build_lattice
-from picojoule.search.exact.rank_kernels import Merge, plain_table, rank_peak, shared_copies, slide_table
+from picojoule.search.exact.rank_kernels import Merge, Merged, merged, plain_table, rank_peak, slide_table
 from picojoule.search.exact.sparse import PLAIN, Form, SparseView, sparse_view
 from picojoule.workload.layer import Layer, Rank, Tensor, distinct
 
@@ -203,7 +203,7 @@ class Problem:
             rank, p, q = self.ranks[k]
             e, f = self.lattice.extents[p], self.lattice.extents[q]
             out = np.full((len(e), len(f)), np.inf)
-            plain_table(rank, e, f, *self._sharing(k, merges), self.box, out)
+            plain_table(rank, e, f, self._sharing(k, merges), self.box, out)
             self._tables[key] = out
         return self._tables[key]
 
@@ -215,14 +215,14 @@ class Problem:
             e, f = self.lattice.extents[p], self.lattice.extents[q]
             out = np.full((len(e) if which == 0 else len(f), len(e), len(f)), np.inf)
             if self.tensors[self.slider].role != "output":
-                slide_table(rank, e, f, which, step, *self._sharing(k, merges), self.box, out)
+                slide_table(rank, e, f, which, step, self._sharing(k, merges), self.box, out)
             self._tables[key] = out
         return self._tables[key]
 
-    def _sharing(self, k: int, merges: tuple[Merge, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _sharing(self, k: int, merges: tuple[Merge, ...]) -> Merged:
         """The merged fan-outs of rank k as the kernels see them, and the copies that share."""
         (a, b, *_), _, _ = self.ranks[k]
-        return np.array(merges, np.int64).reshape(-1, 4), *shared_copies(a, b, merges)
+        return merged(a, b, merges)
 
     @cached_property
     def patterns(self) -> tuple[Pattern, ...]:

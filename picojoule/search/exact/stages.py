@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,7 +19,20 @@ from picojoule.search.exact.records import Stage
 from picojoule.search.exact.stays import FORBIDDEN, StayTables
 
 Levels = tuple[tuple[int, ...], ...]  # per merge level of a line the stages whose boundaries' copies are served together
-NO_SCALE = np.ones((1, 1, 1))
+
+
+class Scales(NamedTuple):
+    """What tiles cost beyond the least price of a dense word: these fields of `Stage`."""
+
+    scaled: bool
+    scale: np.ndarray
+    scale_port: np.ndarray
+    extra: np.ndarray
+    extra_port: np.ndarray
+
+
+ONES = np.ones((1, 1, 1))
+NO_SCALES = Scales(False, ONES, ONES[None], ONES[0], ONES)
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +69,7 @@ class StageTables:
         self._plains, self._slides = Bank(n, n), Bank(n, n, n)
         self._rank_tables: dict[tuple[object, ...], tuple[np.ndarray, np.ndarray]] = {}
         self._run_blocks: dict[tuple[object, ...], np.ndarray] = {}
-        self.least_ranks = math.prod(float(problem._least_rank(r).min()) for r in range(len(problem.ranks)))
+        self.least_ranks = math.prod([float(problem._least_rank(r).min()) for r in range(len(problem.ranks))], start=1.0)
 
     def cycles_of(self, spread: float) -> float:
         """Compute cycles when `spread` MAC units work, without padding."""
@@ -133,16 +147,16 @@ class StageTables:
             useful = np.array([any(x[t] for x in prices.pattern[k + 1 :]) for t in range(tensors)])
             full = sum(1 << t for t in range(tensors) if kept[t])
             prices.frames[k] = Frame(
-                levels,
-                np.array(kept),
-                room,
-                shared,
-                coef,
-                counts,
-                useful,
-                full,
-                pr.foot if pr.sparse is None else pr.sparse.foot(k, kept),
-                merged,
+                levels=levels,
+                keeps=np.array(kept),
+                room=room,
+                shared=shared,
+                coef=coef,
+                counts=counts,
+                useful=useful,
+                full=full,
+                foot=pr.foot if pr.sparse is None else pr.sparse.foot(k, kept),
+                merged=merged,
             )
         found = prices.frames[k]
         assert isinstance(found, Frame)
@@ -163,43 +177,43 @@ class StageTables:
         if pr.chip.stays:
             foot = self.stays.footprints(k, np.prod([b.extents for b in way], axis=0), prices.pattern[k], foot)
         return Stage(
-            lat.digits,
-            lat.stride,
-            lat.extent,
-            lat.move_start,
-            lat.move_to,
-            lat.waste,
-            frame.keeps,
-            frame.room,
-            frame.shared,
-            foot,
-            pr.base,
-            frame.coef,
-            port,
-            factor,
-            pr.slider,
-            pr.rank_dims,
-            plain,
-            self._plains.tables,
-            slide,
-            self._slides.tables,
-            pr.least,
-            np.maximum(low, 0.0),
-            pr.owner,
-            frame.useful,
-            pr.affine,
-            frame.full,
-            last,
-            self.perfect,
-            float(tail),
-            deeper,
-            np.zeros((1, 1)),
-            np.zeros(tensors),
-            np.full(tensors, np.inf),
-            tail_port,
-            low_port,
-            deeper_port,
-            *self.scales(prices, k, way, frame.levels),
+            digits=lat.digits,
+            stride=lat.stride,
+            extent=lat.extent,
+            move_start=lat.move_start,
+            move_to=lat.move_to,
+            waste=lat.waste,
+            keeps=frame.keeps,
+            room=frame.room,
+            shared=frame.shared,
+            foot=foot,
+            base=pr.base,
+            coef=frame.coef,
+            port=port,
+            factor=factor,
+            slider=pr.slider,
+            rank_dims=pr.rank_dims,
+            plain=plain,
+            plains=self._plains.tables,
+            slide=slide,
+            slides=self._slides.tables,
+            least=pr.least,
+            low_coef=np.maximum(low, 0.0),
+            owner=pr.owner,
+            owner_useful=frame.useful,
+            affine=pr.affine,
+            full=frame.full,
+            last=last,
+            perfect=self.perfect,
+            tail=float(tail),
+            deeper_coef=deeper,
+            allow=np.zeros((1, 1)),
+            top_coef=np.zeros(tensors),
+            top_most=np.full(tensors, np.inf),
+            tail_port=tail_port,
+            low_port=low_port,
+            deeper_port=deeper_port,
+            **self.scales(prices, k, way, frame.levels)._asdict(),
         )
 
     def _words(self, frame: Frame, way: list[Boundary]) -> tuple[np.ndarray, np.ndarray]:
@@ -237,15 +251,13 @@ class StageTables:
             deeper = self._deeper_ports(prices, k, used)
         return port, low, np.where((low < 0).any(axis=1) | (deeper < 0).any(axis=1), -np.inf, tail), deeper
 
-    def scales(
-        self, prices: Prices, k: int, way: list[Boundary], levels: int
-    ) -> tuple[bool, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    def scales(self, prices: Prices, k: int, way: list[Boundary], levels: int) -> Scales:
         """What tiles cost beyond the least price of a dense word (see `Stage`), where some tensor is compressed."""
         tensors, stages = range(len(self.problem.tensors)), len(self.problem.stages)
         own = [t for t in tensors if (k, t) in prices.scales]
         inner = [t for t in tensors if k == stages - 1 and prices.pattern[k][t] and (stages, t) in prices.scales]
         if not own and not inner:
-            return False, NO_SCALE, NO_SCALE[None], NO_SCALE[0], NO_SCALE
+            return NO_SCALES
         shape, ports = (len(tensors), levels, self.lattice.size), len(self.ports)
         energy, port = np.ones(shape), np.ones((ports, *shape))
         extra, extra_port = np.zeros((len(tensors), self.lattice.size)), np.zeros((ports, len(tensors), self.lattice.size))
@@ -259,7 +271,7 @@ class StageTables:
                 extra[t] += line.coef[j] * words * (found.energy[j] - 1.0)
                 for x in range(ports):
                     extra_port[x, t] += line.port[x][j] / used[x] * words * (found.port[x, j] - 1.0)
-        return True, energy, port, extra, extra_port
+        return Scales(True, energy, port, extra, extra_port)
 
     def mac_words_merged(self, prices: Prices, t: int, way: list[Boundary]) -> list[float]:
         """Words that the MACs ask of their tensor's innermost holder, per merge level."""

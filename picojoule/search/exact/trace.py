@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from picojoule.mapping.mapping import Loop, Mapping, Node
 from picojoule.search.exact.boundaries import Boundary
 from picojoule.search.exact.problem import Problem
-from picojoule.search.exact.records import Pool
+from picojoule.search.exact.records import Action, Pool
 from picojoule.search.exact.spatial import ragged_first
 
 
@@ -17,14 +17,15 @@ def write_mapping(problem: Problem, pools: Sequence[Pool | None], stage: int, wa
     lattice = problem.lattice
     now = [int(e[0]) for e in lattice.extents]
     for at, action, tile in _steps(pools, stage, label):
-        if 0 <= action < 16:
-            entries.append(Node(problem.memory(at, action).name, problem.tensors[action].name))
+        if Action.PLACE <= action < Action.SHRINK:
+            t = action - Action.PLACE
+            entries.append(Node(problem.memory(at, t).name, problem.tensors[t].name))
             continue
         after = [int(lattice.extents[d][i]) for d, i in enumerate(lattice.digits[tile])]
-        if action == -1:
+        if action == Action.ENTER:
             entries += _unrolled(problem, at, way[at])
         else:
-            d = action - 16
+            d = action - Action.SHRINK
             entries.append(Loop(lattice.dims[d], -(-now[d] // after[d])))
         now = after
     entries += [Loop(lattice.dims[d], n) for d, n in enumerate(now) if n > 1]
@@ -40,7 +41,7 @@ def _steps(pools: Sequence[Pool | None], stage: int, label: int) -> list[tuple[i
         action = int(pool.action[label])
         out.append((stage, action, int(pool.tile[label])))
         label = int(pool.parent[label])
-        if action == -1:
+        if action == Action.ENTER:
             stage -= 1
     return out[::-1]
 

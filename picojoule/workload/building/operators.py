@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from picojoule.workload import ops as table
 from picojoule.workload.building.shapes import Shape, Window
@@ -96,10 +96,19 @@ def operator(
         shape = next((v.shape for v in (*writes, *reads)), ())
         axes = [a % len(shape) for a in index.parameter_axes or () if shape]
         _parameters(sketch, parameters, axes, max((v.bits for v in (*writes, *reads)), default=BITS))
-    passes = PASSES.get(kind, 1)
-    op = Op(name, kind, tuple(sketch.dims.items()), tuple(sketch.tensors), note, sketch.body, sketch.whole, passes, ops)
+    op = Op(
+        name=name,
+        op=kind,
+        dims=tuple(sketch.dims.items()),
+        tensors=tuple(sketch.tensors),
+        note=note,
+        body=sketch.body,
+        whole=sketch.whole,
+        passes=PASSES.get(kind, 1),
+        ops=ops,
+    )
     if (op.read_elements, op.written_elements) != moved:
-        op = Op(name, kind, op.dims, op.tensors, note, op.body, op.whole, passes, ops, moved)
+        op = replace(op, moved=moved)
     return op, tuple(sketch.behind)
 
 
