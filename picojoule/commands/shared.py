@@ -64,6 +64,9 @@ Density = Annotated[
 DataflowName = Annotated[
     str | None, typer.Option("--dataflow", metavar="FLOW", help="only mappings of this dataflow: ws, is, osa, osb, osc, nlr, rs")
 ]
+Operators = Annotated[
+    str, typer.Option("--operators", metavar="WHICH", help="what totals count: all (default), or macs, the MAC layers alone")
+]
 NoCache = Annotated[bool, typer.Option("--no-cache", help="search again, even what is stored")]
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from picojoule.compare.bench import Loader
 from picojoule.compare.compare import loader
 from picojoule.cost.cost import Cost
+from picojoule.cost.operators import network_operators
 from picojoule.errors import NoMapping, PicojouleError, SpecError, unknown_name
 from picojoule.explore.changes import Change, changes
 from picojoule.hardware.chip import Chip
@@ -110,7 +111,7 @@ def advise(
     base = MappedChip(chip=chip).mapped(load(batch, width), ask)
     candidates = changes(chip, batch, width, any_batch=_takes(load, 2 * batch, width))
     tell = progress or (lambda done, of, what: None)
-    first = first_look(load(batch, width), chip, objective, ask.space)
+    first = first_look(load(batch, width), chip, objective, ask.space, ask.operators)
     tried = []
     for i, change in enumerate(candidates):
         tell(i, len(candidates), change.name)
@@ -128,11 +129,12 @@ def advise(
     )
 
 
-def first_look(network: Network, chip: Chip, objective: str, space: str) -> float:
+def first_look(network: Network, chip: Chip, objective: str, space: str, operators: str = "all") -> float:
     """The objective of the whole network at the best mappings of the smallest space; inf where a layer finds none."""
     ensure_compiled()
     seen: dict[object, Cost | None] = {}
-    energy = seconds = 0.0
+    others = network_operators(network, chip) if operators == "all" else ()
+    energy, seconds = sum(x.energy_pj for x in others), sum(x.cycles for x in others) / chip.clock_hz
     for step in network.layers:
         layer = step.layer
         if layer.shape_key not in seen:
@@ -183,7 +185,7 @@ def _try(load: Loader, change: Change, base: NetworkResult, first: float, batch:
     after_batch, after_bits = change.batch or batch, change.bits or bits
     network = load(after_batch, after_bits)
     try:
-        guess = first_look(network, change.chip, ask.objective, ask.space)
+        guess = first_look(network, change.chip, ask.objective, ask.space, ask.operators)
         result = MappedChip(chip=change.chip).mapped(network, replace(ask, batch=after_batch, bits=change.bits or ask.bits))
     except PicojouleError as e:
         return Tried(change=change, predicted_gain=None, gain=None, result=None, proved=False, note=e.problem)

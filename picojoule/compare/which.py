@@ -153,7 +153,7 @@ def _verdict(a: Answer, misses: Sequence[Miss]) -> Verdict:
         return "fails"
     if misses:
         return "unknown"
-    return "not ruled out" if a.is_bound else "qualifies"
+    return "not ruled out" if a.is_bound or a.at_least else "qualifies"
 
 
 def _ruled_out(m: MappedChip, network: Network, limits: Limits, batch: int) -> tuple[Miss, ...]:

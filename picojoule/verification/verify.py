@@ -23,6 +23,7 @@ from picojoule.hardware.chipfile.read import chip_from_yaml
 from picojoule.mapping.mapping import Loop, Mapping, parse
 from picojoule.mapping.walk import simulate
 from picojoule.mapping.words import Traffic
+from picojoule.verification.operators import check_operators
 from picojoule.verification.reprove import Outcome, reprove
 from picojoule.verification.reprove_space import Tiles, stages_of
 from picojoule.workload.layer import Layer
@@ -489,8 +490,9 @@ def _network(book: Book, result: dict[str, Any], layers: Iterable[_Layer], chip:
     """Totals over all layers and their counts, and what the network's certificate repeats."""
     rows = list(layers)
     counts = [int(x.entry.get("count", 1)) for x in rows]
-    energy = math.fsum(n * x.energy for n, x in zip(counts, rows, strict=True))
-    cycles = math.fsum(n * x.cycles for n, x in zip(counts, rows, strict=True))
+    others = check_operators(result, chip, book.say)
+    energy = math.fsum([*(n * x.energy for n, x in zip(counts, rows, strict=True)), others[0]])
+    cycles = math.fsum([*(n * x.cycles for n, x in zip(counts, rows, strict=True)), others[1]])
     macs = sum(n * x.layer.macs for n, x in zip(counts, rows, strict=True) if x.layer)
     totals = result.get("totals", {})
     found = {

@@ -38,7 +38,7 @@ Progress = Callable[[int, int, str], None]
 
 def layer_energies(network: Network, chip: Chip, table: Table, jobs: int | None = 1) -> dict[str, float]:
     """pJ of every MAC layer for one run of the network with these densities, by its mapping of least energy."""
-    result = map_network(with_densities(network, table), chip, "energy", jobs=jobs)
+    result = map_network(with_densities(network, table), chip, "energy", jobs=jobs, operators="macs")
     return {name: x.result.cost.energy_pj for x in result.layers for name in x.names}
 
 

@@ -29,12 +29,21 @@ from picojoule.hardware.array.in_memory import Array
 from picojoule.hardware.array.spec import array_of
 from picojoule.hardware.chip import Axis, Chip, Compute, FanOut, Group, Memory, Port, Stay
 from picojoule.hardware.chipfile import faults
-from picojoule.hardware.chipfile.blocks import ChipSpec, ComponentSpec, ComputeSpec, FanOutSpec, FormatSpec, MemorySpec
+from picojoule.hardware.chipfile.blocks import (
+    ChipSpec,
+    ComponentSpec,
+    ComputeSpec,
+    FanOutSpec,
+    FormatSpec,
+    MemorySpec,
+    VectorSpec,
+)
 from picojoule.hardware.chipfile.write import chip_to_yaml
 from picojoule.hardware.components.components import evaluate
 from picojoule.hardware.compression import NAMED, Format, RankFormat
 from picojoule.hardware.dataflow import constrained
 from picojoule.hardware.provenance import UNSTATED
+from picojoule.hardware.vector_unit import KINDS, VectorUnit
 from picojoule.quantities.located_yaml import Document, Path, read
 from picojoule.quantities.units import Quantity
 from picojoule.workload.layer import ROLES
@@ -119,7 +128,7 @@ class _Reader:
                 scope=spec.scope,
                 inferences_per_load=spec.inferences_per_load,
             )
-        return self._restricted(chip)
+        return self._restricted(self._with_vector_unit(chip))
 
     def _array(self) -> Array | None:
         """The compute-in-memory array, which is the last level where there is one."""
@@ -132,6 +141,54 @@ class _Reader:
             )
         with self._at(path):
             return array_of(block, self.spec.technology, self.spec.voltage)
+
+    def _with_vector_unit(self, chip: Chip) -> Chip:
+        """The chip with its vector unit; `vector` of `compute` is one whose rate and kinds nobody knows."""
+        v, c = self.spec.vector, self.spec.compute
+        if v is not None and c is not None and c.vector is not None:
+            raise SpecError(
+                "the energy of scalar operations stands twice",
+                where=self.document.at_key(("compute", "vector")),
+                hint="keep `vector:`",
+            )
+        if v is None and (c is None or c.vector is None):
+            return chip
+        with self._at(("vector",) if v is not None else ("compute", "vector")):
+            if v is not None:
+                return replace(chip, vector=self._vector(v, chip))
+            assert c is not None
+            pj = _value(c.vector, c.operands[0])
+            stated = tuple((k, pj) for k in KINDS if pj is not None)
+            unit = VectorUnit(
+                at=chip.shared_buffer.name, lanes=None, bits=c.operands[0], energies=stated, source=chip.compute.source
+            )
+            return replace(chip, vector=unit)
+
+    def _vector(self, v: VectorSpec, chip: Chip) -> VectorUnit:
+        path, (bits, number) = ("vector",), v.operands
+        if v.at is not None:
+            with self._at((*path, "at")):
+                chip.memory(v.at)
+        if not number and v.class_ and (v.class_.model_extra or {}).get("format") == "float":
+            number = {16: "fp16", 32: "fp32"}.get(bits, "")
+        stated = {k: _value(getattr(v, k), bits) for k in KINDS}
+        numbers = self._numbers(v.class_, {"bits": bits}, path, stated, v)
+        does = v.does if v.does is not None else KINDS
+        return VectorUnit(
+            name=v.name,
+            at=v.at or chip.shared_buffer.name,
+            lanes=v.lanes,
+            bits=bits,
+            number=number,
+            energies=tuple((k, pj) for k, pj in numbers.items() if pj is not None and k in does),
+            does=does,
+            slots=tuple(v.slots.items()),
+            drain=v.drain,
+            holds_bits=v.holds or 0,
+            scaling=v.scaling,
+            source=numbers.source,
+            sources=tuple((k, s) for k, s in numbers.sources if k in does),
+        )
 
     def _restricted(self, chip: Chip) -> Chip:
         """The chip with the stays and the dataflow that the file names."""
@@ -301,7 +358,7 @@ class _Reader:
             c.class_,
             {"bits": bits} | ({"format": number} if number else {}),
             path,
-            {"mac": _value(c.mac, bits), "vector": _value(c.vector, bits), "leakage": _value(c.leakage), "area": _value(c.area)},
+            {"mac": _value(c.mac, bits), "leakage": _value(c.leakage), "area": _value(c.area)},
             c,
         )
         with self._at(path):
@@ -313,7 +370,6 @@ class _Reader:
                 macs_per_cycle=c.per_cycle,
                 leakage_mw=numbers["leakage"],
                 area_um2=numbers["area"],
-                vector_pj=numbers["vector"],
                 source=numbers.source,
                 sources=numbers.sources,
                 number=number,
@@ -330,7 +386,7 @@ class _Reader:
         given: Mapping[str, int | str | None],
         path: Path,
         stated: dict[str, float | None],
-        block: MemorySpec | FanOutSpec | ComputeSpec,
+        block: MemorySpec | FanOutSpec | ComputeSpec | VectorSpec,
     ) -> _Numbers:
         """The stated numbers, and those of the component for what the block leaves out; each with its source.
 
@@ -376,6 +432,8 @@ class _Reader:
                 yield level.array.name, ("levels", i, "array")
         if self.spec.compute is not None:
             yield self.spec.compute.name, ("compute",)
+        if self.spec.vector is not None:
+            yield self.spec.vector.name, ("vector",)
 
     @contextmanager
     def _at(self, path: Path) -> Iterator[None]:

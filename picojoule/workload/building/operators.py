@@ -21,6 +21,7 @@ PASSES = {  # reads of the operand where a row does not fit the unit; a running 
     **dict.fromkeys(("LayerNormalization", "GroupNormalization", "InstanceNormalization", "MeanVarianceNormalization"), 3),
     **dict.fromkeys(("RMSNormalization", "SimplifiedLayerNormalization", "LpNormalization", "Hardmax"), 2),
     "DynamicQuantizeLinear": 2,  # the range, then the integers
+    **{"SkipLayerNormalization": 3, "SkipSimplifiedLayerNormalization": 2, "QLinearSoftmax": 3},  # as the plain ones
 }
 BY_CHANNEL = frozenset({"GroupNormalization", "InstanceNormalization"})  # whole are pixels, and the channels of a group
 PAIRED = frozenset({"RotaryEmbedding"})  # an element-wise operator that pairs elements of the last axis
