@@ -17,9 +17,10 @@ from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Mapping as Dictionary
 from dataclasses import dataclass, field, replace
 
+from picojoule.errors import MappingError
 from picojoule.hardware.chip import Axis, Chip, Compute, FanOut, Group, Memory, Port
 from picojoule.mapping.footprint import tile_bits
-from picojoule.mapping.mapping import Loop, Mapping, Node
+from picojoule.mapping.mapping import Loop, Mapping, Node, check
 from picojoule.workload.layer import ROLES, Layer, conv, gemm
 
 Evaluate = Callable[[Layer, Chip, Mapping], tuple[float, float]]  # energy and cycles
@@ -34,8 +35,19 @@ def all_mappings(layer: Layer, chip: Chip, roots: Roots | None = None, placement
     memory group, which should reach the same optimum.
     """
     first = {d: sorted(set(divisors(n)).union(*(divisors(t) for t in (roots or {}).get(d, ()) if t < n))) for d, n in layer.dims}
+    served = any(m.serves for m in chip.memories)
     for kept in _kept(layer, chip):
-        yield from _Walk(layer, chip, first, kept, placements == "two").start()
+        for mapping in _Walk(layer, chip, first, kept, placements == "two").start():
+            if not served or _legal(mapping, layer, chip):
+                yield mapping
+
+
+def _legal(mapping: Mapping, layer: Layer, chip: Chip) -> bool:
+    try:
+        check(mapping, layer, chip)
+    except MappingError:
+        return False
+    return True
 
 
 def best(
@@ -161,8 +173,12 @@ class _Walk:
             if self.two and not self._well_placed(node, level):
                 continue
             tensor = self.layer.tensor(node.tensor)
-            tile = {d: min(n, self.tile[d]) for d, n in self.layer.dims}
-            need = tile_bits(self.layer, tensor, self.chip.memory(node.memory), tile)
+            memory = self.chip.memory(node.memory)
+            held = dict(self.tile)
+            for e in self.entries:
+                if isinstance(e, Loop) and any(e.along(f) for f in self.chip.shared_by(memory)):
+                    held[e.dim] *= e.bound
+            need = tile_bits(self.layer, tensor, memory, {d: min(n, held[d]) for d, n in self.layer.dims})
             if need > self.room.get(node.memory, need):
                 continue
             if node.memory in self.room:
@@ -226,9 +242,14 @@ class _Walk:
             loops = [x for _, chain in chosen for x in chain]
             used = {a.name: math.prod(x.bound for x in loops if x.axis == a.name) for a in fanout.axes}
             if loops and all(used[a.name] <= a.size for a in fanout.axes):
-                key = tuple((t, math.prod(x.bound for x in chain)) for t, chain in chosen)
+                key: tuple[object, ...] = tuple((t, math.prod(x.bound for x in chain)) for t, chain in chosen)
+                key += tuple(sorted((x.axis or "", x.dim, x.bound) for x in loops)) if self._served(fanout) else ()
                 found.setdefault(key, (dict(zip(self.tile, (t for t, _ in chosen), strict=True)), loops))
         return list(found.values())
+
+    def _served(self, fanout: FanOut) -> bool:
+        """Whether memories below serve axes of the fan-out, so that it matters along which one a loop is unrolled."""
+        return any(f.name == fanout.name for m in self.chip.memories for f in self.chip.shared_by(m))
 
 
 @dataclass(frozen=True)
@@ -244,6 +265,7 @@ class Tiny:
     constraints: bool = True  # axes with dims or reuses
     switches: bool = True  # multicast and reduction may be off
     links: bool = True  # neighbour links may be there
+    serves: float = 0.0  # share of memories right below a fan-out that serve one of its axes
     double_buffers: bool = True
     leakage: bool = False
     most: int = 20_000
@@ -298,7 +320,23 @@ def tiny_chip(rng: random.Random, layer: Layer, f: Tiny) -> Chip:
     for i in range(rng.randint(0, f.fanouts)):
         inside.insert(rng.randint(0, len(inside)), tiny_fanout(rng, layer, f, i))
     dram = Memory("DRAM", None, rng.choice((8, 16, 32)), 64.0, rng.choice((64.0, 80.0)), ports=_tiny_ports(rng, f, 16))
-    return Chip("tiny", (Group((dram,)), *inside), Compute("MAC", 0.5), 1e9)
+    chip = Chip("tiny", (Group((dram,)), *inside), Compute("MAC", 0.5), 1e9)
+    return _with_served_axes(rng, f, chip) if f.serves else chip
+
+
+def _with_served_axes(rng: random.Random, f: Tiny, chip: Chip) -> Chip:
+    """Memories right below a fan-out serve one of its axes, or both, with this probability; links go."""
+    levels: list[Group | FanOut] = []
+    for level in chip.levels:
+        if isinstance(level, FanOut):
+            levels.append(replace(level, links=()))
+            continue
+        axes = [a.name for a in levels[-1].axes] if levels and isinstance(levels[-1], FanOut) else []
+        some = [
+            tuple(rng.sample(axes, rng.randint(1, len(axes)))) if axes and rng.random() < f.serves else () for _ in level.memories
+        ]
+        levels.append(Group(tuple(replace(m, serves=x) for m, x in zip(level.memories, some, strict=True))))
+    return replace(chip, levels=tuple(levels))
 
 
 def _tiny_group(rng: random.Random, layer: Layer, f: Tiny, i: int) -> Group:

@@ -12,6 +12,7 @@ from picojoule.mapping.mapping import Mapping
 from picojoule.search.exact.lattice import outermost_tiles
 from picojoule.workload.layer import Layer, Rank, Tensor, conv, gemm, one
 from tests.oracle.enumerate import Tiny, all_mappings, tiny_chip, tiny_fanout
+from tests.oracle.random_cases import served_loops
 
 
 def wide_roots(n: int) -> tuple[int, ...]:
@@ -48,7 +49,11 @@ def problems(n: int, seed: int, wanted: Wanted) -> Iterator[tuple[Layer, Chip, l
         chip = replace(chip, levels=levels, compute=replace(chip.compute, macs_per_cycle=rng.choice(wanted.macs_per_cycle)))
         roots = {d: outermost_tiles(b, True) for d, b in layer.dims} if wanted.imperfect else None
         found = list(itertools.islice(all_mappings(layer, chip, roots, "two"), wanted.most + 1))
-        if wanted.least <= len(found) <= wanted.most and (not wanted.twice or any(unrolls_twice(layer, chip, m) for m in found)):
+        if not wanted.least <= len(found) <= wanted.most:
+            continue
+        if wanted.chip.serves and not any(served_loops(chip, m) for m in found):
+            continue
+        if not wanted.twice or any(unrolls_twice(layer, chip, m) for m in found):
             n -= 1
             yield layer, chip, found
 

@@ -34,6 +34,14 @@ GROUPS = {  # name: (number of problems, what may occur)
     ),
     "long dimensions on wide axes": (30, Wanted(kinds=RAGGED, axes=(2, 3, 4, 5, 6, 7, 8), most=1_500, chip=TINY)),
     "neighbour links": (20, Wanted(chip=Tiny(links=True))),
+    "memories that serve axes": (12, Wanted(chip=Tiny(links=False, constraints=False, serves=0.7))),
+    "memories that serve axes, two fan-outs": (8, Wanted(chip=Tiny(links=False, memories=3, fanouts=2, serves=0.7))),
+    "windows along served axes": (
+        6,
+        Wanted(
+            kinds=("conv", "padded", "wide sum"), axes=(2, 3), most=600, chip=Tiny(links=False, constraints=False, serves=0.8)
+        ),
+    ),
     "two fan-outs that each unroll both dimensions of a window": (40, TWICE),
 }
 VALUES = {"energy": lambda e, c: e, "latency": lambda e, c: c, "edp": lambda e, c: e * c}

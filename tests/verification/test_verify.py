@@ -295,7 +295,7 @@ def test_every_unrolling_of_the_second_proof_is_legal_loops() -> None:
     layer, fanout = LAYERS["prime"], FanOut("F", (Axis("X", 4), Axis("Y", 4)))
     tiles = {d: outermost_tiles(n, True) for d, n in layer.dims}
     found = unrollings(layer, fanout, tiles)
-    assert {u.extents for u in found} <= unrolled_extents(layer, fanout, tiles)
+    assert {u.extents for u in found} <= unrolled_extents(layer, fanout.axes, tiles)
     chip = Chip("c", (Group((Memory("DRAM", None, 16, 1.0, 1.0),)), fanout), Compute("MAC", 1.0), 1e9)
     for u in found:
         if not any(u.below):
@@ -340,6 +340,11 @@ GROUPS = {
         ),
     ),
     "long dimensions": (8, Wanted(kinds=RAGGED, axes=(2, 3, 4, 5, 7), most=600)),
+    "memories that serve axes": (5, Wanted(chip=Tiny(links=False, constraints=False, serves=0.8), most=400)),
+    "windows along served axes": (
+        4,
+        Wanted(kinds=("conv", "padded"), axes=(2, 3), chip=Tiny(links=False, constraints=False, serves=0.8), most=400),
+    ),
     "two fan-outs that each unroll both dimensions of a window": (
         3,
         Wanted(kinds=WINDOWS, twice=True, most=800, chip=Tiny(links=False, memories=1)),

@@ -23,10 +23,19 @@ class Boundary:
     copies: tuple[float, ...]  # per tensor: the most copies that one word may serve
     pairs: tuple[Pair, ...]  # per dimension (extent, D); D is 0 where no count depends on it
     spread: float  # instances below for each one above
+    known: frozenset[int] = frozenset()  # dimensions whose D a node needs, whose memory serves an axis that unrolls them
 
     def inside(self, below: list[int]) -> Boundary:
         """The same with D below it per dimension."""
         return replace(self, pairs=tuple([(s, d) for (s, _), d in zip(self.pairs, below, strict=True)]))
+
+    def pair(self, d: int, axes: tuple[int, ...] | None) -> Pair:
+        """(extent, D) along some of the axes (None: all), a dimension lies on these or on others where memories serve some."""
+        return self.pairs[d] if axes is None or self.along(axes)[d] > 1 else (1, 0)
+
+    def along(self, axes: tuple[int, ...]) -> np.ndarray:
+        """int64[D]: the extents unrolled along some of the axes."""
+        return np.asarray(self.axes[list(axes)].prod(axis=0))
 
 
 class Boundaries:
@@ -34,15 +43,18 @@ class Boundaries:
 
     def __init__(self, problem: Problem) -> None:
         self.problem, self.lattice = problem, problem.lattice
-        self.choices = [spatial_choices(s.fanout, problem.layer, problem.lattice) for s in problem.stages]
+        self.choices = [
+            spatial_choices(s.fanout, problem.layer, problem.lattice, problem.served_sets(k))
+            for k, s in enumerate(problem.stages)
+        ]
         self._digits: dict[tuple[int, int, bytes], tuple[np.ndarray, np.ndarray]] = {}
         self._inside: dict[tuple[int, int, bytes, bool], tuple[list[int], np.ndarray]] = {}
         self._subs: dict[int, np.ndarray] = {}
         self._copies: dict[int, tuple[np.ndarray, np.ndarray]] = {}
 
-    def idle(self) -> Boundary:
-        """A boundary that unrolls nothing."""
-        ones = np.ones((1, len(self.lattice.dims)), np.int64)
+    def idle(self, k: int) -> Boundary:
+        """A boundary above stage k that unrolls nothing."""
+        ones = np.ones_like(self.choices[k][1][0])
         sub, waste = self._crossing(ones[0], ones)
         return Boundary(ones[0], ones, sub, waste, (1.0,) * len(self.problem.tensors), ((1, 0),) * len(self.lattice.dims), 1.0)
 
@@ -52,7 +64,18 @@ class Boundaries:
         sub, waste = self._crossing(extents, axes)
         plain = extents.tolist()
         pairs = tuple([(s, 0) for s in plain])
-        return Boundary(extents, axes, sub, waste, tuple(self.copies(k)[0][choice].tolist()), pairs, float(math.prod(plain)))
+        copies, spread = tuple(self.copies(k)[0][choice].tolist()), float(math.prod(plain))
+        return Boundary(extents, axes, sub, waste, copies, pairs, spread, self._known(k, axes))
+
+    def _known(self, k: int, axes: np.ndarray) -> frozenset[int]:
+        """Dimensions unrolled along served axes, of which loops must not part the tile from the fan-out."""
+        out: set[int] = set()
+        group = self.problem.stages[k].group
+        for t, x in enumerate(self.problem.tensors):
+            memory = group.memory_for(x.role) if group else None
+            if memory is not None and (own := self.problem.served(k, memory)):
+                out |= set(np.flatnonzero((axes[list(own)].prod(axis=0) > 1) & self.problem.boxed[t]).tolist())
+        return frozenset(out)
 
     def copies(self, k: int) -> tuple[np.ndarray, np.ndarray]:
         """float64[n, T] for the choices of stage k: the most copies that one word of each tensor may serve, and the copies
@@ -66,6 +89,14 @@ class Boundaries:
                     most[:, pr.slider] *= np.minimum(extents[:, p], extents[:, q])
             self._copies[k] = most, idle
         return self._copies[k]
+
+    def part_copies(self, t: int, axes: tuple[int, ...], rows: np.ndarray) -> np.ndarray:
+        """float64[n]: no fewer than the copies that one word of a tensor may serve along some axes; `rows`: int64[n, axes, D]."""
+        along = rows[:, list(axes)].prod(axis=1)
+        alike = ~self.problem.relevant[t]
+        if t == self.problem.slider:
+            alike = alike | self.problem.affine
+        return np.asarray(along[:, alike].prod(axis=1), float)
 
     def subs(self, k: int) -> np.ndarray:
         """int16[n, D, digits]: digits below each choice of stage k."""
@@ -98,7 +129,7 @@ class Boundaries:
     def classes(self, b: Boundary, tiles: np.ndarray) -> list[tuple[np.ndarray, list[int]]]:
         """[(bool[tile] which tiles above, D per dimension)]: tiles whose counts depend on D differ."""
         extents = [s for s, _ in b.pairs]
-        both = {d for _, p, q in self.problem.ranks if extents[p] > 1 and extents[q] > 1 for d in (p, q)}
+        both = {d for _, p, q in self.problem.ranks if extents[p] > 1 and extents[q] > 1 for d in (p, q)} | b.known
         code, radix = np.zeros(len(tiles), np.int64), 1
         places: list[tuple[int, int, list[int]]] = []
         for d, s in enumerate(extents):

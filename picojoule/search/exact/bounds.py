@@ -8,7 +8,7 @@ import numpy as np
 
 from picojoule.search.exact import boundary_kernels, kernels
 from picojoule.search.exact.boundaries import Boundary
-from picojoule.search.exact.problem import Prices
+from picojoule.search.exact.problem import Crossed, Prices
 from picojoule.search.exact.records import Choices, Goal, GoalKind, Grid, Pool, Stage, Summary
 from picojoule.search.exact.stages import StageTables
 
@@ -70,7 +70,7 @@ class Bounds:
         key = (id(prices), k, tuple(id(b) for b in way))
         if self._template_key != key:
             self._template_key = key
-            self._template_stage = self.tables.stage(prices, k, [*way, self.tables.boundaries.idle()])
+            self._template_stage = self.tables.stage(prices, k, [*way, self.tables.boundaries.idle(k)])
         assert self._template_stage is not None
         return self._template_stage
 
@@ -79,10 +79,10 @@ class Bounds:
         tensors = len(self.problem.tensors)
         low, top = np.zeros((len(some), tensors)), np.zeros((len(some), tensors))
         copies, idle = (x[some] for x in self.tables.boundaries.copies(k))
-        fixed = self._fixed_bounds(prices, k, way, copies)
+        fixed = self._fixed_bounds(prices, k, way, copies, some)
         for t in range(tensors):
             if prices.pattern[k][t]:
-                fixed = fixed + self._bound_coefficients(prices, k, way, t, copies[:, t], idle[:, t], low, top)
+                fixed = fixed + self._bound_coefficients(prices, k, way, t, copies[:, t], idle[:, t], low, top, some)
         return Choices(self.tables.boundaries.subs(k)[some], low, top, fixed, np.array(prices.pattern[k]))
 
     def _bound_coefficients(
@@ -95,23 +95,36 @@ class Bounds:
         idle: np.ndarray,
         low: np.ndarray,
         top: np.ndarray,
+        some: np.ndarray,
     ) -> np.ndarray:
         """Fill the tensor's columns; returns what a node that saves more further in than it costs may take off (or 0)."""
         line = prices.lines[k, t]
-        earlier = 1.0
-        own = bool(line.merges) and line.merges[0] == k
+        served: np.ndarray | float = 1.0
+        for m in line.held:
+            served = self._copies_here(k, t, m, copies, way, some)
+        merged = served
         for j, c in enumerate(line.coef):
-            if j >= 2 or (j == 1 and not own):
-                earlier *= way[line.merges[j - 1]].copies[t]
-            merged = copies * earlier if own and j else earlier
-            low[:, t] += c / merged
-            top[:, t] += c * idle / merged
+            if j:
+                merged = merged * self._copies_here(k, t, line.merges[j - 1], copies, way, some)
+            each = merged if c >= 0.0 else merged / served  # what it saves is most where the copies it holds do not agree
+            low[:, t] += c / each
+            top[:, t] += c * idle / each
         debt = np.minimum(np.minimum(low[:, t], top[:, t]), 0.0) * self.tables.mac_words(t)
         np.maximum(low[:, t], 0.0, out=low[:, t])
         np.maximum(top[:, t], 0.0, out=top[:, t])
         return debt
 
-    def _fixed_bounds(self, prices: Prices, k: int, way: list[Boundary], copies: np.ndarray) -> np.ndarray:
+    def _copies_here(
+        self, k: int, t: int, merged: Crossed, copies: np.ndarray, way: list[Boundary], some: np.ndarray
+    ) -> np.ndarray | float:
+        """The most copies that one word of a tensor may serve at a merged boundary: for some choices of stage k, or as known."""
+        if merged.stage != k:
+            return self.tables.copies_at(t, merged, way)
+        if merged.axes is None:
+            return copies
+        return self.tables.boundaries.part_copies(t, merged.axes, self.choices[k][1][some])
+
+    def _fixed_bounds(self, prices: Prices, k: int, way: list[Boundary], copies: np.ndarray, some: np.ndarray) -> np.ndarray:
         pr = self.problem
         if k < len(pr.stages) - 1:
             tail, deeper = self.tables.tail(prices, k)
@@ -128,8 +141,7 @@ class Bounds:
             merged: np.ndarray = np.ones(len(copies))
             for j, c in enumerate(line.coef):
                 if j:
-                    s = line.merges[j - 1]
-                    merged = merged * (copies[:, t] if s == k else way[s].copies[t])
+                    merged = merged * self._copies_here(k, t, line.merges[j - 1], copies[:, t], way, some)
                 total = total + c * words / merged
         return total
 

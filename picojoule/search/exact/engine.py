@@ -79,7 +79,7 @@ class LayerSearch:
             self._outer_stage(prices)
 
     def _outer_stage(self, prices: Prices) -> None:
-        way = [self.tables.boundaries.idle()]
+        way = [self.tables.boundaries.idle(0)]
         fanout = self.problem.stages[0].fanout
         assert fanout is None
         last = len(self.problem.stages) == 1

@@ -8,8 +8,10 @@ save by starting from zero is a constant per word (see `_output_prices`).
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -51,17 +53,26 @@ def stage_specs(chip: Chip) -> tuple[StageSpec, ...]:
 Pattern = tuple[tuple[bool, ...], ...]  # [stage][tensor]: kept there?
 
 
+class Crossed(NamedTuple):
+    """A fan-out whose copies are served together: the stage it stands above, and the axes (their places; None: all of them)."""
+
+    stage: int
+    axes: tuple[int, ...] | None = None
+
+
 @dataclass(frozen=True)
 class Line:
     """A tensor's way to one of its nodes (or to the MACs): prices per word after merging 0, 1, ... boundaries.
 
     `coef[j]` pJ per word with the innermost j boundaries merged; `port[k][j]` cycles x instances per word.
-    `merges[j]` is the stage whose fan-out the j-th merge crosses.
+    `merges[j]` is the fan-out, or the part of one, that the j-th merge crosses. `held`: the axes that the node's memory serves
+    together, whose copies are one at the node already.
     """
 
     coef: tuple[float, ...]
     port: tuple[tuple[float, ...], ...]
-    merges: tuple[int, ...]
+    merges: tuple[Crossed, ...]
+    held: tuple[Crossed, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -72,6 +83,7 @@ class PortKey:
     serves: str
     stage: int  # -1: DRAM
     bits_per_cycle: float
+    together: tuple[int, ...] = ()  # the axes (their places) that one instance serves together
 
 
 class Problem:
@@ -81,10 +93,8 @@ class Problem:
         self, layer: Layer, chip: Chip, *, imperfect: bool = True, accounting: str = "default", coarse: bool = False
     ) -> None:
         chip.check_priced()
-        if any(m.serves for m in chip.memories):
-            raise SpecError(
-                f"chip {chip.name!r}: memories that serve axes are not searched yet", hint="evaluate a mapping of yours"
-            )
+        if accounting != "default" and any(m.serves for m in chip.memories):
+            raise SpecError("memories that serve axes are searched under the default accounting only", hint="leave it out")
         self.layer, self.chip, self.box = layer, chip, accounting == "timeloop"
         self.lattice = build_lattice(layer, imperfect, coarse)
         self.stages = stage_specs(chip)
@@ -246,6 +256,35 @@ class Problem:
         assert memory is not None
         return memory
 
+    def served(self, stage: int, memory: Memory) -> tuple[int, ...]:
+        """The places of the axes of a stage's fan-out that an instance of its memory serves together."""
+        f = self.stages[stage].fanout if stage >= 0 and memory.serves else None
+        return tuple(i for i, a in enumerate(f.axes) if a.name in memory.serves) if f else ()
+
+    def held(self, stage: int, t: int) -> tuple[int, ...]:
+        """The places of the axes that a stage's memory of tensor t serves together; () at the MACs and outside."""
+        return self.served(stage, self.memory(stage, t)) if 0 <= stage < len(self.stages) else ()
+
+    @cached_property
+    def boxed(self) -> np.ndarray:
+        """bool[tensor, D]: dimensions of sliding windows and of padded ranks, which loops must not part from a served axis."""
+        some = [
+            [d for r in t.ranks if len(r.terms) > 1 or r.offset or r.size is not None for _, d in r.terms] for t in self.tensors
+        ]
+        return np.array([[d in x for d in self.names] for x in some])
+
+    def served_sets(self, stage: int) -> list[tuple[int, ...]]:
+        """The sets of axes that memories of a stage serve together."""
+        group = self.stages[stage].group
+        return [x for m in (group.memories if group else ()) if (x := self.served(stage, m))]
+
+    def most_copies(self, merged: Crossed) -> int:
+        """Places of a fan-out along the axes of a merge."""
+        f = self.stages[merged.stage].fanout
+        if f is None:
+            return 1
+        return f.size if merged.axes is None else math.prod(f.axes[i].size for i in merged.axes)
+
     def check_fits(self, pattern: Pattern) -> None:
         """Raise NoMapping if not even one element of each tensor that must be kept fits."""
         for s, kept in enumerate(pattern):
@@ -282,7 +321,7 @@ class Problem:
             for serves in ("read", "write", "readwrite"):
                 width = sum(p.bits_per_cycle for p in m.ports if p.serves == serves)
                 if width:
-                    out.append(PortKey(m.name, serves, s, width))
+                    out.append(PortKey(m.name, serves, s, width, self.served(s, m)))
         return tuple(out)
 
 
@@ -328,16 +367,25 @@ class Prices:
                 out[k] = self.problem.tensors[t].bits / port.bits_per_cycle
         return out
 
-    def _crossing(self, outer: int, inner: int, t: int) -> tuple[tuple[int, ...], list[float]]:
-        """Boundaries between a holder and a place, innermost first, and the transfer energy of each in pJ per word."""
-        last = min(inner, len(self.pattern) - 1)
-        merges = tuple(s for s in range(last, outer, -1) if self.problem.stages[s].fanout)
+    def _crossing(self, outer: int, inner: int, t: int) -> tuple[tuple[Crossed, ...], list[float]]:
+        """Fan-outs between a holder and a place, innermost first, and the transfer energy of each in pJ per word.
+
+        A node whose memory serves some axes of the fan-out above stands above those: its holder is reached over the others.
+        """
+        stages, last = self.problem.stages, min(inner, len(self.pattern) - 1)
+        merges = [Crossed(s) for s in range(last, outer, -1) if stages[s].fanout]
+        if own := self.problem.held(inner, t):
+            f = stages[inner].fanout
+            others = tuple(i for i in range(len(f.axes) if f else 0) if i not in own)
+            merges[:1] = [Crossed(inner, others)] if others else []
+        if below := self.problem.held(outer, t):
+            merges.append(Crossed(outer, below))
         pj = []
-        for s in merges:
-            f = self.problem.stages[s].fanout
-            assert f is not None
-            pj.append(transfer_word_pj(f, self.problem.tensors[t]))
-        return merges, pj
+        for s, _ in merges:
+            fanout = stages[s].fanout
+            assert fanout is not None
+            pj.append(transfer_word_pj(fanout, self.problem.tensors[t]))
+        return tuple(merges), pj
 
     def _pj(self, stage: int, t: int, action: str) -> float:
         if stage >= len(self.pattern):
@@ -365,7 +413,8 @@ class Prices:
         port = np.zeros((len(self.ports), len(merges) + 1))
         port[:, 0] += node_rate
         port[:, -1] += holder_rate
-        self.lines[inner, t] = Line(tuple(coef), tuple(map(tuple, port)), merges)
+        held = self.problem.held(inner, t)
+        self.lines[inner, t] = Line(tuple(coef), tuple(map(tuple, port)), merges, (Crossed(inner, held),) if held else ())
 
     def _operand_prices(self, t: int) -> None:
         if self.sparse is not None:
@@ -500,7 +549,7 @@ class Prices:
             read, into = self._pj(outer, t, "read"), self._pj(inner, t, "write")
             rate = self._port_rate(outer, t, "write") + self._port_rate(outer, t, "read")
             self._line(t, outer, inner, into, self._pj(outer, t, "write") + read, self._port_rate(inner, t, "write"), rate)
-            self.first_visits.append((merges, read, into))
+            self.first_visits.append((tuple(s for s, _ in merges), read, into))
 
     def constant_pj(self, copies: dict[int, float]) -> float:
         """pJ that no tile changes; `copies[s]` is how many copies of an output tile the boundary of stage s makes."""

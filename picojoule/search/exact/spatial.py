@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from picojoule.hardware.chip import Axis, FanOut
@@ -35,24 +37,43 @@ def axis_choices(axis: Axis, layer: Layer, lattice: Lattice) -> np.ndarray:
     return np.array(rows, np.int64)
 
 
-def spatial_choices(fanout: FanOut | None, layer: Layer, lattice: Lattice) -> tuple[np.ndarray, np.ndarray]:
-    """(int64[n, D] distinct extents over all axes, int64[n, axes, D] one assignment each). Extent 1 everywhere: idle."""
+def spatial_choices(
+    fanout: FanOut | None, layer: Layer, lattice: Lattice, served: Sequence[tuple[int, ...]] = ()
+) -> tuple[np.ndarray, np.ndarray]:
+    """(int64[n, D] distinct extents over all axes, int64[n, axes, D] one assignment each). Extent 1 everywhere: idle.
+
+    `served`: sets of axes (their places) that a memory serves together. Then axes that such a set tells apart are classes
+    of their own: choices differ by the extents along each class, and a dimension is unrolled along one class only.
+    """
     one = np.ones((1, len(lattice.dims)), np.int64)
     if fanout is None:
         return one, one[:, None, :]
+    classes = _classes(len(fanout.axes), served)
     total, parts = one, np.empty((1, 0, len(lattice.dims)), np.int64)
     for axis in fanout.axes:
         here = axis_choices(axis, layer, lattice)
         i, j = np.divmod(np.arange(len(total) * len(here)), len(here))
-        total, parts = _distinct(total[i] * here[j], np.concatenate([parts[i], here[j][:, None, :]], axis=1), lattice)
+        grown = np.concatenate([parts[i], here[j][:, None, :]], axis=1)
+        total, parts = _distinct(total[i] * here[j], grown, lattice, classes)
     legal = np.ones(len(total), bool)
     for d, e in enumerate(lattice.extents):
         legal &= np.isin(total[:, d], ratios(e))
+    if len(classes) > 1:
+        legal &= (sum((parts[:, c].prod(axis=1) > 1).astype(int) for c in classes) <= 1).all(axis=1)
     return total[legal], parts[legal]
 
 
-def _distinct(total: np.ndarray, parts: np.ndarray, lattice: Lattice) -> tuple[np.ndarray, np.ndarray]:
-    """One assignment to axes for each choice of extents, one that can be ragged where there is such a one."""
+def _classes(axes: int, served: Sequence[tuple[int, ...]]) -> list[list[int]]:
+    """Axes (their places) that the same sets have, together."""
+    out: dict[tuple[bool, ...], list[int]] = {}
+    for a in range(axes):
+        out.setdefault(tuple(a in s for s in served), []).append(a)
+    return list(out.values())
+
+
+def _distinct(total: np.ndarray, parts: np.ndarray, lattice: Lattice, classes: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
+    """One assignment to axes for each choice of extents (along each class of axes), one that can be ragged where there is
+    such a one."""
     ragged = {d for d, e in enumerate(lattice.extents) if ragged_unrollings(e)}
     if ragged:
         good = np.zeros(len(total), np.int64)
@@ -61,7 +82,11 @@ def _distinct(total: np.ndarray, parts: np.ndarray, lattice: Lattice) -> tuple[n
             good += np.array([ragged_first(lattice.extents[d], row) >= 0 for row in rows])[where.reshape(-1)]
         order = np.argsort(-good, kind="stable")
         total, parts = total[order], parts[order]
-    _, keep = np.unique(total, axis=0, return_index=True)
+    key = total
+    if len(classes) > 1:
+        known = [[a for a in c if a < parts.shape[1]] for c in classes]
+        key = np.concatenate([parts[:, c].prod(axis=1) for c in known], axis=1)
+    _, keep = np.unique(key, axis=0, return_index=True)
     return total[keep], parts[keep]
 
 
