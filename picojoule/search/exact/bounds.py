@@ -82,23 +82,16 @@ class Bounds:
         fixed = self._fixed_bounds(prices, k, way, copies, some)
         for t in range(tensors):
             if prices.pattern[k][t]:
-                fixed = fixed + self._bound_coefficients(prices, k, way, t, copies[:, t], idle[:, t], low, top, some)
+                low[:, t], top[:, t], debt = self._bound_coefficients(prices, k, way, t, copies[:, t], idle[:, t], some)
+                fixed = fixed + debt
         return Choices(self.tables.boundaries.subs(k)[some], low, top, fixed, np.array(prices.pattern[k]))
 
     def _bound_coefficients(
-        self,
-        prices: Prices,
-        k: int,
-        way: list[Boundary],
-        t: int,
-        copies: np.ndarray,
-        idle: np.ndarray,
-        low: np.ndarray,
-        top: np.ndarray,
-        some: np.ndarray,
-    ) -> np.ndarray:
-        """Fill the tensor's columns; returns what a node that saves more further in than it costs may take off (or 0)."""
+        self, prices: Prices, k: int, way: list[Boundary], t: int, copies: np.ndarray, idle: np.ndarray, some: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The tensor's columns of `low` and `top`, and what a node that saves more further in than it costs may take off."""
         line = prices.lines[k, t]
+        low, top = np.zeros(len(some)), np.zeros(len(some))
         served: np.ndarray | float = 1.0
         for m in line.held:
             served = self._copies_here(k, t, m, copies, way, some)
@@ -107,12 +100,10 @@ class Bounds:
             if j:
                 merged = merged * self._copies_here(k, t, line.merges[j - 1], copies, way, some)
             each = merged if c >= 0.0 else merged / served  # what it saves is most where the copies it holds do not agree
-            low[:, t] += c / each
-            top[:, t] += c * idle / each
-        debt = np.minimum(np.minimum(low[:, t], top[:, t]), 0.0) * self.tables.mac_words(t)
-        np.maximum(low[:, t], 0.0, out=low[:, t])
-        np.maximum(top[:, t], 0.0, out=top[:, t])
-        return debt
+            low += c / each
+            top += c * idle / each
+        debt = np.minimum(np.minimum(low, top), 0.0) * self.tables.mac_words(t)
+        return np.maximum(low, 0.0), np.maximum(top, 0.0), debt
 
     def _copies_here(
         self, k: int, t: int, merged: Crossed, copies: np.ndarray, way: list[Boundary], some: np.ndarray
