@@ -16,7 +16,7 @@ __version__ = "0.2.0"
 
 _HOME = {
     "load_model": "picojoule.workload.load",
-    "with_densities": "picojoule.workload.densities",
+    "WithDensities": "picojoule.workload.densities",
     "profile": "picojoule.workload.profile",
     "models": "picojoule.workload.zoo.zoo",
     "statistics": "picojoule.observed.statistics",
@@ -26,7 +26,7 @@ _HOME = {
     "chip_schema": "picojoule.hardware.chipfile.schema",
     "memories": "picojoule.hardware.components.dram:technologies",
     "constrained": "picojoule.hardware.dataflow",
-    "with_statistics": "picojoule.hardware.array.operand_means",
+    "WithStatistics": "picojoule.hardware.array.operand_means",
     "parse_mapping": "picojoule.mapping.mapping:parse",
     "evaluate": "picojoule.cost.model",
     "explain": "picojoule.cost.explain",
@@ -72,6 +72,8 @@ __all__ = [
     "Limits",
     "MeasureSettings",
     "PicojouleError",
+    "WithDensities",
+    "WithStatistics",
     "__version__",
     "advise",
     "array_accuracy",
@@ -119,8 +121,6 @@ __all__ = [
     "transforms",
     "verify",
     "which",
-    "with_densities",
-    "with_statistics",
 ]
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ if TYPE_CHECKING:
     from picojoule.errors import PicojouleError
     from picojoule.explore.dataflows import dataflows
     from picojoule.formats.names import number_format
-    from picojoule.hardware.array.operand_means import with_statistics
+    from picojoule.hardware.array.operand_means import WithStatistics
     from picojoule.hardware.chipfile.read import chips, load_chip
     from picojoule.hardware.chipfile.schema import chip_schema
     from picojoule.hardware.components.dram import technologies as memories
@@ -167,7 +167,7 @@ if TYPE_CHECKING:
     from picojoule.search.network import map_network
     from picojoule.search.optimal import best_mapping
     from picojoule.verification.verify import verify
-    from picojoule.workload.densities import with_densities
+    from picojoule.workload.densities import WithDensities
     from picojoule.workload.load import load_model
     from picojoule.workload.profile import profile
     from picojoule.workload.zoo.zoo import models

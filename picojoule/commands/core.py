@@ -98,7 +98,7 @@ def map_(
     chip, network = picojoule.load_chip(on), read_network(model, batch, dim, bits, strict, phase, density)
     if statistics is not None:
         table = read_json(statistics, "write it with `pj statistics MODEL --data DATA --json > FILE`")
-        network = picojoule.with_statistics(network, chip, table, str(statistics))
+        network = picojoule.WithStatistics(chip, table, str(statistics))(network)
     with show.progress() as progress:
         result = picojoule.map_network(
             network,

@@ -56,7 +56,7 @@ def network_operators(network: Network, chip: Chip, *, fold: bool = True) -> tup
 def placed(network: Network, chip: Chip, *, fold: bool = True) -> list[tuple[Step[Op], How, Work]]:
     """Each operator without MACs with the way in which it is done and what it asks for."""
     readers = _readers(network)
-    sizes = {name: elements for name, elements, _ in network.activations}
+    sizes = {t.name: t.elements for t in network.activations}
     leaving: _Leaving | None = None  # the results that are on their way out of the MACs
     out: list[tuple[Step[Op], How, Work]] = []
     for step in network.steps:
@@ -87,11 +87,9 @@ class _Leaving:
 
 def _readers(network: Network) -> dict[str, int]:
     """How many steps read each activation for a result of their own; what outlives the run has one more."""
-    out = dict.fromkeys(network.outputs, 1)
-    for step in network.steps:
-        for name in step.inputs if step.outputs else ():
-            out[name] = out.get(name, 0) + 1
-    return out
+    outlive = set(network.outputs)
+    names = (t.name for t in network.activations)
+    return {name: sum(bool(s.outputs) for s in network.readers(name)) + (name in outlive) for name in names}
 
 
 def _how(

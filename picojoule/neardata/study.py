@@ -15,7 +15,7 @@ from picojoule.learning.labelled import labelled
 from picojoule.neardata.noise import Noise
 from picojoule.neardata.sensor import Frame, Sensor, compared
 from picojoule.search.network import map_network
-from picojoule.workload.load import with_bits
+from picojoule.workload.bits import WithBits
 
 Progress = Callable[[int, int, str], None]
 
@@ -127,7 +127,7 @@ def _price(chip: Chip, module: Any, shape: Sequence[int], weight_bits: int, inpu
     from picojoule.workload.torch.read import export
 
     network = export(module, (torch.zeros(1, *shape),), name="net")
-    network = with_bits(network, {"weight": weight_bits, "input": input_bits, "output": input_bits})
+    network = WithBits({"weight": weight_bits, "input": input_bits, "output": input_bits})(network)
     return lambda array: map_network(network, replace(chip, array=array), "energy", jobs=1, operators="macs").energy_pj
 
 

@@ -98,6 +98,18 @@ class Tensor:
         return replace(self, bits=width, number="")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mask:
+    """Which scores of attention count. A score is hidden from the softmax, but computed by dense kernels as any other.
+
+    causal: a token sees itself and what was before it; the new tokens are the last ones of the keys. window: no further back
+    than so many tokens. Without either the mask is an operand of its own, and what it hides is known in the run alone.
+    """
+
+    causal: bool = True
+    window: int = 0  # 0: all the way back
+
+
 @dataclass(frozen=True)
 class Op:
     """One operator: its name in the network, what it was there, and what its `body` does over `dims` with `tensors`.
@@ -117,6 +129,7 @@ class Op:
     passes: int = 1
     ops: int | None = None
     moved: tuple[int, int] | None = None  # (elements read, written), where that is not every element of its tensors once
+    mask: Mask | None = None  # of the scores that it makes or reads: a product of attention, its scaling, its softmax
 
     def __post_init__(self) -> None:
         for d, n in self.dims:

@@ -249,7 +249,7 @@ def test_what_is_no_result_is_an_error_of_the_input(value: Any) -> None:
 @cache
 def network_text(objective: str) -> str:
     layers = (gemm("a", M=4, N=4, K=8), conv("b", K=4, C=2, P=4, Q=2, R=3, S=1), gemm("c", M=4, N=4, K=8))
-    network = Network("three", tuple(Step(x, 1) for x in layers))
+    network = Network("three", tuple(Step(x) for x in layers))
     return json.dumps(network_json(map_network(network, small_chip(), objective, jobs=1, cache=False)))
 
 
