@@ -92,6 +92,7 @@ def map_(
     counted = options.choice(operators, options.COUNTED, "--operators")
     if on in picojoule.devices():  # a CPU or GPU: its library chooses the mapping, and a calibrated model answers
         options.nothing(statistics, "--statistics", f"{on} has no compute-in-memory array")
+        options.nothing(None if counted == "all" else counted, "--operators", f"{on} fuses operators into its kernels")
         network = read_network(model, batch, dim, None, strict, phase)
         prediction.shown(picojoule.predict_network(network, on), as_json, page, every=False)
         return
@@ -170,7 +171,8 @@ def explain(
     if mapping is not None:
         chosen = show.one_layer(network, layer)
         text, where = options.text_or_file(mapping, "--mapping")
-        mapped, others = [(chosen, picojoule.parse_mapping(text, chosen, chip, where))], ()
+        others: tuple[Any, ...] = ()
+        mapped = [(chosen, picojoule.parse_mapping(text, chosen, chip, where))]
     else:
         with show.progress() as progress:
             some = show.some_layers(network, layer)

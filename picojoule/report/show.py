@@ -112,8 +112,7 @@ def explained(
     """Where the numbers of mapped layers and of other operators come from; rows of layers are what `picojoule.explain` gives."""
     if as_json:
         parts = [{"name": layer.name, "mapping": str(mapping), "rows": rows} for layer, mapping, rows in layers]
-        rest = [{"names": x.names, "op": x.priced.work.op, "how": x.priced.how, "at_least": x.priced.unpriced} for x in others]
-        rest = [{**about, "rows": explain_operator(x.priced)} for about, x in zip(rest, others, strict=True)]
+        rest = [_explained_operator(x) for x in others]
         json_only({"model": network.name, "chip": chip.name, "layers": parts, "vector_ops": rest})
         return
     for layer, mapping, rows in layers:
@@ -126,6 +125,11 @@ def explained(
         if x.priced.cost.contributions:
             print_parts(tables.operator_explanation(explain_operator(x.priced)), "")
         print_parts(*(f"unknown: {reason}" for reason in x.priced.unpriced), *([""] if x.priced.unpriced else []))
+
+
+def _explained_operator(x: NetworkOperator) -> dict[str, Any]:
+    about = {"names": list(x.names), "op": x.priced.work.op, "how": x.priced.how, "at_least": list(x.priced.unpriced)}
+    return {**about, "rows": explain_operator(x.priced)}
 
 
 def verified(report: Report, as_json: bool) -> bool:

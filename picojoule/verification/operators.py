@@ -44,6 +44,12 @@ def check_operators(result: dict[str, Any], chip: Chip, say: Say) -> tuple[float
     same = _close(stored[0], energy) and _close(stored[1], cycles) and stored[2] is least
     detail = f"{energy:.12g} pJ, {cycles:.12g} cycles{', at least' if least else ''}"
     say("totals: operators", same, detail if same else f"stored {stored}, found {detail}")
+    about = result.get("certificate")
+    claimed = about.get("operators") if isinstance(about, dict) else None
+    if rows and isinstance(about, dict) and "objective" in about:
+        kept = claimed if isinstance(claimed, dict) else {}
+        same = _close(kept.get("energy_pj"), energy) and _close(kept.get("cycles"), cycles)
+        say("certificate: operators", same, detail if same else f"stored {claimed}, found {detail}")
     return energy, cycles
 
 
@@ -85,7 +91,9 @@ def _priced(work: dict[str, Any], how: str, chip: Chip) -> tuple[float, float, b
     kinds = operations(work["op"], work["ops"], work["result"]) if work["known"] else None
     pj = lanes = 0.0
     unknown = kinds is None or (bool(kinds) and (unit is None or unit.lanes is None))
-    for kind, n in (kinds or {}).items() if unit is not None else ():
+    for kind, n in (kinds or {}).items():
+        if unit is None:
+            break
         each = unit.energy_pj(kind, bits)
         unknown = unknown or each is None
         pj += n * (each or 0.0)
@@ -124,7 +132,7 @@ def _words(work: dict[str, Any], how: str, chip: Chip, memory: Memory) -> tuple[
 
 def _cannot_bypass(chip: Chip, at: str) -> set[tuple[str, str]]:
     """(memory, role) that has to be kept there, between the outermost memory and the unit's."""
-    out = set()
+    out: set[tuple[str, str]] = set()
     for level in chip.levels[1:]:
         if isinstance(level, FanOut) or any(m.name == at for m in level.memories):
             break
