@@ -60,9 +60,9 @@ class Bounds:
 
     def choice_cycles(self, k: int, way: list[Boundary]) -> np.ndarray:
         """Compute cycles, without padding, for each choice of spatial extents of stage k."""
-        extents = self.choices[k][0]
+        extents = self.choices[k].extents
         so_far = float(np.prod([b.extents.prod() for b in way]))
-        deeper = float(np.prod([e.prod(axis=1).max() for e, _ in self.choices[k + 1 :]] or [1.0]))
+        deeper = float(np.prod([c.extents.prod(axis=1).max() for c in self.choices[k + 1 :]] or [1.0]))
         return self.tables.cycles_of(1.0) / (so_far * deeper * extents.prod(axis=1))
 
     def template(self, prices: Prices, k: int, way: list[Boundary]) -> Stage:
@@ -113,7 +113,7 @@ class Bounds:
             return self.tables.copies_at(t, merged, way)
         if merged.axes is None:
             return copies
-        return self.tables.boundaries.part_copies(t, merged.axes, self.choices[k][1][some])
+        return self.tables.boundaries.part_copies(t, merged.axes, self.choices[k].axes[some])
 
     def _fixed_bounds(self, prices: Prices, k: int, way: list[Boundary], copies: np.ndarray, some: np.ndarray) -> np.ndarray:
         pr = self.problem

@@ -83,8 +83,8 @@ class StageTables:
     def widest_cycles(self) -> float:
         """Compute cycles at the widest spread of all fan-outs."""
         widest = 1.0
-        for extents, _ in self.choices:
-            widest *= float(np.prod(extents, axis=1).max())
+        for choice in self.choices:
+            widest *= float(np.prod(choice.extents, axis=1).max())
         return self.cycles_of(widest)
 
     def compulsory_cycles(self) -> float:

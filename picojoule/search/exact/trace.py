@@ -56,7 +56,7 @@ def _unrolled(problem: Problem, stage: int, boundary: Boundary) -> list[Loop | N
     for a, (axis, row) in enumerate(zip(f.axes, boundary.axes, strict=True)):
         for d, n in enumerate(row):
             if n > 1:
-                outermost = ragged_first(problem.lattice.extents[d], boundary.axes[:, d]) == a
+                outermost = ragged_first(problem.lattice.extents[d], boundary.axes[:, d], int(boundary.below[d])) == a
                 (first if outermost else others).append(Loop(problem.lattice.dims[d], int(n), f.name, axis.name))
     return [*first, *others]
 
