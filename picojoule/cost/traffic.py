@@ -177,8 +177,12 @@ def _by_action(traffic: Traffic) -> dict[tuple[str, str, str], int]:
 def places(
     layer: Layer, chip: Chip, mapping: Mapping, tensor: Tensor, rules: Rules = ACCOUNTINGS["default"]
 ) -> tuple[Place, ...]:
-    """The tensor's nodes from DRAM inwards, then the MACs."""
+    """The tensor's home and nodes from the outside in, then the MACs."""
     out = []
+    if tensor.name in dict(mapping.homes):
+        home, whole = mapping.home(tensor, chip), mapping.extents
+        tile = tuple((d, whole.get(d, 1)) for d, _ in layer.dims)
+        out.append(Place(layer, tensor, home.name, chip.level_of(home.name), (), tile, True))
     above: list[LoopAbove] = []
     passed: list[tuple[int, int]] = []  # (level, loops above) of the nodes so far, whatever they hold
     for i, e in enumerate(mapping.entries):

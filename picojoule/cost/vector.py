@@ -94,9 +94,9 @@ def computed(work: Work, chip: Chip) -> tuple[dict[str, float], tuple[str, ...]]
 def moved(work: Work, chip: Chip, how: How) -> Words:
     """Words read and written at each memory."""
     words: Words = Counter()
-    outer, unit = chip.dram, chip.vector
+    outer, unit = chip.home("input"), chip.vector
     if how in ("step", "move") and (unit is None or how == "move"):
-        _add(words, outer, operand_read=work.operand, parameters_read=work.parameters, result_write=work.result)
+        _add_outside(words, chip, work.operand, work.parameters, work.result)
         return words
     at = outer if unit is None else chip.memory(unit.at)
     whole = how == "step"  # else what passes through is priced where its producer writes it
@@ -104,12 +104,11 @@ def moved(work: Work, chip: Chip, how: How) -> Words:
     room = at.usable_bits()
     inside = 1 if fits else work.passes
     outside = 1 if room is None or work.row * work.bits <= room else inside
-    if at == outer:
-        _add(words, at, operand_read=inside * work.operand, parameters_read=work.parameters)
-        _add(words, at, result_write=work.result if whole else 0)
+    if at in chip.outermost:
+        _add_outside(words, chip, inside * work.operand, work.parameters, work.result if whole else 0)
         return words
     arriving, leaving = outside * work.operand, work.result if whole else 0
-    _add(words, outer, operand_read=arriving, parameters_read=work.parameters, result_write=leaving)
+    _add_outside(words, chip, arriving, work.parameters, leaving)
     for m in _between(chip, at, "input"):
         _add(words, m, operand_read=arriving, operand_write=arriving, parameters_read=work.parameters)
         _add(words, m, parameters_write=work.parameters)
@@ -118,6 +117,13 @@ def moved(work: Work, chip: Chip, how: How) -> Words:
     _add(words, at, operand_write=arriving, operand_read=inside * work.operand, parameters_write=work.parameters)
     _add(words, at, parameters_read=work.parameters, result_write=leaving, result_read=leaving)
     return words
+
+
+def _add_outside(words: Words, chip: Chip, operand: int, parameters: int, result: int) -> None:
+    """Words at the outermost memory, or at those that stand side by side there, each with what it keeps."""
+    _add(words, chip.home("input"), operand_read=operand)
+    _add(words, chip.home("weight"), parameters_read=parameters)
+    _add(words, chip.home("output"), result_write=result)
 
 
 def _add(words: Words, memory: Memory, **counts: int) -> None:

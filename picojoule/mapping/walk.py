@@ -235,6 +235,10 @@ class Walk:
         self.words: dict[Key, Counter[str]] = defaultdict(Counter)  # " outer", " inner" and fan-outs -> words
         self.nodes: list[Stage] = []
         innermost: dict[str, tuple[Stage, int]] = {}
+        for name, memory in mapping.homes:  # stands above everything, as the outermost memory does for the others
+            level = chip.level_of(memory)
+            innermost[name] = self._stage(0, layer.tensor(name), memory, level, None), level
+            self.nodes.append(innermost[name][0])
         for i, e in enumerate(mapping.entries):
             if isinstance(e, Node):
                 level = chip.level_of(e.memory)
@@ -256,7 +260,9 @@ class Walk:
         above = [(e, n) for e, n in above if isinstance(e, Node) or (e.fanout, e.axis) not in together]
         spatial = [(e, step) for e, step in loops if e.spatial and (e.fanout, e.axis) not in together]
         inside = [(e, step) for e, step in loops if (e.fanout, e.axis) in together]
-        box = dict.fromkeys(self.layer.bounds, 1) if memory == "MAC" else extents[i]
+        box = (
+            dict.fromkeys(self.layer.bounds, 1) if level == len(self.chip.levels) else extents[i] if outer else self.layer.bounds
+        )
         holder, holder_level = outer or (None, level)
         apart = self._together(holder.memory, holder_level) if holder else frozenset()
         left = list(range(len(spatial)))  # loops whose fan-outs are still to be passed on the way out

@@ -14,7 +14,7 @@ from picojoule.cost.model import evaluate
 from picojoule.cost.sparsity import active
 from picojoule.errors import NoMapping, SpecError, unknown_name
 from picojoule.hardware.chip import Chip, Group, Memory
-from picojoule.mapping.mapping import Mapping
+from picojoule.mapping.mapping import Mapping, check_homes
 from picojoule.search.exact.bounds import Bounds
 from picojoule.search.exact.engine import LayerSearch, Options, Progress
 from picojoule.search.exact.goals import TOLERANCE, Found, goal, hull_goal, stairs_goal
@@ -77,7 +77,14 @@ def simplified(chip: Chip, space: Space) -> Chip:
 class LayerProblem:
     """One layer on one chip in one space, ready to be asked for several goals; lattices and tables are shared."""
 
-    def __init__(self, layer: Layer, chip: Chip, space: str = "default", accounting: str = "default") -> None:
+    def __init__(
+        self,
+        layer: Layer,
+        chip: Chip,
+        space: str = "default",
+        accounting: str = "default",
+        homes: tuple[tuple[str, str], ...] = (),
+    ) -> None:
         if space not in NAMED:
             raise unknown_name("space", space, NAMED)
         if accounting not in SEARCHED:
@@ -86,12 +93,16 @@ class LayerProblem:
             )
         self.layer, self.space, self.accounting, self.space_name = layer, NAMED[space], accounting, space
         self.chip = simplified(chip.at(layer), self.space)
+        check_homes(homes, layer, self.chip, where="homes")
+        self.homes = homes
         self._problems: dict[bool, Problem] = {}
         self._tables: dict[tuple[bool, tuple[PortKey, ...]], StageTables] = {}
 
     def problem(self, imperfect: bool) -> Problem:
         if imperfect not in self._problems:
-            self._problems[imperfect] = Problem(self.layer, self.chip, imperfect=imperfect, accounting=self.accounting)
+            self._problems[imperfect] = Problem(
+                self.layer, self.chip, imperfect=imperfect, accounting=self.accounting, homes=self.homes
+            )
         return self._problems[imperfect]
 
     def tables(self, imperfect: bool, ports: tuple[PortKey, ...] = ()) -> StageTables:
@@ -102,7 +113,7 @@ class LayerProblem:
 
     def coarse(self) -> Problem:
         """A problem of few tiles, for an answer at once."""
-        return Problem(self.layer, self.chip, accounting=self.accounting, coarse=True)
+        return Problem(self.layer, self.chip, accounting=self.accounting, coarse=True, homes=self.homes)
 
     def steps(self) -> list[tuple[bool, Options]]:
         """Spaces from small to large; each begins with the best of the one before."""
@@ -236,18 +247,20 @@ def best_mapping(
     accounting: str = "default",
     latency_cycles: float | None = None,
     seeds: Sequence[Mapping] = (),
+    homes: dict[str, str] | None = None,
 ) -> LayerResult:
     """The mapping of least energy (pJ), latency (cycles) or energy-delay product, or the whole energy-latency front.
 
     `space`: "default" (ragged outermost loops, bypass, sliding windows, ports), "perfect" (no ragged loops) or
     "prototype" (optimal-mapper comparison space). `latency_cycles` bounds the latency. With `time_limit` (CPU seconds)
     the best so far comes back with its gap. `seeds` are mappings to begin with (for energy alone). Raises NoMapping when
-    nothing fits. CPU time excludes compilation.
+    nothing fits. CPU time excludes compilation. `homes`: tensor -> the on-chip memory in which it starts, or an output ends;
+    all others start and end in the chip's outermost memory.
     Where the weights stay in compute-in-memory arrays, the mapping is one of the placements of `placement.py`.
     """
     if objective not in OBJECTIVES:
         raise unknown_name("objective", objective, OBJECTIVES)
-    if keeps_weights(layer, chip) and latency_cycles is None:
+    if keeps_weights(layer, chip) and latency_cycles is None and not homes:
         p = place(layer, chip, objective)
         one = (FrontPoint(p.cost.energy_pj, p.cost.cycles, p.mapping),)
         return LayerResult(
@@ -265,7 +278,9 @@ def best_mapping(
     ensure_compiled()
     began = time.process_time()
     deadline = None if time_limit is None else began + time_limit
-    lp = LayerProblem(layer, chip, space, accounting)
+    order = [t.name for t in layer.tensors]
+    at_home = tuple(sorted((homes or {}).items(), key=lambda x: order.index(x[0]) if x[0] in order else len(order)))
+    lp = LayerProblem(layer, chip, space, accounting, at_home)
     answer = _answer(lp, objective, latency_cycles, deadline, seeds)
     if not answer.points:
         limit = f" within {latency_cycles:,.0f} cycles" if latency_cycles else ""
@@ -360,12 +375,13 @@ def reached(lp: LayerProblem, answer: Answer) -> bool:
     return all(any(e <= f.energy_pj * (1 + 1e-9) and c <= f.cycles * (1 + 1e-9) for e, c in true) for f, _ in answer.seen)
 
 
-def borders() -> list[str]:
+def borders(homes: tuple[tuple[str, str], ...] = ()) -> list[str]:
     """What the space leaves out, in words."""
+    kept = f", but for {', '.join(f'{t} in {m}' for t, m in homes)}" if homes else ""
     return [
         "nodes of an outer memory above those of an inner one",
         "one node per tensor and memory",
-        "tensors start and end in DRAM",
+        f"tensors start and end in DRAM{kept}",
         "inner loops divide exactly; the outermost of each dimension may be ragged",
     ]
 
@@ -401,7 +417,7 @@ def certificate(
         "lower_bound": objective_value(objective, cost) * (1 - gap),
         "mapping": str(mapping),
         "outermost_tiles": tiles,
-        "borders": borders(),
+        "borders": borders(lp.homes),
         "patterns": p.patterns,
         "spatial_opened": p.opened,
         "spatial_closed": p.closed,

@@ -136,7 +136,8 @@ class NetworkResult:
             kinds = ", ".join(dict.fromkeys(x.priced.work.op for x in hit))
             notes.append(f"totals are at least: unknown of {sum(x.count for x in hit)} operators ({kinds}): {reason}")
         if self.at_least and self.chip.vector is None:
-            notes.append(f"words of operators are counted where they begin and end, in {self.chip.dram.name}, each once")
+            where = " and ".join(m.name for m in self.chip.outermost)
+            notes.append(f"words of operators are counted where they begin and end, in {where}, each once")
         if folded := sum(x.count for x in self.operators if x.priced.how == "folded"):
             notes.append(f"{folded} batch norms are folded into the layers before them, at no cost")
         return tuple(notes)

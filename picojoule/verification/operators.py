@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from picojoule.hardware.chip import Chip, FanOut, Group, Memory
+from picojoule.hardware.chip import Chip, FanOut, Memory
 from picojoule.workload.primitives import operations
 
 Say = Callable[[str, bool, str], bool]
@@ -112,18 +112,20 @@ def _words(work: dict[str, Any], how: str, chip: Chip, memory: Memory) -> tuple[
     """(read, written) at one memory: as the unit's own, as the outermost, or as one that words cannot bypass on the way."""
     operand, parameters, unit = work["operand"], work["parameters"], chip.vector
     result = work["result"] if how in ("step", "move") else 0
-    at = chip.dram.name if unit is None or how == "move" else unit.at
+    outside = {r: memory == chip.home(r) for r in ("input", "weight", "output")}
+    at = chip.home("input").name if unit is None or how == "move" else unit.at
     holds = unit is not None and how != "move" and work["row"] * work["bits"] <= unit.holds_bits
     alone = unit is None or how == "move"
     again = 1 if alone or holds else work["passes"]
     room = chip.memory(at).usable_bits()
     arriving = operand * (1 if room is None or work["row"] * work["bits"] <= room else again)
-    if at == chip.dram.name:
-        return (again * operand + parameters, result) if memory.name == at else (0, 0)
+    if chip.level_of(at) == 0:
+        read = again * operand * outside["input"] + parameters * outside["weight"]
+        return read, result * outside["output"]
     if memory.name == at:
         return again * operand + parameters + result, arriving + parameters + result
-    if memory == chip.dram:
-        return arriving + parameters, result
+    if memory in chip.outermost:
+        return arriving * outside["input"] + parameters * outside["weight"], result * outside["output"]
     passed = _cannot_bypass(chip, at)
     inward = arriving + parameters if (memory.name, "input") in passed else 0
     outward = result if (memory.name, "output") in passed else 0
@@ -151,12 +153,7 @@ def _port_times(m: Memory, read: float, written: float) -> list[float]:
 def _leak(chip: Chip) -> float:
     """pJ a cycle of everything that leaks."""
     parts = [((chip.static_mw or 0.0), 1), ((chip.compute.leakage_mw or 0.0), chip.pes)]
-    copies = 1
-    for level in chip.levels:
-        if isinstance(level, Group):
-            parts += [((m.leakage_mw or 0.0), copies) for m in level.memories]
-        else:
-            copies *= level.size
+    parts += [((m.leakage_mw or 0.0), chip.instances(m)) for m in chip.memories]
     return sum(mw * n for mw, n in parts) * 1e9 / chip.clock_hz
 
 

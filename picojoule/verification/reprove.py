@@ -346,7 +346,9 @@ class Search:
         while path:
             path, step = path
             steps.append(step)
-        entries: list[Loop | Node] = [Node(self.about.chip.dram.name, t.name) for t in self.about.layer.tensors]
+        about = self.about
+        starts = [t for t in about.layer.tensors if about.home(t) < 0]
+        entries: list[Loop | Node] = [Node(about.chip.home(t.role).name, t.name) for t in starts]
         for step in reversed(steps):
             if isinstance(step, Node):
                 entries.append(step)
@@ -362,7 +364,7 @@ class Search:
                 out[-1] = Loop(e.dim, last.bound * e.bound)
             else:
                 out.append(e)
-        return Mapping(tuple(out))
+        return Mapping(tuple(out), about.homes)
 
 
 def reprove(
@@ -375,9 +377,10 @@ def reprove(
     ports: bool = True,
     runs: bool = True,
     slides: bool = True,
+    homes: tuple[tuple[str, str], ...] = (),
 ) -> Outcome:
     """Look for any mapping that `worth` says beats the claim, for at most so many CPU seconds."""
-    about = Layered(layer, chip, tiles, worth, ports=ports, runs=runs, slides=slides)
+    about = Layered(layer, chip, tiles, worth, ports=ports, runs=runs, slides=slides, homes=homes)
     out = Outcome()
     deadline = time.process_time() + seconds
     todo: list[tuple[float, int, Search, list[Way]]] = []

@@ -78,7 +78,16 @@ class Layered:
     """One layer on one chip: counts, lines of a pattern, and the search below given unrollings."""
 
     def __init__(
-        self, layer: Layer, chip: Chip, tiles: Tiles, worth: Worth, *, ports: bool = True, runs: bool = True, slides: bool = True
+        self,
+        layer: Layer,
+        chip: Chip,
+        tiles: Tiles,
+        worth: Worth,
+        *,
+        ports: bool = True,
+        runs: bool = True,
+        slides: bool = True,
+        homes: tuple[tuple[str, str], ...] = (),
     ) -> None:
         self.layer, self.chip, self.worth, self.runs, self.slides = layer, chip, worth, runs, slides
         self.dims = [d for d, _ in layer.dims]
@@ -102,6 +111,7 @@ class Layered:
         parts = [(m.leakage_mw, chip.instances(m)) for m in chip.memories]
         parts += [(chip.compute.leakage_mw, chip.pes), (chip.static_mw, 1)]
         self.leak = sum(mw * n for mw, n in parts if mw) * 1e9 / chip.clock_hz
+        self.homes = homes
         self.place_of = {m.name: s for s, x in enumerate(self.stages) if x.group for m in x.group.memories}
         self.positions = lru_cache(maxsize=1 << 20)(self._positions)
         self.rank_words = lru_cache(maxsize=1 << 20)(self._rank_words)
@@ -261,18 +271,23 @@ class Layered:
     def patterns(self) -> Iterator[Pattern]:
         """Every choice of the tensors that each group keeps."""
         options = []
-        for s in self.stages:
-            rules = [(t.name, m.keeps_role(t.role) if (m := s.memory(t)) else "never") for t in self.layer.tensors]
+        for at, s in enumerate(self.stages):
+            inside = [t for t in self.layer.tensors if at > self.home(t)]
+            rules = [(t.name, m.keeps_role(t.role) if (m := s.memory(t)) else "never") for t in inside]
             must = frozenset(t for t, rule in rules if rule == "must")
             may = [t for t, rule in rules if rule == "may"]
             options.append([must | frozenset(x) for k in range(len(may) + 1) for x in itertools.combinations(may, k)])
         yield from itertools.product(*options)
 
+    def home(self, tensor: Tensor) -> int:
+        """The stage whose memory the tensor starts or ends in; -1 for an outermost memory."""
+        return next((self.place_of[m] for t, m in self.homes if t == tensor.name), -1)
+
     def _event(self, stage: int, tensor: Tensor, action: str) -> tuple[float, ...]:
         """(pJ, cycles at each port of one instance) of one word."""
         if stage == len(self.stages):
             return (0.0,) * (1 + len(self.ports))
-        memory = self.chip.dram if stage < 0 else self.stages[stage].memory(tensor)
+        memory = self.chip.home(tensor.role) if stage < 0 else self.stages[stage].memory(tensor)
         assert memory is not None
         own = any(p.serves == action for p in memory.ports)
         loads = [
@@ -287,7 +302,7 @@ class Layered:
         constant = [0.0] * (1 + len(self.ports))
         constant[0] = self.layer.macs * self.chip.compute.energy_pj(self.layer)
         for t in self.layer.tensors:
-            homes = [-1, *(s for s, kept in enumerate(pattern) if t.name in kept), len(self.stages)]
+            homes = [self.home(t), *(s for s, kept in enumerate(pattern) if t.name in kept), len(self.stages)]
             later = (0.0,) * len(constant)
             for holder, stage in reversed(list(itertools.pairwise(homes))):
                 crossing, held = self._way(holder, stage, t), self.held(stage, t)

@@ -140,6 +140,7 @@ class _Layer:
         self.layer: Layer | None = None
         self.points: list[tuple[float, float]] = []
         self.claims = False
+        self.homes: tuple[tuple[str, str], ...] = ()
 
     def check(self) -> None:
         """Everything but the bound."""
@@ -148,6 +149,7 @@ class _Layer:
             self.layer = layer_from_plain(self.entry.get("layer"), f"result: {self.name}")
             self.chip = self.chip.at(self.layer)
             mapping = self._mapping(self.entry.get("mapping"))
+            self.homes = mapping.homes
         except PicojouleError as e:
             say("mapping", False, e.problem)
             return
@@ -340,10 +342,12 @@ class _Layer:
         began = time.process_time()
         worth, what = self._worth()
         first = bool(c.get("ports_in_labels"))  # where the fast search needed ports, so will this one
-        out = reprove(self.layer, self.chip, self._tiles(), worth, seconds, ports=first, runs=runs, slides=slides)
+        out = reprove(
+            self.layer, self.chip, self._tiles(), worth, seconds, ports=first, runs=runs, slides=slides, homes=self.homes
+        )
         if out.better is not None and not first and any(m.ports for m in self.chip.memories):  # perhaps a port forbids it
             left = max(0.0, seconds - (time.process_time() - began))
-            out = reprove(self.layer, self.chip, self._tiles(), worth, left, runs=runs, slides=slides)
+            out = reprove(self.layer, self.chip, self._tiles(), worth, left, runs=runs, slides=slides, homes=self.homes)
         used = time.process_time() - began
         if out.better is not None:
             energy, cycles = self._price(str(out.better))

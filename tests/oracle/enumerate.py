@@ -25,10 +25,13 @@ from picojoule.workload.layer import ROLES, Layer, conv, gemm
 
 Evaluate = Callable[[Layer, Chip, Mapping], tuple[float, float]]  # energy and cycles
 Roots = Dictionary[str, Iterable[int]]  # dimension -> outermost tiles allowed beside the divisors of its bound
+Homes = tuple[tuple[str, str], ...]  # (tensor, on-chip memory) where one starts or ends
 SAME = 1e-9  # energies closer than this, relatively, are one energy summed in another order
 
 
-def all_mappings(layer: Layer, chip: Chip, roots: Roots | None = None, placements: str = "all") -> Iterator[Mapping]:
+def all_mappings(
+    layer: Layer, chip: Chip, roots: Roots | None = None, placements: str = "all", homes: Homes = ()
+) -> Iterator[Mapping]:
     """Every mapping that fits. `roots` adds outermost tiles (and their divisors) to the divisors of the bounds.
 
     placements="two" keeps only nodes that sit directly below a loop relevant to their tensor or at the top of their
@@ -36,8 +39,8 @@ def all_mappings(layer: Layer, chip: Chip, roots: Roots | None = None, placement
     """
     first = {d: sorted(set(divisors(n)).union(*(divisors(t) for t in (roots or {}).get(d, ()) if t < n))) for d, n in layer.dims}
     served = any(m.serves for m in chip.memories)
-    for kept in _kept(layer, chip):
-        for mapping in _Walk(layer, chip, first, kept, placements == "two").start():
+    for kept in _kept(layer, chip, dict(homes)):
+        for mapping in _Walk(layer, chip, first, kept, placements == "two", homes).start():
             if not served or _legal(mapping, layer, chip):
                 yield mapping
 
@@ -92,12 +95,14 @@ def divisors(n: int) -> list[int]:
     return [t for t in range(1, n + 1) if n % t == 0]
 
 
-def _kept(layer: Layer, chip: Chip) -> Iterator[list[list[Node]]]:
+def _kept(layer: Layer, chip: Chip, homes: dict[str, str]) -> Iterator[list[list[Node]]]:
     """Per level its nodes in the order of the layer's tensors, for every choice of bypasses."""
     choices = []
-    for level in chip.levels:
+    for i, level in enumerate(chip.levels):
         nodes = []
         for t in layer.tensors if isinstance(level, Group) else ():
+            if t.name in homes and i <= chip.level_of(homes[t.name]):
+                continue
             m = level.memory_for(t.role)  # type: ignore[union-attr]
             if m is not None:
                 node = Node(m.name, t.name)
@@ -115,6 +120,7 @@ class _Walk:
     first: dict[str, list[int]]
     kept: list[list[Node]]
     two: bool
+    homes: Homes = ()
     entries: list[Loop | Node] = field(default_factory=list)
     tile: dict[str, int] = field(default_factory=dict)
     room: dict[str, int] = field(default_factory=dict)
@@ -146,7 +152,7 @@ class _Walk:
 
     def _loops(self, level: int, todo: tuple[Node, ...], ordered: bool) -> Iterator[Mapping]:
         """One more temporal loop; where no node follows, loops come in one order."""
-        last = self.entries[-1]
+        last = self.entries[-1] if self.entries else None
         dims = [d for d, _ in self.layer.dims]
         if isinstance(last, Loop) and not last.spatial:
             at = dims.index(last.dim)
@@ -167,7 +173,7 @@ class _Walk:
     def _nodes(self, level: int, todo: tuple[Node, ...]) -> Iterator[Mapping]:
         order = self.kept[level]
         for node in todo:
-            last = self.entries[-1]
+            last = self.entries[-1] if self.entries else None
             if last in order and order.index(last) > order.index(node):  # type: ignore[arg-type]
                 continue
             if self.two and not self._well_placed(node, level):
@@ -196,17 +202,17 @@ class _Walk:
         """
         own = self.kept[level]
         above = list(itertools.dropwhile(lambda e: e in own, reversed(self.entries)))
-        if isinstance(above[0], Node) or above[0].spatial or above[0].dim in self.layer.tensor(node.tensor).dims:
+        if not above or isinstance(above[0], Node) or above[0].spatial or above[0].dim in self.layer.tensor(node.tensor).dims:
             return True
-        border = next(e for e in above if isinstance(e, Node) or e.spatial)
-        return isinstance(border, Node) and border not in own
+        border = next((e for e in above if isinstance(e, Node) or e.spatial), None)
+        return border is None or (isinstance(border, Node) and border not in own)
 
     def _finish(self) -> Iterator[Mapping]:
-        last = self.entries[-1]
+        last = self.entries[-1] if self.entries else None
         if isinstance(last, Loop) and not last.spatial:
             return  # the loops below the last node or fan-out are written here, once
         rest = [Loop(d, t) for d, t in self.tile.items() if t > 1]
-        yield Mapping((*self.entries, *rest))
+        yield Mapping((*self.entries, *rest), self.homes)
 
     def _fanout(self, level: int) -> Iterator[Mapping]:
         fanout = self.chip.levels[level]

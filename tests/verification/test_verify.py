@@ -340,6 +340,7 @@ GROUPS = {
         ),
     ),
     "long dimensions": (8, Wanted(kinds=RAGGED, axes=(2, 3, 4, 5, 7), most=600)),
+    "homes on the chip and side by side": (8, Wanted(homes=0.5, most=400)),
     "memories that serve axes": (5, Wanted(chip=Tiny(links=False, constraints=False, serves=0.8), most=400)),
     "windows along served axes": (
         4,
@@ -361,14 +362,14 @@ def test_the_second_proof_equals_a_complete_enumeration(name: str) -> None:
         if any(sum(d not in t.dims for t in layer.tensors) > 1 for d, _ in layer.dims) or any(f.links for f in chip.fanouts):
             continue
         price = Pricer(layer, chip)
-        points = [price(m) for m in mappings]
+        points, homes = [price(m) for m in mappings], mappings[0].homes
         tiles = {d: lattice.outermost_tiles(n, True) for d, n in layer.dims}
         for objective, value in VALUES.items():
             least = min(value(e, c) for e, c in points)
             told = f"{objective}\n{layer}\n{chip}"
-            proof = reprove(layer, chip, tiles, lambda e, c, v=value, b=least: v(e, c) < b * (1 - SAME), 60)
+            proof = reprove(layer, chip, tiles, lambda e, c, v=value, b=least: v(e, c) < b * (1 - SAME), 60, homes=homes)
             assert proof.complete, f"{proof.better} for {told}"
-            found = reprove(layer, chip, tiles, lambda e, c, v=value, b=least: v(e, c) < b * (1 + 1e-7), 60).better
+            found = reprove(layer, chip, tiles, lambda e, c, v=value, b=least: v(e, c) < b * (1 + 1e-7), 60, homes=homes).better
             assert found is not None, told
             check(found, layer, chip)
             assert value(*price(found)) == pytest.approx(least, rel=1e-6)

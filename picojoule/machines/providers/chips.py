@@ -147,26 +147,29 @@ def _operator(x: NetworkOperator, chip: Chip) -> LayerAnswer:
 
 def dram_bytes(result: LayerResult) -> float:
     """Bytes that one occurrence reads from and writes to the outermost memory."""
-    dram = result.chip.dram.name
+    outermost = {m.name for m in result.chip.outermost}
     bits = {t.name: t.bits for t in result.layer.tensors}
-    rows = [c for c in result.cost.contributions if c.component == dram and c.tensor]
+    rows = [c for c in result.cost.contributions if c.component in outermost and c.tensor]
     words = sum(c.count * bits[c.tensor] for c in rows if c.action in ("read", "write"))
     return (words + sum(c.count for c in rows if c.action.startswith("metadata"))) / 8  # metadata is counted in bits
 
 
 def operator_bytes(x: NetworkOperator, chip: Chip) -> float:
     """Bytes that one occurrence of an operator without MACs reads from and writes to the outermost memory."""
-    words = sum(c.count for c in x.priced.cost.contributions if c.component == chip.dram.name and c.tensor)
+    outermost = {m.name for m in chip.outermost}
+    words = sum(c.count for c in x.priced.cost.contributions if c.component in outermost and c.tensor)
     return words * x.priced.work.bits / 8
 
 
 def _dram_pj(cost: Cost, chip: Chip) -> float:
-    return sum(c.energy_pj for c in cost.contributions if c.component == chip.dram.name)
+    outermost = {m.name for m in chip.outermost}
+    return sum(c.energy_pj for c in cost.contributions if c.component in outermost)
 
 
 def _sources(chip: Chip, result: NetworkResult, ask: Ask) -> tuple[tuple[str, str], ...]:
     published = published_area(chip.name) if result.layers[0].result.cost.area_um2 is None else None
-    outer, beyond = chip.dram.name, f"not in the figures of a {chip.scope}: {chip.dram.name} is part of it"
+    outer = " and ".join(m.name for m in chip.outermost)
+    beyond = f"not in the figures of a {chip.scope}: {outer} is part of it"
     proof = "proved best" if result.proved else f"within {100 * result.gap:.2g} % of the best"
     return (
         ("energy", f"sum over layers of counts x prices at the mapping {proof} for {ask.objective} (space {ask.space}); "

@@ -21,11 +21,11 @@ def section(result: NetworkResult) -> str:
 
 def _lead(result: NetworkResult) -> str:
     seconds = result.operators_cycles / result.chip.clock_hz
-    unit = result.chip.vector
+    unit, outer = result.chip.vector, " and ".join(m.name for m in result.chip.outermost)
     where = (
         f"The vector unit {unit.name} reads and writes {unit.at}."
         if unit is not None
-        else f"The chip declares no vector unit: words are counted at {result.chip.dram.name}, operations are unknown."
+        else f"The chip declares no vector unit: words are counted at {outer}, operations are unknown."
     )
     lead = (
         "Pooling, softmax, normalisation, element-wise and data movement, of all occurrences. They are part of the totals above: "

@@ -159,8 +159,9 @@ def _heat(cost: Cost, cause: str) -> object:
 
 def roofline(result: NetworkResult) -> str:
     chip = result.chip
-    per_cycle = sum(p.bits_per_cycle for p in chip.dram.ports)
+    per_cycle = sum(p.bits_per_cycle for m in chip.outermost for p in m.ports)
     bandwidth = per_cycle * chip.clock_hz / 8 if per_cycle and math.isfinite(per_cycle) else None
+    outermost = " and ".join(m.name for m in chip.outermost)
     peak = chip.pes * chip.compute.macs_per_cycle * chip.clock_hz
     points = []
     for i, x in enumerate(result.layers, 1):
@@ -169,9 +170,9 @@ def roofline(result: NetworkResult) -> str:
             cost = x.result.cost
             points.append(rooflines.Point(i, x.names[0], cost.macs / moved, cost.macs / cost.latency_s))
     slope = (
-        f"The slope is the bandwidth of {chip.dram.name}, {units.count(bandwidth)}B/s over all its ports."
+        f"The slope is the bandwidth of {outermost}, {units.count(bandwidth)}B/s over all its ports."
         if bandwidth
-        else f"This chip declares no bandwidth for {chip.dram.name}, so that there is no slope."
+        else f"This chip declares no bandwidth for {outermost}, so that there is no slope."
     )
     lead = f"Each point is a layer under its best mapping, numbered as in the table above. {slope}"
     return html.tag("h2", "Roofline") + html.tag("p", lead) + rooflines.roofline(points, peak, bandwidth, "roofline")
@@ -180,7 +181,8 @@ def roofline(result: NetworkResult) -> str:
 def dram_bytes(result: LayerResult) -> float:
     """Bytes that the layer moves to and from the outermost memory."""
     bits = {t.name: t.bits for t in result.layer.tensors}
-    moved = (c for c in result.cost.contributions if c.component == result.chip.dram.name and c.action in ("read", "write"))
+    outermost = {m.name for m in result.chip.outermost}
+    moved = (c for c in result.cost.contributions if c.component in outermost and c.action in ("read", "write"))
     return sum(c.count * bits.get(c.tensor, 0) for c in moved) / 8
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from picojoule.cost.model import MILLIWATT_SECOND_PJ
 from picojoule.errors import NoMapping, SpecError
 from picojoule.hardware.chip import Chip, FanOut, Group, Memory, tensor_word_pj, transfer_word_pj
-from picojoule.mapping.footprint import counted_bits
+from picojoule.mapping.footprint import counted_bits, tile_bits
 from picojoule.search.exact.lattice import build_lattice
 from picojoule.search.exact.rank_kernels import Merge, Merged, merged, plain_table, rank_peak, slide_table
 from picojoule.search.exact.sparse import PLAIN, Form, SparseView, sparse_view
@@ -90,7 +90,14 @@ class Problem:
     """One layer on one chip under one accounting: everything that does not depend on pattern or spatial extents."""
 
     def __init__(
-        self, layer: Layer, chip: Chip, *, imperfect: bool = True, accounting: str = "default", coarse: bool = False
+        self,
+        layer: Layer,
+        chip: Chip,
+        *,
+        imperfect: bool = True,
+        accounting: str = "default",
+        coarse: bool = False,
+        homes: tuple[tuple[str, str], ...] = (),
     ) -> None:
         chip.check_priced()
         if accounting != "default" and any(m.serves for m in chip.memories):
@@ -98,6 +105,8 @@ class Problem:
         self.layer, self.chip, self.box = layer, chip, accounting == "timeloop"
         self.lattice = build_lattice(layer, imperfect, coarse)
         self.stages = stage_specs(chip)
+        self.homes = homes
+        self.home = self._home_stages()  # per tensor the stage whose memory it starts or ends in, -1: an outermost one
         self.tensors = layer.tensors
         self.names = [d for d, _ in layer.dims]
         self.relevant = np.array([[d in t.dims for d in self.names] for t in self.tensors])
@@ -115,6 +124,21 @@ class Problem:
         self.sparse = sparse_view(self)
         self._tables: dict[tuple, np.ndarray] = {}
         self._least_ranks: dict[int, np.ndarray] = {}
+
+    def _home_stages(self) -> list[int]:
+        """Per tensor the stage whose memory is its home; -1 for an outermost memory, which must have room for all it keeps."""
+        places = {m.name: s for s, x in enumerate(self.stages) if x.group for m in x.group.memories}
+        out = [places[dict(self.homes)[t.name]] if t.name in dict(self.homes) else -1 for t in self.layer.tensors]
+        for m in self.chip.outermost:
+            kept = [t for t, home in zip(self.layer.tensors, out, strict=True) if home < 0 and t.role in m.keeps]
+            need, room = sum(tile_bits(self.layer, t, m, self.layer.bounds) for t in kept), m.usable_bits()
+            if room is not None and need > room:
+                raise NoMapping(
+                    f"layer {self.layer.name!r} does not fit {self.chip.name!r}: {m.name} starts and ends with all of "
+                    f"{', '.join(t.name for t in kept)}, {need:,} b, and has room for {room:,} b",
+                    hint="enlarge the memory, or use fewer bits",
+                )
+        return out
 
     def _owners(self) -> np.ndarray:
         out = np.full(len(self.names), -1, np.int8)
@@ -238,9 +262,9 @@ class Problem:
     def patterns(self) -> tuple[Pattern, ...]:
         """Every choice of which tensors each group keeps, as its memories allow."""
         choices = []
-        for spec in self.stages:
-            for t in self.tensors:
-                memory = spec.group.memory_for(t.role) if spec.group else None
+        for s, spec in enumerate(self.stages):
+            for t, home in zip(self.tensors, self.home, strict=True):
+                memory = spec.group.memory_for(t.role) if spec.group and s > home else None
                 rule = memory.keeps_role(t.role) if memory else "never"
                 choices.append({"must": (True,), "may": (True, False), "never": (False,)}[rule])
         n = len(self.tensors)
@@ -248,9 +272,9 @@ class Problem:
         return tuple(tuple(tuple(f[s * n : (s + 1) * n]) for s in range(len(self.stages))) for f in flat)
 
     def memory(self, stage: int, t: int) -> Memory:
-        """The memory of a stage that keeps tensor t; stage -1 is DRAM."""
+        """The memory of a stage that keeps tensor t; stage -1 is the outermost one."""
         if stage < 0:
-            return self.chip.dram
+            return self.chip.home(self.tensors[t].role)
         group = self.stages[stage].group
         memory = group.memory_for(self.tensors[t].role) if group else None
         assert memory is not None
@@ -300,10 +324,11 @@ class Problem:
                     )
 
     def least_load(self, tensor: Tensor) -> float:
-        """Least share of a tensor's dense bits that must pass DRAM's ports."""
+        """Least share of a tensor's dense bits that must pass the ports of its home."""
         if self.sparse is None:
             return 1.0
-        t, memory = self.tensors.index(tensor), self.chip.dram
+        t = self.tensors.index(tensor)
+        memory = self.memory(self.home[t], t)
         forms = [self.sparse.form(t, memory, True)] + ([] if tensor.role == "output" else [self.sparse.whole_form(t, memory)])
         return self.sparse.share([memory], tensor.role) * min(x.words + x.metadata_bits / tensor.bits for x in forms)
 
@@ -316,7 +341,9 @@ class Problem:
     def ports(self) -> tuple[PortKey, ...]:
         """All kinds of ports with a finite bandwidth."""
         out = []
-        places = [(-1, self.chip.dram)] + [(s, m) for s, x in enumerate(self.stages) if x.group for m in x.group.memories]
+        places = [(-1, m) for m in self.chip.outermost] + [
+            (s, m) for s, x in enumerate(self.stages) if x.group for m in x.group.memories
+        ]
         for s, m in places:
             for serves in ("read", "write", "readwrite"):
                 width = sum(p.bits_per_cycle for p in m.ports if p.serves == serves)
@@ -352,8 +379,8 @@ class Prices:
             (self._output_prices if x.role == "output" else self._operand_prices)(t)
 
     def homes(self, t: int) -> list[int]:
-        """Stages that keep tensor t, DRAM (-1) first, then the MACs (number of stages) last."""
-        return [-1, *(s for s in range(len(self.pattern)) if self.pattern[s][t]), len(self.pattern)]
+        """Stages that keep tensor t, its home first (-1: the outermost memory), then the MACs (number of stages) last."""
+        return [self.problem.home[t], *(s for s in range(len(self.pattern)) if self.pattern[s][t]), len(self.pattern)]
 
     def _port_rate(self, stage: int, t: int, action: str) -> np.ndarray:
         """Cycles (times instances in use) per word of tensor t that the memory of a stage reads or writes, per port."""
@@ -439,7 +466,7 @@ class Prices:
             memories = [self.problem.memory(s, t) for s in homes[: at + 1]]
             share, last = view.share(memories, role), inner == len(self.pattern)
             above, node, codec = view.form(t, memories[-1], not last), PLAIN, 0.0
-            if last and outer == -1:
+            if last and outer == homes[0]:
                 above = view.whole_form(t, memories[-1])
             if not last:
                 node = view.form(t, self.problem.memory(inner, t), False)

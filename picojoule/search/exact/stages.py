@@ -88,20 +88,21 @@ class StageTables:
         return self.cycles_of(widest)
 
     def compulsory_cycles(self) -> float:
-        """Cycles that DRAM's ports need for each tensor once (outputs written once)."""
-        worst = 0.0
-        dram = self.problem.chip.dram
-        for serves in ("read", "write", "readwrite"):
-            width = sum(p.bits_per_cycle for p in dram.ports if p.serves == serves)
-            if not width:
-                continue
-            bits = 0.0
-            for t in self.problem.tensors:
-                action = "write" if t.role == "output" else "read"
-                own = any(p.serves == action for p in dram.ports)
-                if serves == (action if own else "readwrite"):
-                    bits += self.problem.layer.elements(t) * t.bits * self.problem.least_load(t)
-            worst = max(worst, bits / width)
+        """Cycles that the ports of the tensors' homes need for each tensor once (outputs written once)."""
+        pr, worst = self.problem, 0.0
+        at = [pr.memory(home, t) for t, home in enumerate(pr.home)]
+        for memory in dict.fromkeys(at):
+            for serves in ("read", "write", "readwrite"):
+                width = sum(p.bits_per_cycle for p in memory.ports if p.serves == serves)
+                if not width:
+                    continue
+                bits = 0.0
+                for t in (t for t, home in zip(pr.tensors, at, strict=True) if home == memory):
+                    action = "write" if t.role == "output" else "read"
+                    own = any(p.serves == action for p in memory.ports)
+                    if serves == (action if own else "readwrite"):
+                        bits += pr.layer.elements(t) * t.bits * pr.least_load(t)
+                worst = max(worst, bits / width)
         return worst
 
     def least_cycles(self) -> float:

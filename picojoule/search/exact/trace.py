@@ -13,7 +13,8 @@ from picojoule.search.exact.spatial import ragged_first
 
 def write_mapping(problem: Problem, pools: Sequence[Pool | None], stage: int, way: Sequence[Boundary], label: int) -> Mapping:
     """The loops and nodes of an end label of the last stage, below the boundaries `way`."""
-    entries: list[Loop | Node] = [Node(problem.chip.dram.name, t.name) for t in problem.tensors]
+    starts = [(t, problem.chip.home(t.role).name) for t, home in zip(problem.tensors, problem.home, strict=True) if home < 0]
+    entries: list[Loop | Node] = [Node(memory, t.name) for t, memory in starts]
     lattice = problem.lattice
     now = [int(e[0]) for e in lattice.extents]
     for at, action, tile in _steps(pools, stage, label):
@@ -29,7 +30,7 @@ def write_mapping(problem: Problem, pools: Sequence[Pool | None], stage: int, wa
             entries.append(Loop(lattice.dims[d], -(-now[d] // after[d])))
         now = after
     entries += [Loop(lattice.dims[d], n) for d, n in enumerate(now) if n > 1]
-    return Mapping(tuple(_joined(entries)))
+    return Mapping(tuple(_joined(entries)), problem.homes)
 
 
 def _steps(pools: Sequence[Pool | None], stage: int, label: int) -> list[tuple[int, int, int]]:
