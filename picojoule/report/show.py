@@ -6,7 +6,6 @@ import json
 import math
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,7 +69,7 @@ def some_layers(network: Network, name: str | None) -> Network:
     if name is None:
         return network
     layer = one_layer(network, name)
-    return replace(network, steps=tuple(s for s in network.steps if s.layer == layer)[:1])
+    return network.part(lambda s: s.layer is layer)
 
 
 def profile(answer: Profile, as_json: bool) -> None:

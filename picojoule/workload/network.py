@@ -124,9 +124,10 @@ class Network:
                     raise unknown_name("tensor", a.tensor, known, where=step.layer.name)
                 if a.operand not in operands:
                     raise unknown_name("operand", a.operand, operands, where=step.layer.name)
-        for name in known:
-            if self.producers(name) and self.readers(name) and self._places[name][0] not in self._made[name]:
-                problem = f"network {self.name!r}: {self.steps[self._places[name][0]].layer.name} reads {name} before it is made"
+        for name in known & self._made.keys():
+            first = self._places[name][0]
+            if first not in self._made[name]:
+                problem = f"network {self.name!r}: {self.steps[first].layer.name} reads {name} before it is made"
                 raise SpecError(problem, hint="put the steps in an order in which they can run")
 
     # -- its operators ------------------------------------------------------------------------------------------------
@@ -186,12 +187,11 @@ class Network:
 
     def lifetime(self, name: str) -> Lifetime | None:
         """When the tensor lies in memory; None for one that nothing uses and nothing keeps."""
-        made, places, persistence = name in self._made, self._places.get(name), self.tensor(name).persistence
-        kept = persistence in (Persistence.OUTPUT, Persistence.CACHE)
-        if places is None:
-            return Lifetime(-1, len(self.steps)) if kept or persistence is Persistence.PARAMETER else None
-        stays = kept or persistence is Persistence.PARAMETER
-        return Lifetime(places[0] if made else -1, len(self.steps) if stays else places[-1])
+        places, persistence, end = self._places.get(name, ()), self.tensor(name).persistence, len(self.steps)
+        stays = persistence in (Persistence.OUTPUT, Persistence.CACHE, Persistence.PARAMETER)
+        if not places:
+            return Lifetime(-1, end) if stays else None
+        return Lifetime(places[0] if name in self._made else -1, end if stays else places[-1])
 
     def density(self, name: str) -> float:
         """The fraction of non-zeros of the tensor, as the first MAC layer that reads it says, else as the one that makes it."""
@@ -223,6 +223,21 @@ class Network:
             for name in dict.fromkeys(names(step)):
                 found.setdefault(name, []).append(i)
         return {name: tuple(at) for name, at in found.items()}
+
+    def part(self, keep: Callable[[Step[Op]], bool]) -> Network:
+        """The steps that `keep` says, as a network: what they read of others is its input, what others read is its output."""
+        steps = tuple(s for s in self.steps if keep(s))
+        part = replace(self, steps=steps, tensors=())
+        kept = tuple(self._in_part(t, part) for t in self.tensors if t.name in part._places)
+        return replace(part, tensors=kept)
+
+    def _in_part(self, tensor: NetworkTensor, part: Network) -> NetworkTensor:
+        if tensor.persistence is not Persistence.ACTIVATION:
+            return tensor
+        if not part.producers(tensor.name):
+            return replace(tensor, persistence=Persistence.INPUT)
+        outside = len(self.readers(tensor.name)) > len(part.readers(tensor.name))
+        return replace(tensor, persistence=Persistence.OUTPUT) if outside else tensor
 
     # -- the same network, changed ------------------------------------------------------------------------------------
 

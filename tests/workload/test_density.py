@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from picojoule.errors import SpecError
 from picojoule.workload.densities import WithDensities
 from picojoule.workload.density import Actual, Banded, Density, Structured, Uniform, grid
 from picojoule.workload.inline import parse_layer
-from picojoule.workload.layer import conv, gemm
+from picojoule.workload.layer import Tensor, conv, gemm, one
 from picojoule.workload.load import load_model
 from picojoule.workload.plain import layer_from_plain, layer_to_plain
 
@@ -153,3 +154,12 @@ def test_a_wrong_density_file_is_one_clear_error(table: object, problem: str) ->
     with pytest.raises(SpecError) as e:
         WithDensities(table, "d.json")(load_model("alexnet"))
     assert e.value.problem == problem and e.value.where.startswith("d.json")
+
+
+def test_the_density_of_a_tensor_is_that_of_its_zeros() -> None:
+    half = Uniform((8, 8), 0.5)
+    tensor = Tensor("W", "weight", (one("K"), one("C")), zeros=half)
+    assert (tensor.density, Tensor("W", "weight", ()).density) == (0.5, 1.0)
+    with pytest.raises(SpecError, match=r"tensor 'W': density 1, but its zeros leave 0\.5"):
+        replace(tensor, density=1.0)
+    assert replace(tensor, density=0.25, zeros=None).density == 0.25

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from picojoule.errors import SpecError
-from picojoule.workload.access import Layout
+from picojoule.workload.access import Digit, Layout
 from picojoule.workload.bits import WithBits
-from picojoule.workload.building.blocks import attention
+from picojoule.workload.building.blocks import attention, recurrent
 from picojoule.workload.building.builder import Builder
 from picojoule.workload.building.shapes import window
 from picojoule.workload.densities import WithDensities
@@ -63,6 +63,8 @@ def check(network: Network) -> int:
                 for axis in range(len(shape)):  # digits of one axis do not overlap
                     digits = sorted((abs(d.stride), d.size) for d in itertools.chain(*a.layout.axes) if d.axis == axis)
                     assert all(s >= t * n for (t, n), (s, _) in itertools.pairwise(digits)), (op.name, a)
+                if a.repeats is not None:
+                    assert step.count == a.repeats.size
             if all(a.layout is not None for a in parts):
                 reached = [max((a.at or (0,) * len(whole))[i] + a.layout.shape[i] for a in parts) for i in range(len(whole))]
                 assert tuple(reached) == whole, (op.name, tensor.name, "ranks meet ranks")
@@ -241,6 +243,7 @@ def test_attention_reads_cached_keys_then_new_ones(past: int, tokens: int, flat:
     q, k, v = (b.input(n, (batch, h, tokens, size)) for n, h in (("q", heads), ("k", kv_heads), ("v", kv_heads)))
     cached = [b.input(f"{n}_cache", (batch, kv_heads, past, size)) for n in "kv"] if past else []
     out = b.value("out", (batch, tokens, heads * size) if flat else (batch, heads, tokens, size))
+    b.cached(*cached)
     attention(b, q, k, v, out, "a", past=cached, mask=Mask(causal=True))
     network, rng = b.network(out), np.random.default_rng(1)
     check(network)
@@ -294,12 +297,28 @@ def test_phases_of_a_transposed_convolution_make_parts_of_one_tensor() -> None:
     assert (touched == 1).all()  # each element has one owner
 
 
-def test_a_recurrent_step_says_what_it_reads_but_not_which_elements() -> None:
+@pytest.mark.parametrize("time", [0, 1])
+def test_the_repetitions_of_a_cell_read_one_time_step_after_the_other_with_the_same_weights(time: int) -> None:
     b = Builder("n")
-    layer = gemm("cell", M=1, N=8, K=4)
-    step = step_of(layer, ("x",), ("y",), count=10, shares_weights=True)
-    assert (step.inputs, step.outputs, [a.layout for a in step.accesses]) == (("x",), ("y",), [None, None])
-    assert b.network().tensors == ()
+    x, out = b.input("x", (7, 2, 5) if time == 0 else (2, 7, 5)), b.value("y", (7, 1, 2, 4))
+    recurrent(b, "LSTM", x, [out], name="cell", op="LSTM", steps=7, batch=2, features=5, hidden=4, time=time)
+    network = b.network(out)
+    check(network)
+    first, state = network.layers
+    read = first.accesses_of("A")[0]
+    assert read.repeats == Digit(time, 1, 7) and read.layout.shape == (2, 5)
+    assert (first.count, first.inputs, state.inputs) == (7, ("x",), ("y",))
+    assert first.accesses_of("B")[0].repeats is None  # every repetition reads all weights
+    assert network.producers("y") == network.layers
+
+
+def test_a_part_of_a_network_takes_what_it_needs_and_gives_what_others_read() -> None:
+    network = network_of("resnet18")
+    part = network.part(lambda s: s.layer.name.startswith("conv2_1"))
+    check(part)
+    ends = {t.name: t.persistence for t in part.activations if t.persistence is not Persistence.ACTIVATION}
+    assert ends == {"pool1": Persistence.INPUT, "conv2_1.relu": Persistence.OUTPUT}
+    assert network.part(lambda s: True) == network
 
 
 def test_a_network_with_a_tensor_twice_or_unknown_or_too_early_is_refused() -> None:

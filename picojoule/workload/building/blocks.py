@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from picojoule.errors import SpecError
 from picojoule.workload.access import Access
 from picojoule.workload.building.builder import Builder, Value
 from picojoule.workload.building.products import Letters, bound
 from picojoule.workload.building.shapes import Product
+from picojoule.workload.layer import Layer
 from picojoule.workload.op import Mask
 
 CELL_GATES = {"RNN": 1, "GRU": 3, "LSTM": 4}
@@ -33,7 +35,6 @@ def attention(
     if heads % kv_heads:
         raise SpecError(f"{name!r}: {heads} heads of queries do not share {kv_heads} heads of keys", hint="use a multiple")
     group = heads // kv_heads
-    build.cached(*past)
     scores = build.value(f"{name}.scores", (batch, heads, tokens, keys), q.bits)
     split = (batch, kv_heads, group, tokens)
     letters, extents = Letters(left="bhgqs", right="bhks", result="bhgqk"), Product(batch * kv_heads, group * tokens, keys, size)
@@ -81,6 +82,7 @@ def recurrent(
     batch: int,
     features: int,
     hidden: int,
+    time: int = 0,
     directions: int = 1,
     bits: int = 16,
     weights: tuple[str, str] = ("", ""),
@@ -88,8 +90,8 @@ def recurrent(
 ) -> None:
     """An RNN, GRU or LSTM: in each direction two products a time step, which share their weights over time, and the gates.
 
-    The state goes round from one time step to the next, so that nothing inside can be cut into tiles of time: which elements the
-    products of one time step read and write is not said.
+    `time` is the axis of x along which the steps follow each other. The state goes round from one step to the next: the product
+    with it reads what the step before wrote, and which elements of the results these are is not said.
     """
     gates = CELL_GATES[kind]
     widths = {"weight": bits, "input": x.bits, "output": x.bits}
@@ -100,8 +102,17 @@ def recurrent(
             stored = f"{weight}.{d}" if weight else ""
             matrix = build.weight(f"{label}.weight", (gates * hidden, depth), bits, stored)
             trained = bound(layer, "B", matrix.permuted(1, 0), "KN")
-            read, *made = (Access(operand=t, tensor=v.name) for t, v in (("A", x), *(("Z", o) for o in outs)))
+            read = _of_one_step(layer, x, time) if what == "input" else Access(operand="A", tensor=outs[0].name)
+            made = [Access(operand="Z", tensor=o.name) for o in outs]
             build.mac(layer, [read, trained, *made], count=steps, shares_weights=True, stored=stored)
     ops = CELL_OPS[gates] * directions * steps * batch * hidden
     why = "sum of both products, biases, gates and state, done as the products leave the accumulators"
     build.vector(f"{name}.gates", "Gates", ops, outs, [], read=0, parameters=bias, why=why)
+
+
+def _of_one_step(layer: Layer, x: Value, time: int) -> Access:
+    """What a product of one time step reads of (batch, features) at every step."""
+    by_time = x.permuted(1 - time, 2, time)
+    found = bound(layer, "A", by_time.sliced(2, 0, 1), ("M", "K", ""))
+    digits = by_time.layout.axes[2] if by_time.layout else ()
+    return replace(found, repeats=digits[0]) if len(digits) == 1 else replace(found, layout=found.layout if not digits else None)

@@ -52,10 +52,14 @@ class Builder:
         first = self._stored[stored]
         return replace(first if first.shape == tuple(shape) else first.unordered(shape), bits=bits)
 
-    def cached(self, *values: Value) -> None:
-        """These keys and values are the cache: those that were there before the run, and those that it adds."""
-        for v in values:
-            self._tensors[v.name] = replace(self._tensors[v.name], persistence=Persistence.CACHE)
+    def cached(self, *values: Value, former: Sequence[Value] = ()) -> None:
+        """These keys and values are the cache: those that were there before the run, and those that it adds.
+
+        `former` ones were the cache before the run; where the run makes a new one that holds them, they are inputs like others.
+        """
+        told = [*((v, Persistence.CACHE) for v in values), *((v, Persistence.INPUT) for v in former)]
+        for v, persistence in told:
+            self._tensors[v.name] = replace(self._tensors[v.name], persistence=persistence)
 
     def _tensor(self, name: str, shape: Sequence[int], bits: int, persistence: Persistence) -> Value:
         name = _unique(name, self._tensors)

@@ -28,7 +28,7 @@ def attention(reader: Reader, node: onnx.NodeProto) -> None:
     for i, x in ((1, k), (2, v)):
         if len(node.output) > i and node.output[i] in reader.kept:
             present = reader.result(node, i)
-            reader.build.cached(present)
+            reader.build.cached(present, former=past[i - 1 : i])  # a copy, in whose place the former goes
             index = Index(axes=(2,))
             reader.build.vector(f"{reader.label(node)}.cache{i}", "Concat", 0, [*past[i - 1 : i], x], [present], index=index)
 
@@ -75,6 +75,7 @@ def packed(reader: Reader, node: onnx.NodeProto) -> None:
         reader.build.bias(whole, math.prod(reader.shape(node.input[2])), f"{label}.qkv")
     q, k, v = (_heads(whole.sliced(2, sum(sizes[:i]), n), a["num_heads"]) for i, n in enumerate(sizes))
     past = [reader.values[y] for y in node.input[4:5] if y in reader.values]  # K and V in one tensor, 2 first
+    reader.build.cached(*past)
     past = [p.sliced(0, i, 1).reshaped(p.shape[1:]) for p in past for i in range(2)]
     mask = _mask(bool(a.get("unidirectional")), _given(node, 3))
     blocks.attention(reader.build, q, k, v, reader.result(node), label, past=past, mask=mask)
@@ -91,8 +92,9 @@ def _by_heads(x: Value, heads: int) -> Value:
 
 def _past(reader: Reader, node: onnx.NodeProto, at: int) -> list[Value]:
     """The cached K and V."""
-    found = [reader.values[x] for x in node.input[at : at + 2] if x in reader.values]
-    return [x for x in found if x.shape[2]]
+    found = [x for name in node.input[at : at + 2] if (x := reader.values.get(name)) and x.shape[2]]
+    reader.build.cached(*found)
+    return found
 
 
 def _mask(causal: bool, given: bool) -> Mask | None:

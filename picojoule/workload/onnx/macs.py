@@ -150,6 +150,7 @@ def recurrent(reader: Reader, node: onnx.NodeProto) -> None:
         batch=batch,
         features=features,
         hidden=hidden,
+        time=1 if first else 0,
         directions=directions,
         bits=bits,
         weights=(node.input[1], node.input[2]),

@@ -327,6 +327,7 @@ def _recurrent(reader: Reader, node: Any, args: dict[str, Any]) -> None:
             batch=batch,
             features=features,
             hidden=hidden,
+            time=1 if args["batch_first"] else 0,
             directions=directions,
             weights=(matrices[0].name, matrices[1].name),
             bias=bias,
