@@ -16,6 +16,7 @@ __version__ = "0.2.0"
 
 _HOME = {
     "load_model": "picojoule.workload.load",
+    "WithBits": "picojoule.workload.bits",
     "WithDensities": "picojoule.workload.densities",
     "profile": "picojoule.workload.profile",
     "models": "picojoule.workload.zoo.zoo",
@@ -72,6 +73,7 @@ __all__ = [
     "Limits",
     "MeasureSettings",
     "PicojouleError",
+    "WithBits",
     "WithDensities",
     "WithStatistics",
     "__version__",
@@ -167,6 +169,7 @@ if TYPE_CHECKING:
     from picojoule.search.network import map_network
     from picojoule.search.optimal import best_mapping
     from picojoule.verification.verify import verify
+    from picojoule.workload.bits import WithBits
     from picojoule.workload.densities import WithDensities
     from picojoule.workload.load import load_model
     from picojoule.workload.profile import profile
