@@ -15,20 +15,21 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.2.0"
 
 _HOME = {
-    "load_model": "picojoule.workload.load",
-    "WithBits": "picojoule.workload.bits",
-    "WithDensities": "picojoule.workload.densities",
+    "load_model": "picojoule.interop.load",
+    "with_densities": "picojoule.workload.densities",
     "profile": "picojoule.workload.profile",
     "models": "picojoule.workload.zoo.zoo",
     "statistics": "picojoule.observed.statistics",
     "number_format": "picojoule.formats.names",
-    "load_chip": "picojoule.hardware.chipfile.read",
+    "load_chip": "picojoule.interop.load",
     "chips": "picojoule.hardware.chipfile.read",
     "chip_schema": "picojoule.hardware.chipfile.schema",
     "memories": "picojoule.hardware.components.dram:technologies",
     "constrained": "picojoule.hardware.dataflow",
-    "WithStatistics": "picojoule.hardware.array.operand_means",
-    "parse_mapping": "picojoule.mapping.mapping:parse",
+    "with_statistics": "picojoule.hardware.array.operand_means",
+    "parse_mapping": "picojoule.interop.load",
+    "import_files": "picojoule.interop.load",
+    "check_files": "picojoule.interop.check",
     "evaluate": "picojoule.cost.model",
     "explain": "picojoule.cost.explain",
     "best_mapping": "picojoule.search.optimal",
@@ -73,9 +74,6 @@ __all__ = [
     "Limits",
     "MeasureSettings",
     "PicojouleError",
-    "WithBits",
-    "WithDensities",
-    "WithStatistics",
     "__version__",
     "advise",
     "array_accuracy",
@@ -83,6 +81,7 @@ __all__ = [
     "calibrate",
     "cards",
     "ceilings",
+    "check_files",
     "chip_schema",
     "chips",
     "compare_network",
@@ -93,6 +92,7 @@ __all__ = [
     "experiments",
     "explain",
     "gemmini",
+    "import_files",
     "load_chip",
     "load_device",
     "load_model",
@@ -123,6 +123,8 @@ __all__ = [
     "transforms",
     "verify",
     "which",
+    "with_densities",
+    "with_statistics",
 ]
 
 if TYPE_CHECKING:
@@ -139,11 +141,13 @@ if TYPE_CHECKING:
     from picojoule.errors import PicojouleError
     from picojoule.explore.dataflows import dataflows
     from picojoule.formats.names import number_format
-    from picojoule.hardware.array.operand_means import WithStatistics
-    from picojoule.hardware.chipfile.read import chips, load_chip
+    from picojoule.hardware.array.operand_means import with_statistics
+    from picojoule.hardware.chipfile.read import chips
     from picojoule.hardware.chipfile.schema import chip_schema
     from picojoule.hardware.components.dram import technologies as memories
     from picojoule.hardware.dataflow import constrained
+    from picojoule.interop.check import check_files
+    from picojoule.interop.load import import_files, load_chip, load_model, parse_mapping
     from picojoule.learning.baseline import train
     from picojoule.machines.fpga import predict_fpga
     from picojoule.machines.gemmini.fit import gemmini
@@ -152,7 +156,6 @@ if TYPE_CHECKING:
     from picojoule.machines.kernels.predict import predict_network
     from picojoule.machines.row_stationary.best import row_stationary
     from picojoule.machines.systolic.systolic import systolic
-    from picojoule.mapping.mapping import parse as parse_mapping
     from picojoule.measuring.ceilings import ceilings
     from picojoule.measuring.measure import Settings as MeasureSettings
     from picojoule.measuring.measure import measure
@@ -169,9 +172,7 @@ if TYPE_CHECKING:
     from picojoule.search.network import map_network
     from picojoule.search.optimal import best_mapping
     from picojoule.verification.verify import verify
-    from picojoule.workload.bits import WithBits
-    from picojoule.workload.densities import WithDensities
-    from picojoule.workload.load import load_model
+    from picojoule.workload.densities import with_densities
     from picojoule.workload.profile import profile
     from picojoule.workload.zoo.zoo import models
 

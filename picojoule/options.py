@@ -14,9 +14,8 @@ from picojoule.formats.names import is_format_name, number_format
 
 OBJECTIVES = ("energy", "latency", "edp", "front")
 SPACES = ("default", "perfect", "prototype")
-ACCOUNTINGS = ("default", "timeloop", "accelforge")
+ACCOUNTINGS = ("default", "timeloop", "timeloop-0.4", "accelforge")
 ROLES = ("weight", "input", "output")
-COUNTED = ("all", "macs")  # operators in totals
 _SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ns": 1e-9, "min": 60.0, "h": 3600.0}
 _QUANTITY = re.compile(r"\s*([-+]?[\d.]+(?:[eE][-+]?\d+)?|[-+]?(?:inf|nan))\s*([A-Za-zµμ]*)\s*$")
 
@@ -107,6 +106,28 @@ def dims(pairs: Iterable[str]) -> dict[str, int]:
             raise SpecError(f"{name!r} is given twice", where="--dim", hint="give each dimension once")
         out[name] = _positive(number, "--dim")
     return out
+
+
+def values(pairs: Iterable[str]) -> dict[str, int | float | str]:
+    """`N=2`, any number of times -> {"N": 2}: numbers where they are numbers, else text."""
+    out: dict[str, int | float | str] = {}
+    for pair in pairs:
+        name, sign, value = (x.strip() for x in pair.partition("="))
+        if not sign or not name.isidentifier() or not value:
+            raise SpecError(f"{pair!r} sets nothing", where="--set", hint="write NAME=VALUE, such as --set N_EINSUMS=2")
+        try:
+            number = float(value)
+            out[name] = int(value) if value.lstrip("+-").isdigit() else number
+        except ValueError:
+            out[name] = value
+    return out
+
+
+def some(items: Sequence[str], option: str) -> list[str]:
+    """The items, of which there is at least one."""
+    if not items:
+        raise SpecError("nothing is given", where=option, hint="name at least one file")
+    return list(items)
 
 
 def decimals(text: str, option: str) -> list[float]:

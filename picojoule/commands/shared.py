@@ -47,7 +47,7 @@ Bits = Annotated[
 Strict = Annotated[bool, typer.Option("--strict", help="refuse a model with operators that are not understood")]
 Phase = Annotated[str | None, typer.Option("--phase", metavar="PHASE", help="prefill or decode, for transformers")]
 Accounting = Annotated[
-    str, typer.Option("--accounting", metavar="RULES", help="default, timeloop or accelforge: how other tools count")
+    str, typer.Option("--accounting", metavar="RULES", help="default, timeloop, timeloop-0.4 or accelforge: how tools count")
 ]
 OneLayer = Annotated[str | None, typer.Option("--layer", metavar="NAME", help="only this layer")]
 Space = Annotated[str, typer.Option("--space", metavar="SPACE", help="default, perfect (no ragged loops) or prototype")]
@@ -63,9 +63,6 @@ Density = Annotated[
 ]
 DataflowName = Annotated[
     str | None, typer.Option("--dataflow", metavar="FLOW", help="only mappings of this dataflow: ws, is, osa, osb, osc, nlr, rs")
-]
-Operators = Annotated[
-    str, typer.Option("--operators", metavar="WHICH", help="what totals count: all (default), or macs, the MAC layers alone")
 ]
 NoCache = Annotated[bool, typer.Option("--no-cache", help="search again, even what is stored")]
 
@@ -85,4 +82,4 @@ def read_network(
     table = None if density is None else read_json(density, "see docs/sparsity.md for the form of a density file")
     widths = options.bits(bits)
     network = picojoule.load_model(model, batch=size, dims=options.dims(dim or []), bits=widths, strict=strict, **given)
-    return network if table is None else picojoule.WithDensities(table, str(density))(network)
+    return network if table is None else picojoule.with_densities(network, table, str(density))

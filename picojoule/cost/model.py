@@ -6,7 +6,7 @@ import math
 
 from picojoule.cost.cost import Contribution, Cost
 from picojoule.cost.sparsity import Accesses, SparseTraffic, active, exploit, port_bits
-from picojoule.cost.traffic import count
+from picojoule.cost.traffic import ACCOUNTINGS, count
 from picojoule.hardware.chip import Chip, Memory, Port, tensor_word_pj, transfer_word_pj
 from picojoule.mapping.mapping import Loop, Mapping
 from picojoule.mapping.words import Traffic
@@ -31,7 +31,7 @@ def evaluate(layer: Layer, chip: Chip, mapping: Mapping, accounting: str = "defa
         *_memory_energy(layer, chip, traffic),
         *_transfer_energy(layer, chip, traffic),
         Contribution(chip.compute.name, "", "mac", traffic.macs, chip.compute.energy_pj(layer), chip.compute.source),
-        *leakage(chip, max(c for _, c in cycles)),
+        *leakage(chip, max(c for _, c in cycles), None if ACCOUNTINGS[accounting].idle_leaks else mapping),
     )
     return Cost(contributions, cycles, chip.clock_hz, traffic.macs, chip.pes, _area_um2(chip))
 
@@ -95,11 +95,18 @@ def _transfer_energy(layer: Layer, chip: Chip, traffic: Traffic) -> list[Contrib
     return out
 
 
-def leakage(chip: Chip, cycles: float) -> list[Contribution]:
-    """Leakage of every instance, used or not, and static power, over the latency: the count is in instance-cycles."""
-    parts = [(m.name, m.leakage_mw, chip.instances(m), m.source) for m in chip.memories]
+def leakage(chip: Chip, cycles: float, used_by: Mapping | None = None) -> list[Contribution]:
+    """Leakage of every instance, used or not, and static power, over the latency: the count is in instance-cycles.
+
+    `used_by`: only of the memories that the mapping uses, and not of MACs, as some tools count (`Rules.idle_leaks`).
+    """
+    parts = [
+        (m.name, m.leakage_mw, chip.instances(m) if used_by is None else instances_in_use(chip, used_by, m), m.source)
+        for m in chip.memories
+    ]
     parts.append((chip.name, chip.static_mw, 1, chip.source))
-    parts.append((chip.compute.name, chip.compute.leakage_mw, chip.pes, chip.compute.source))
+    if used_by is None:
+        parts.append((chip.compute.name, chip.compute.leakage_mw, chip.pes, chip.compute.source))
     return [
         Contribution(name, "", "leak", n * cycles, mw * MILLIWATT_SECOND_PJ / chip.clock_hz, source)
         for name, mw, n, source in parts

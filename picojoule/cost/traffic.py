@@ -4,7 +4,8 @@ A tensor's words at a node are a product: for each dimension that does not index
 each one-term rank its valid indices; for each affine rank `a*p + b*r` a sum over pairs of tile positions. Words at the
 holder, and on the inner side of each fan-out between, are the same product with the copies of that fan-out merged.
 
-`accounting="default"` is the product's own; `"timeloop"` counts as even-tile tools do, `"accelforge"` as AccelForge does.
+`accounting="default"` is the product's own; `"timeloop"` counts as Timeloop does (snapshot 4cf6d4c of 2025-03), `"timeloop-0.4"`
+as the runs did whose statistics are published with Timeloop's 0.4 exercises, `"accelforge"` as AccelForge does.
 `Rules` says where they differ.
 """
 
@@ -44,9 +45,16 @@ class Rules:
     reload_every_copy: bool = False  # a reload writes every copy of a spatially reduced tile, not one
     forward_reads: bool = False  # a word passed on to a neighbour is read out of the memory that passes it on
     outer_nodes_end_stays: bool = False  # a tile stays over no loop above a node (of any tensor) of a memory further out
+    stays_end_slides: bool = False  # a tile that stays over a loop does not slide over the loops further out
+    idle_leaks: bool = True  # memories that the mapping does not use leak too, and so do the MACs
 
 
-ACCOUNTINGS = {"default": Rules(), "timeloop": Rules(True, False, True, True), "accelforge": Rules(outer_nodes_end_stays=True)}
+ACCOUNTINGS = {
+    "default": Rules(),
+    "timeloop": Rules(True, False, True, True),
+    "timeloop-0.4": Rules(True, False, True, True, stays_end_slides=True, idle_leaks=False),
+    "accelforge": Rules(outer_nodes_end_stays=True),
+}
 
 
 @dataclass(frozen=True)
@@ -76,6 +84,7 @@ class Place:
     tile: tuple[tuple[str, int], ...]  # extents below, not clipped to the bounds
     keeps: bool  # a node, which keeps its tile while the index stays; False at the MACs
     stays_from: int = 0  # position in `loops` of the outermost one over which the tile may stay
+    slides_after_stays: bool = True  # whether a window slides over a loop outside one over which its tile stays
 
     @cached_property
     def extents(self) -> dict[str, int]:
@@ -109,6 +118,8 @@ class Place:
             loop = self.loops[i]
             if not run:
                 if loop.fanout is not None or loop.dim not in self.tensor.dims:
+                    if loop.fanout is None and loop.bound > 1 and not self.slides_after_stays:
+                        return None
                     continue
                 rank = next((r for r in self.tensor.ranks if len(r.terms) == 2 and loop.dim in [d for _, d in r.terms]), None)
                 if rank is None:
@@ -177,12 +188,8 @@ def _by_action(traffic: Traffic) -> dict[tuple[str, str, str], int]:
 def places(
     layer: Layer, chip: Chip, mapping: Mapping, tensor: Tensor, rules: Rules = ACCOUNTINGS["default"]
 ) -> tuple[Place, ...]:
-    """The tensor's home and nodes from the outside in, then the MACs."""
+    """The tensor's nodes from DRAM inwards, then the MACs."""
     out = []
-    if tensor.name in dict(mapping.homes):
-        home, whole = mapping.home(tensor, chip), mapping.extents
-        tile = tuple((d, whole.get(d, 1)) for d, _ in layer.dims)
-        out.append(Place(layer, tensor, home.name, chip.level_of(home.name), (), tile, True))
     above: list[LoopAbove] = []
     passed: list[tuple[int, int]] = []  # (level, loops above) of the nodes so far, whatever they hold
     for i, e in enumerate(mapping.entries):
@@ -197,7 +204,7 @@ def places(
             end = max((n for at, n in passed if at < level), default=0) if rules.outer_nodes_end_stays else 0
             loops = tuple(x for x in above if not x.within(own)) if own else tuple(above)
             end -= sum(x.within(own) for x in above[:end]) if own else 0
-            out.append(Place(layer, tensor, e.memory, level, loops, tile, True, end))
+            out.append(Place(layer, tensor, e.memory, level, loops, tile, True, end, not rules.stays_end_slides))
         passed.append((level, len(above)))
     ones = tuple((d, 1) for d, _ in layer.dims)
     return (*out, Place(layer, tensor, MAC, len(chip.levels), tuple(above), ones, False))

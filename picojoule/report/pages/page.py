@@ -9,12 +9,13 @@ import picojoule
 from picojoule.hardware.chip import Chip
 from picojoule.report import units
 from picojoule.report.charts.tree import tree_svg
-from picojoule.report.pages import html, operators, sections
+from picojoule.report.pages import html, sections
 from picojoule.report.pages.document import css, document
 from picojoule.search.result import LayerResult, NetworkResult
+from picojoule.workload.network import Network
 
 
-def network_page(result: NetworkResult) -> str:
+def network_page(result: NetworkResult, network: Network | None = None) -> str:
     """The report of `pj map --html`."""
     body = [
         html.tag("h1", f"{result.model} on {result.chip.name}"),
@@ -26,10 +27,10 @@ def network_page(result: NetworkResult) -> str:
         sections.roofline(result),
         sections.network_certificate(result),
         sections.layers(result),
-        operators.section(result),
+        sections.vector_ops(network, result.chip),
         _chip(result.chip),
         sections.provenance(result.chip),
-        sections.reading(result),
+        sections.reading(result, network),
     ]
     return document(f"{result.model} on {result.chip.name} - picojoule", body)
 
