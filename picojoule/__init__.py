@@ -16,7 +16,8 @@ __version__ = "0.2.0"
 
 _HOME = {
     "load_model": "picojoule.interop.load",
-    "with_densities": "picojoule.workload.densities",
+    "WithBits": "picojoule.workload.bits",
+    "WithDensities": "picojoule.workload.densities",
     "profile": "picojoule.workload.profile",
     "models": "picojoule.workload.zoo.zoo",
     "statistics": "picojoule.observed.statistics",
@@ -26,7 +27,7 @@ _HOME = {
     "chip_schema": "picojoule.hardware.chipfile.schema",
     "memories": "picojoule.hardware.components.dram:technologies",
     "constrained": "picojoule.hardware.dataflow",
-    "with_statistics": "picojoule.hardware.array.operand_means",
+    "WithStatistics": "picojoule.hardware.array.operand_means",
     "parse_mapping": "picojoule.interop.load",
     "import_files": "picojoule.interop.load",
     "check_files": "picojoule.interop.check",
@@ -74,6 +75,9 @@ __all__ = [
     "Limits",
     "MeasureSettings",
     "PicojouleError",
+    "WithBits",
+    "WithDensities",
+    "WithStatistics",
     "__version__",
     "advise",
     "array_accuracy",
@@ -123,8 +127,6 @@ __all__ = [
     "transforms",
     "verify",
     "which",
-    "with_densities",
-    "with_statistics",
 ]
 
 if TYPE_CHECKING:
@@ -141,7 +143,7 @@ if TYPE_CHECKING:
     from picojoule.errors import PicojouleError
     from picojoule.explore.dataflows import dataflows
     from picojoule.formats.names import number_format
-    from picojoule.hardware.array.operand_means import with_statistics
+    from picojoule.hardware.array.operand_means import WithStatistics
     from picojoule.hardware.chipfile.read import chips
     from picojoule.hardware.chipfile.schema import chip_schema
     from picojoule.hardware.components.dram import technologies as memories
@@ -172,7 +174,8 @@ if TYPE_CHECKING:
     from picojoule.search.network import map_network
     from picojoule.search.optimal import best_mapping
     from picojoule.verification.verify import verify
-    from picojoule.workload.densities import with_densities
+    from picojoule.workload.bits import WithBits
+    from picojoule.workload.densities import WithDensities
     from picojoule.workload.profile import profile
     from picojoule.workload.zoo.zoo import models
 

@@ -21,6 +21,7 @@ ORDER = (
 )
 BELOW = {"options": {"errors", "files", "formats"}, "report": {*ORDER} - {"commands"}}  # report shows what options were wrong
 NOTEBOOK = {"search/result.py"}  # loads its page when it is shown
+DOORS = {"network": {"map_network"}, "optimal": {"best_mapping"}}  # of search/, besides all of `result` and `layer_price`
 
 
 def imports(path: Path) -> Iterator[tuple[int, str]]:
@@ -42,6 +43,18 @@ def test_a_module_imports_nothing_that_lies_further_on(path: Path) -> None:
     allowed = BELOW.get(own, set(ORDER[: ORDER.index(own) + 1]))
     strange = [f"line {line}: {part}" for line, part in imports(path) if part in ORDER and part not in allowed]
     assert not strange, f"{name} imports what comes after it: {', '.join(strange)}"
+
+
+def test_the_search_is_entered_by_its_doors_alone() -> None:
+    strange = []
+    for path in sorted(p for p in PACKAGE.rglob("*.py") if "search" not in p.relative_to(PACKAGE).parts[:1]):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("picojoule.search"):
+                module = (node.module or "").removeprefix("picojoule.search").lstrip(".")
+                names = {a.name for a in node.names} - DOORS.get(module, set())
+                if names and module not in ("result", "layer_price"):
+                    strange.append(f"{path.relative_to(PACKAGE)}, line {node.lineno}: {', '.join(sorted(names))} of {module}")
+    assert not strange, "\n".join(strange)
 
 
 def test_every_folder_and_module_stands_in_the_architecture_page() -> None:

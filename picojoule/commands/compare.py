@@ -8,7 +8,21 @@ import typer
 
 import picojoule
 from picojoule import options
-from picojoule.commands.shared import Batch, Dims, Html, Jobs, Json, Model, NoCache, Phase, Space, TimeLimit, app, read_network
+from picojoule.commands.shared import (
+    Batch,
+    Dims,
+    Html,
+    Jobs,
+    Json,
+    Model,
+    NoCache,
+    Operators,
+    Phase,
+    Space,
+    TimeLimit,
+    app,
+    read_network,
+)
 from picojoule.compare.limits import limits
 from picojoule.machines.answer import Ask
 from picojoule.report import show
@@ -38,6 +52,7 @@ def compare(
     jobs: Jobs = None,
     dim: Dims = None,
     phase: Phase = None,
+    operators: Operators = "all",
     no_cache: NoCache = False,
     html: Html = None,
     as_json: Json = False,
@@ -48,6 +63,7 @@ def compare(
         space=options.choice(space, options.SPACES, "--space"),
         time_limit_s=options.seconds(time_limit, "--time-limit"),
         jobs=options.positive(jobs, "--jobs"),
+        operators=options.choice(operators, options.COUNTED, "--operators"),
         cache=not no_cache,
     )
     page = options.place_for(html)
@@ -83,6 +99,7 @@ def which(
     jobs: Jobs = None,
     dim: Dims = None,
     phase: Phase = None,
+    operators: Operators = "all",
     no_cache: NoCache = False,
     as_json: Json = False,
 ) -> None:
@@ -101,6 +118,7 @@ def which(
         space=options.choice(space, options.SPACES, "--space"),
         time_limit_s=options.seconds(time_limit, "--time-limit"),
         jobs=options.positive(jobs, "--jobs"),
+        operators=options.choice(operators, options.COUNTED, "--operators"),
         cache=not no_cache,
     )
     size, width = options.positive(batch, "--batch") or 1, options.positive(bits, "--bits")

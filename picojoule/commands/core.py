@@ -27,6 +27,7 @@ from picojoule.commands.shared import (
     Objective,
     On,
     OneLayer,
+    Operators,
     Phase,
     Space,
     Strict,
@@ -36,6 +37,7 @@ from picojoule.commands.shared import (
 )
 from picojoule.errors import PicojouleError
 from picojoule.files import read_json
+from picojoule.machines.answer import Ask
 from picojoule.report import show
 from picojoule.report.answers import advice as report_advice
 from picojoule.report.answers import prediction
@@ -77,21 +79,27 @@ def map_(
         Path | None,
         typer.Option("--statistics", metavar="FILE", help="what `pj statistics --json` printed: values set an array's energies"),
     ] = None,
+    operators: Operators = "all",
+    keep_batch_norm: Annotated[
+        bool, typer.Option("--keep-batch-norm", help="batch norms are operators; default: they fold into the layer before")
+    ] = False,
     no_cache: NoCache = False,
 ) -> None:
     """The best mapping of every layer, its cost and its proof."""
     limit_s, layer_s = options.seconds(latency, "--latency"), options.seconds(time_limit, "--time-limit")
     goal, where = options.objective(objective, limit_s), options.choice(space, options.SPACES, "--space")
     processes, page = options.positive(jobs, "--jobs"), options.place_for(html)
+    counted = options.choice(operators, options.COUNTED, "--operators")
     if on in picojoule.devices():  # a CPU or GPU: its library chooses the mapping, and a calibrated model answers
         options.nothing(statistics, "--statistics", f"{on} has no compute-in-memory array")
+        options.nothing(None if counted == "all" else counted, "--operators", f"{on} fuses operators into its kernels")
         network = read_network(model, batch, dim, None, strict, phase)
         prediction.shown(picojoule.predict_network(network, on), as_json, page, every=False)
         return
     chip, network = picojoule.load_chip(on), read_network(model, batch, dim, bits, strict, phase, density)
     if statistics is not None:
         table = read_json(statistics, "write it with `pj statistics MODEL --data DATA --json > FILE`")
-        network = picojoule.with_statistics(network, chip, table, str(statistics))
+        network = picojoule.WithStatistics(chip, table, str(statistics))(network)
     with show.progress() as progress:
         result = picojoule.map_network(
             network,
@@ -102,9 +110,11 @@ def map_(
             cache=not no_cache,
             time_limit=layer_s,
             space=where,
+            operators=counted,
+            fold=not keep_batch_norm,
             progress=progress,
         )
-    show.mapped(result, network, as_json, page)
+    show.mapped(result, as_json, page)
 
 
 @app.command()
@@ -137,11 +147,13 @@ def explain(
     dim: Dims = None,
     bits: Bits = None,
     phase: Phase = None,
+    operators: Operators = "all",
     advice: Annotated[bool, typer.Option("--advice", help="what limits each layer, what every single change gains")] = False,
     as_json: Json = False,
 ) -> None:
     """Where each number of the mapped layers comes from; --advice: what limits them, and which change helps most."""
     goal = options.objective(objective, None)
+    counted = options.choice(operators, options.COUNTED, "--operators")
     if advice:
         options.nothing(mapping, "--mapping", "advice is about the best mapping")
         size, width = options.positive(batch, "--batch") or 1, options.one_width(bits)
@@ -151,19 +163,22 @@ def explain(
             return network if layer is None else show.some_layers(network, layer)
 
         with show.progress() as progress:
-            given = picojoule.advise(load, picojoule.load_chip(on), goal, batch=size, bits=width, progress=progress)
+            ask = Ask(operators=counted)
+            given = picojoule.advise(load, picojoule.load_chip(on), goal, batch=size, bits=width, ask=ask, progress=progress)
         report_advice.shown(given, as_json)
         return
     chip, network = picojoule.load_chip(on), read_network(model, batch, dim, bits, False, phase)
     if mapping is not None:
         chosen = show.one_layer(network, layer)
         text, where = options.text_or_file(mapping, "--mapping")
+        others: tuple[Any, ...] = ()
         mapped = [(chosen, picojoule.parse_mapping(text, chosen, chip, where))]
     else:
         with show.progress() as progress:
-            result = picojoule.map_network(show.some_layers(network, layer), chip, goal, progress=progress)
-        mapped = [(x.result.layer, x.result.mapping) for x in result.layers]
-    show.explained(network, chip, [(x, m, picojoule.explain(x, chip, m)) for x, m in mapped], as_json)
+            some = show.some_layers(network, layer)
+            result = picojoule.map_network(some, chip, goal, operators=counted, progress=progress)
+        mapped, others = [(x.result.layer, x.result.mapping) for x in result.layers], result.operators
+    show.explained(network, chip, [(x, m, picojoule.explain(x, chip, m)) for x, m in mapped], others, as_json)
 
 
 @app.command()

@@ -64,6 +64,9 @@ Density = Annotated[
 DataflowName = Annotated[
     str | None, typer.Option("--dataflow", metavar="FLOW", help="only mappings of this dataflow: ws, is, osa, osb, osc, nlr, rs")
 ]
+Operators = Annotated[
+    str, typer.Option("--operators", metavar="WHICH", help="what totals count: all (default), or macs, the MAC layers alone")
+]
 NoCache = Annotated[bool, typer.Option("--no-cache", help="search again, even what is stored")]
 
 
@@ -82,4 +85,4 @@ def read_network(
     table = None if density is None else read_json(density, "see docs/sparsity.md for the form of a density file")
     widths = options.bits(bits)
     network = picojoule.load_model(model, batch=size, dims=options.dims(dim or []), bits=widths, strict=strict, **given)
-    return network if table is None else picojoule.with_densities(network, table, str(density))
+    return network if table is None else picojoule.WithDensities(table, str(density))(network)

@@ -7,22 +7,19 @@ search that follows can only do better. Then every change is run again with the 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from picojoule.compare.bench import Loader
 from picojoule.compare.compare import loader
 from picojoule.cost.cost import Cost
-from picojoule.errors import NoMapping, PicojouleError, SpecError, unknown_name
+from picojoule.cost.operators import network_operators
+from picojoule.errors import PicojouleError, SpecError, unknown_name
 from picojoule.explore.changes import Change, changes
 from picojoule.hardware.chip import Chip
 from picojoule.machines.answer import Ask, Progress
 from picojoule.machines.providers.chips import MappedChip
-from picojoule.search.exact.goals import goal
-from picojoule.search.optimal import LayerProblem, solve
+from picojoule.search.layer_price import quick_cost
 from picojoule.search.result import NetworkLayer, NetworkResult
-from picojoule.search.warm import ensure_compiled
-from picojoule.workload.layer import Layer
 from picojoule.workload.network import Network
 
 OBJECTIVES = ("edp", "energy", "latency")
@@ -109,7 +106,7 @@ def advise(
     base = MappedChip(chip=chip).mapped(load(batch, width), ask)
     candidates = changes(chip, batch, width, any_batch=_takes(load, 2 * batch, width))
     tell = progress or (lambda done, of, what: None)
-    first = first_look(load(batch, width), chip, objective, ask.space)
+    first = first_look(load(batch, width), chip, objective, ask.space, ask.operators)
     tried = []
     for i, change in enumerate(candidates):
         tell(i, len(candidates), change.name)
@@ -127,37 +124,20 @@ def advise(
     )
 
 
-def first_look(network: Network, chip: Chip, objective: str, space: str) -> float:
+def first_look(network: Network, chip: Chip, objective: str, space: str, operators: str = "all") -> float:
     """The objective of the whole network at the best mappings of the smallest space; inf where a layer finds none."""
-    ensure_compiled()
     seen: dict[object, Cost | None] = {}
-    energy = seconds = 0.0
+    others = network_operators(network, chip) if operators == "all" else ()
+    energy, seconds = sum(x.energy_pj for x in others), sum(x.cycles for x in others) / chip.clock_hz
     for step in network.layers:
         layer = step.layer
         if layer.shape_key not in seen:
-            seen[layer.shape_key] = _first_look(layer, chip, objective, space)
+            seen[layer.shape_key] = quick_cost(layer, chip, objective, space)
         cost = seen[layer.shape_key]
         if cost is None:
             return float("inf")
         energy, seconds = energy + step.count * cost.energy_pj, seconds + step.count * cost.latency_s
     return _objective(objective, energy, seconds)
-
-
-def _first_look(layer: Layer, chip: Chip, objective: str, space: str) -> Cost | None:
-    problem = LayerProblem(layer, chip, space)
-    small = problem.steps()[:1]
-    make = goal(1, 0.0, 0.0) if objective == "energy" else goal(0, 0.0, 0.0)
-    try:
-        points = solve(problem, make, steps=small).points
-        if objective == "latency" and points:
-            slope = 1e3 * max(c.energy_pj for _, c in points)  # outweighs any energy
-            points = solve(problem, goal(3, 0.0, 0.0, slope=slope), points, steps=small).points
-    except NoMapping:
-        return None
-    key: Callable[[Cost], float] = {"energy": lambda c: c.energy_pj, "latency": lambda c: c.cycles}.get(
-        objective, lambda c: c.energy_pj * c.cycles
-    )
-    return min((c for _, c in points), key=key, default=None)
 
 
 def _objective(objective: str, energy_pj: float, seconds: float) -> float:
@@ -182,7 +162,7 @@ def _try(load: Loader, change: Change, base: NetworkResult, first: float, batch:
     after_batch, after_bits = change.batch or batch, change.bits or bits
     network = load(after_batch, after_bits)
     try:
-        guess = first_look(network, change.chip, ask.objective, ask.space)
+        guess = first_look(network, change.chip, ask.objective, ask.space, ask.operators)
         result = MappedChip(chip=change.chip).mapped(network, replace(ask, batch=after_batch, bits=change.bits or ask.bits))
     except PicojouleError as e:
         return Tried(change=change, predicted_gain=None, gain=None, result=None, proved=False, note=e.problem)

@@ -126,7 +126,8 @@ def undominated(answers: Sequence[Answer]) -> tuple[str, ...]:
     out = []
     for a in answers:
         pj, s = points[a.machine]
-        rivals = [points[b.machine] for b in answers if b is not a and b.kind == a.kind and flipping.comparable(a, b, "energy")]
+        alike = [b for b in answers if b is not a and b.kind == a.kind and flipping.comparable(a, b, "energy")]
+        rivals = [points[b.machine] for b in alike if a.at_least or not b.at_least]  # a lower bound beats no whole figure
         if pj is not None and not any(e is not None and e <= pj and t <= s and (e, t) != (pj, s) for e, t in rivals):
             out.append(a.machine)
     return tuple(out)

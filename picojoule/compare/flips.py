@@ -54,18 +54,26 @@ class Flip:
 
 
 def comparable(a: Answer, b: Answer, metric: str) -> bool:
-    """Predictions with predictions and bounds with bounds; energies only where both cover the same thing."""
+    """Predictions with predictions and bounds with bounds, of the same operators; energies only where both cover the same."""
     same = a.scope == b.scope and a.offchip_inside == b.offchip_inside
-    return a.is_bound == b.is_bound and (metric == "time" or same)
+    alike = a.is_bound == b.is_bound and (a.is_bound or a.operators == b.operators)
+    return alike and (metric == "time" or same)
 
 
 def order(a: Answer, b: Answer, view: View) -> int:
-    """-1 if a is lower, 1 if b is; 0 where unknown, of different scope, or closer than the searches' gaps can tell."""
+    """-1 if a is lower, 1 if b is; 0 where unknown, of different scope, or closer than the searches' gaps can tell.
+
+    Of a lower bound and a whole figure only the whole one can be known to be lower.
+    """
     x, y = view.value(a), view.value(b)
     if x is None or y is None or not comparable(a, b, view.metric):
         return 0
     low_x, low_y = x * (1 - a.gap), y * (1 - b.gap)
-    return -1 if x < low_y * (1 - 1e-9) else 1 if y < low_x * (1 - 1e-9) else 0
+    if x < low_y * (1 - 1e-9):
+        return 0 if a.at_least and not b.at_least else -1
+    if y < low_x * (1 - 1e-9):
+        return 0 if b.at_least and not a.at_least else 1
+    return 0
 
 
 def find(bench: Bench, base: Condition, batches: tuple[int, ...], bits: tuple[int, ...], factors: tuple[str, ...]) -> list[Flip]:

@@ -153,7 +153,7 @@ def _verdict(a: Answer, misses: Sequence[Miss]) -> Verdict:
         return "fails"
     if misses:
         return "unknown"
-    return "not ruled out" if a.is_bound else "qualifies"
+    return "not ruled out" if a.is_bound or a.at_least else "qualifies"
 
 
 def _ruled_out(m: MappedChip, network: Network, limits: Limits, batch: int) -> tuple[Miss, ...]:
@@ -161,15 +161,15 @@ def _ruled_out(m: MappedChip, network: Network, limits: Limits, batch: int) -> t
     chip = m.chip
     if chip.sparse:  # zeros may save what these bounds count
         return ()
-    rate = sum(p.bits_per_cycle for p in chip.dram.ports) / 8 * chip.clock_hz
+    rate = sum(p.bits_per_cycle for m in chip.outermost for p in m.ports) / 8 * chip.clock_hz
     latency = energy = 0.0
     for layer, count in distinct(network):
         moved = compulsory_bytes(layer)
         latency += count * max(layer.macs / peak_macs_per_s(chip, layer), moved / rate if rate else 0.0)
-        words = min(chip.dram.read_pj or 0.0, chip.dram.write_pj or 0.0)
+        words = min(pj or 0.0 for m in chip.outermost for pj in (m.read_pj, m.write_pj))
         energy += count * (
             layer.macs * (chip.compute.energy_pj(layer))
-            + words * sum(layer.elements(t) * chip.dram.accesses_per_word(t.bits) for t in layer.tensors)
+            + words * sum(layer.elements(t) * chip.home(t.role).accesses_per_word(t.bits) for t in layer.tensors)
         )
     out = []
     if limits.latency_s.high < latency * (1 - 1e-9):

@@ -1,7 +1,7 @@
 """What is to be changed in a network: bits, channels, zeros and rank; and the network that the changes leave, without an export.
 
 A plan knows no weights, so that it can be priced before it is carried out on the torch module; exporting the changed module
-has to give the layers that `network_of` says.
+has to give the layers that `WithPlan` says.
 
 Who stores what: an activation is written once and read by all its readers at the same width, so `stored_bits` gives each the
 widest that any of them asks for. ReLU, max pooling, folded normalisation, bias and views are done as values are written, so
@@ -118,11 +118,6 @@ class Storage:
 
     def __init__(self, network: Network) -> None:
         self.network = network
-        self._made = {o: s for s in network.steps for o in s.outputs}
-        self._readers: dict[str, list[Step[Op]]] = {}
-        for step in network.steps:
-            for name in step.inputs:
-                self._readers.setdefault(name, []).append(step)
 
     def widths(self, plan: Plan) -> dict[str, tuple[int, int]]:
         """(input, output) bits of every layer, as they are stored under the plan."""
@@ -142,14 +137,14 @@ class Storage:
         def reach(activation: str) -> bool:
             return any(
                 mac_step(s) is None and bool(s.outputs) and (s.layer.op not in PASSING or any(map(reach, s.outputs)))
-                for s in self._readers.get(activation, ())
+                for s in self.network.readers(activation)
             )
 
         return tuple(s.layer.name for s in self.network.layers if s.outputs and reach(s.outputs[0]))
 
     def written(self, activation: str) -> str:
         """The activation as it was when written, before operators that are done on the way."""
-        step = self._made.get(activation)
+        step = self.network.producer(activation)
         if step is None or step.layer.op not in PASSING or len(step.inputs) != 1:
             return activation
         return self.written(step.inputs[0])
@@ -157,7 +152,7 @@ class Storage:
     def _width(self, activation: str, plan: Plan) -> int:
         """The widest that any reader asks for."""
         asked = []
-        for step in self._readers.get(activation, ()):
+        for step in self.network.readers(activation):
             if mac_step(step) is not None:
                 asked.append(plan.of(step.layer.name).input_bits)
             elif step.outputs:  # without one it is a view or adds a bias, and reads what the next reader gets
@@ -166,22 +161,29 @@ class Storage:
         return max(asked, default=RESULT_BITS)
 
 
-def network_of(base: Network, plan: Plan, structure: Structure | None = None) -> Network:
-    """The MAC layers that the plan leaves of a network, with their widths and densities. `structure` where channels go.
+@dataclass(frozen=True)
+class WithPlan:
+    """What a plan leaves. `structure` says which layers share channels, where channels go."""
 
-    Only MAC layers are kept: what the other operators amount to needs an export.
-    """
-    bits = Storage(base).widths(plan)
-    if plan.channels and structure is None:
-        problem = "channels go, but no structure says which layers share them"
-        raise SpecError(problem, where="plan", hint="give structure(module, images)")
-    widths = structure.widths(dict(plan.channels)) if structure and plan.channels else {}
-    steps: list[Step[Op]] = []
-    for step in base.layers:
-        name = step.layer.name
-        layers = planned(step.layer, plan.of(name), *bits[name], widths.get(name))
-        steps.extend(replace(step, layer=x) for x in layers)
-    return Network(base.name, tuple(steps), (), base.source, base.notes, base.outputs)
+    plan: Plan
+    structure: Structure | None = None
+
+    def __call__(self, network: Network, /) -> Network:
+        """The MAC layers that the plan leaves of a network, with their widths and densities.
+
+        Only MAC layers are kept, and their inputs and outputs are names: what the other operators amount to needs an export.
+        """
+        plan, structure, bits = self.plan, self.structure, Storage(network).widths(self.plan)
+        if plan.channels and structure is None:
+            problem = "channels go, but no structure says which layers share them"
+            raise SpecError(problem, where="plan", hint="give structure(module, images)")
+        widths = structure.widths(dict(plan.channels)) if structure and plan.channels else {}
+        steps: list[Step[Op]] = []
+        for step in network.layers:
+            name = step.layer.name
+            layers = planned(step.layer, plan.of(name), *bits[name], widths.get(name))
+            steps.extend(replace(step, layer=x, accesses=step.named()) for x in layers)
+        return Network(network.name, tuple(steps), source=network.source, notes=network.notes)
 
 
 def planned(layer: Layer, own: LayerPlan, read: int, written: int, width: Width | None = None) -> tuple[Layer, ...]:

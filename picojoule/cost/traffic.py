@@ -188,8 +188,12 @@ def _by_action(traffic: Traffic) -> dict[tuple[str, str, str], int]:
 def places(
     layer: Layer, chip: Chip, mapping: Mapping, tensor: Tensor, rules: Rules = ACCOUNTINGS["default"]
 ) -> tuple[Place, ...]:
-    """The tensor's nodes from DRAM inwards, then the MACs."""
+    """The tensor's home and nodes from the outside in, then the MACs."""
     out = []
+    if tensor.name in dict(mapping.homes):
+        home, whole = mapping.home(tensor, chip), mapping.extents
+        tile = tuple((d, whole.get(d, 1)) for d, _ in layer.dims)
+        out.append(Place(layer, tensor, home.name, chip.level_of(home.name), (), tile, True))
     above: list[LoopAbove] = []
     passed: list[tuple[int, int]] = []  # (level, loops above) of the nodes so far, whatever they hold
     for i, e in enumerate(mapping.entries):
@@ -204,7 +208,9 @@ def places(
             end = max((n for at, n in passed if at < level), default=0) if rules.outer_nodes_end_stays else 0
             loops = tuple(x for x in above if not x.within(own)) if own else tuple(above)
             end -= sum(x.within(own) for x in above[:end]) if own else 0
-            out.append(Place(layer, tensor, e.memory, level, loops, tile, True, end, not rules.stays_end_slides))
+            out.append(
+                Place(layer, tensor, e.memory, level, loops, tile, True, end, slides_after_stays=not rules.stays_end_slides)
+            )
         passed.append((level, len(above)))
     ones = tuple((d, 1) for d, _ in layer.dims)
     return (*out, Place(layer, tensor, MAC, len(chip.levels), tuple(above), ones, False))

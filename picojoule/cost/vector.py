@@ -1,32 +1,207 @@
-"""What operators without MACs cost if each reads its operands from DRAM and writes its results there, unfused."""
+"""What one operator without MACs costs on a chip: its words at the memories that they pass, its operations in the vector unit.
+
+Each operator starts and ends in the outermost memory, as each layer does. A vector unit at an on-chip memory H works through H:
+an operand is read outside and written to H (once where one of its rows fits H, else once a pass), read from H once a pass (once
+where a row fits the unit's own storage), and the result is written to H, read there and written outside. In the drain path the
+operand passes through and moves no words of its own. Latency: the slowest of the lanes and every port, as in a layer.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
+from typing import Any, Literal
 
-from picojoule.cost.model import port_cycles
-from picojoule.hardware.chip import Chip
-from picojoule.workload.op import Op
+from picojoule.cost.cost import Contribution, Cost
+from picojoule.cost.model import leakage, port_cycles
+from picojoule.hardware.chip import Chip, FanOut, Memory
+from picojoule.hardware.vector_unit import VectorUnit
+from picojoule.workload.primitives import operations
+
+How = Literal["step", "drain", "in place", "folded", "move", "view"]
+HOW: dict[How, str] = {
+    "step": "a step of its own: reads its operand and writes its result",
+    "drain": "applied to results on their way out of the MACs: the operand that passes through moves no words",
+    "in place": "part of its producer on any chip: only its parameters move",
+    "folded": "folded into the weights and the bias of the layer before it",
+    "move": "words copied, nothing computed",
+    "view": "the same words under another shape",
+}
+Words = Counter[tuple[str, str, str]]  # (memory, "operand" | "parameters" | "result", "read" | "write") -> words
 
 
-@dataclass(frozen=True)
-class VectorCost:
-    """One occurrence. None is unknown: the chip prices no scalar operation, or the operator is not understood."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What one occurrence of an operator asks for, on any chip. Elements are of `bits`; a row is what one output needs whole.
 
-    dram_pj: float
-    ops_pj: float | None
-    dram_cycles: float | None  # None: the chip declares no DRAM bandwidth
-
-
-def vector_cost(op: Op, chip: Chip) -> VectorCost:
-    """DRAM energy = words read and written x their prices; energy of the operations = ops x pJ per scalar operation.
-
-    An upper bound of the DRAM part: what is fused with its neighbours, or held on chip between them, moves less.
+    `ops` scalar operations; `known` is False where nobody knows what they are. `passes`: how often the operand is read.
     """
-    dram = chip.dram
-    assert dram.read_pj is not None and dram.write_pj is not None  # Chip.check_priced
-    per_word = dram.accesses_per_word(op.bits)
-    moved = per_word * (op.read_elements * dram.read_pj + op.written_elements * dram.write_pj)
-    pj = chip.compute.vector_pj
-    cycles = port_cycles(dram, op.read_elements * op.bits, op.written_elements * op.bits, used=1)
-    return VectorCost(moved, None if pj is None or op.ops is None else op.ops * pj, max((c for _, c in cycles), default=None))
+
+    op: str
+    ops: int
+    operand: int  # elements, without the one that passes through where it is applied in the drain path
+    parameters: int
+    result: int
+    bits: float
+    passes: int = 1
+    row: int = 1
+    known: bool = True
+    why: str = ""
+
+    def kinds(self) -> dict[str, float] | None:
+        """Operations by kind; None where they are not known."""
+        return operations(self.op, self.ops, self.result) if self.known else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Priced:
+    """The cost of one occurrence, and what of it nobody knows: then energy and latency are lower bounds."""
+
+    work: Work
+    how: How
+    cost: Cost
+    unpriced: tuple[str, ...] = ()
+
+
+def price(work: Work, chip: Chip, how: How) -> Priced:
+    """Energy by contribution (pJ), cycles by cause, and the reasons why either is only a lower bound."""
+    nothing = how in ("folded", "view")
+    words = Counter() if nothing else moved(work, chip, how)
+    kinds, unpriced = ({}, ()) if nothing else computed(work, chip)
+    cycles = _cycles(work, chip, words, kinds)
+    rows = (*_word_rows(work, chip, words), *_operation_rows(work, chip, kinds), *leakage(chip, max(n for _, n in cycles)))
+    cost = Cost(tuple(r for r in rows if r.count), cycles, chip.clock_hz, 0, chip.pes)
+    return Priced(work=work, how=how, cost=cost, unpriced=unpriced)
+
+
+def computed(work: Work, chip: Chip) -> tuple[dict[str, float], tuple[str, ...]]:
+    """(operations by kind that the chip's unit does, what stays unknown)."""
+    unit, kinds = chip.vector, work.kinds()
+    if kinds is None:
+        return {}, (f"what {work.op} computes{f' ({work.why})' if work.why and not work.known else ''}",)
+    if not kinds:
+        return {}, ()
+    if unit is None:
+        return {}, (f"operations: {chip.name} declares no vector unit",)
+    lacking = [k for k in kinds if k not in unit.does]
+    unknown = [k for k in unit.missing(kinds) if k not in lacking]
+    reasons = [f"{k}: {unit.name} has none" for k in lacking] + [f"energy of {k}: {unit.name} does not state it" for k in unknown]
+    if unit.lanes is None:
+        reasons.append(f"time of operations: the rate of {unit.name} is unknown")
+    return {k: n for k, n in kinds.items() if k not in lacking}, tuple(reasons)
+
+
+def moved(work: Work, chip: Chip, how: How) -> Words:
+    """Words read and written at each memory."""
+    words: Words = Counter()
+    outer, unit = chip.home("input"), chip.vector
+    if how in ("step", "move") and (unit is None or how == "move"):
+        _add_outside(words, chip, work.operand, work.parameters, work.result)
+        return words
+    at = outer if unit is None else chip.memory(unit.at)
+    whole = how == "step"  # else what passes through is priced where its producer writes it
+    fits = unit is not None and work.row * work.bits <= unit.holds_bits
+    room = at.usable_bits()
+    inside = 1 if fits else work.passes
+    outside = 1 if room is None or work.row * work.bits <= room else inside
+    if at in chip.outermost:
+        _add_outside(words, chip, inside * work.operand, work.parameters, work.result if whole else 0)
+        return words
+    arriving, leaving = outside * work.operand, work.result if whole else 0
+    _add_outside(words, chip, arriving, work.parameters, leaving)
+    for m in _between(chip, at, "input"):
+        _add(words, m, operand_read=arriving, operand_write=arriving, parameters_read=work.parameters)
+        _add(words, m, parameters_write=work.parameters)
+    for m in _between(chip, at, "output"):
+        _add(words, m, result_read=leaving, result_write=leaving)
+    _add(words, at, operand_write=arriving, operand_read=inside * work.operand, parameters_write=work.parameters)
+    _add(words, at, parameters_read=work.parameters, result_write=leaving, result_read=leaving)
+    return words
+
+
+def _add_outside(words: Words, chip: Chip, operand: int, parameters: int, result: int) -> None:
+    """Words at the outermost memory, or at those that stand side by side there, each with what it keeps."""
+    _add(words, chip.home("input"), operand_read=operand)
+    _add(words, chip.home("weight"), parameters_read=parameters)
+    _add(words, chip.home("output"), result_write=result)
+
+
+def _add(words: Words, memory: Memory, **counts: int) -> None:
+    for what, n in counts.items():
+        tensor, _, action = what.rpartition("_")
+        if n:
+            words[memory.name, tensor, action] += n
+
+
+def _between(chip: Chip, at: Memory, role: str) -> list[Memory]:
+    """Memories between the outermost one and the unit's that the role cannot bypass."""
+    out = []
+    for level in chip.levels[1 : chip.level_of(at.name)]:
+        if not isinstance(level, FanOut):
+            out += [m for m in level.memories if m.keeps_role(role) == "must"]
+    return out
+
+
+def _word_rows(work: Work, chip: Chip, words: Words) -> list[Contribution]:
+    out = []
+    for m in chip.memories:
+        for (name, tensor, action), n in sorted(words.items()):
+            if name == m.name:
+                pj = m.read_pj if action == "read" else m.write_pj
+                assert pj is not None  # Chip.check_priced
+                out.append(Contribution(m.name, tensor, action, n, pj * m.accesses_per_word(work.bits), m.source))
+    return out
+
+
+def _operation_rows(work: Work, chip: Chip, kinds: dict[str, float]) -> list[Contribution]:
+    """Operations at their energies; those whose energy is unknown stand among the reasons, not here."""
+    unit = chip.vector
+    priced = [(k, n, unit.energy_pj(k, work.bits)) for k, n in kinds.items()] if unit is not None else []
+    return [
+        Contribution(unit.name, "", k, n, pj, unit.source_of(k)) for k, n, pj in priced if pj is not None and unit is not None
+    ]
+
+
+def _cycles(work: Work, chip: Chip, words: Words, kinds: dict[str, float]) -> tuple[tuple[str, float], ...]:
+    out = [("lanes", _lane_cycles(chip.vector, work, kinds))]
+    for m in chip.memories:
+        bits = {
+            a: work.bits * sum(n for (name, _, act), n in words.items() if name == m.name and act == a) for a in ("read", "write")
+        }
+        if any(bits.values()):
+            out += port_cycles(m, bits["read"], bits["write"], used=1)
+    return tuple(out)
+
+
+def _lane_cycles(unit: VectorUnit | None, work: Work, kinds: dict[str, float]) -> float:
+    if unit is None or unit.lanes is None:
+        return 0.0
+    return sum(n * unit.lane_cycles(k, work.bits) for k, n in kinds.items()) / unit.lanes
+
+
+def explain_operator(priced: Priced) -> list[dict[str, Any]]:
+    """One row per contribution with the `formula` of its count, as `explain` gives for a layer."""
+    work, cost = priced.work, priced.cost
+    sizes = {"operand": work.operand, "parameters": work.parameters, "result": work.result}
+    rows = []
+    for c in cost.contributions:
+        if c.action == "leak":
+            text = f"{c.count / cost.cycles:,.0f} instances x {cost.cycles:,.0f} cycles"
+        elif c.tensor:
+            elements = sizes[c.tensor]
+            text = f"{elements:,} elements x {c.count / elements:g}"
+        else:
+            text = f"{c.count / work.ops:.4g} of {work.ops:,} scalar operations"
+        rows.append(
+            {
+                "component": c.component,
+                "tensor": c.tensor,
+                "action": c.action,
+                "count": c.count,
+                "pj_each": c.pj_each,
+                "energy_pj": c.energy_pj,
+                "source": c.source,
+                "formula": text,
+            }
+        )
+    return rows

@@ -47,7 +47,7 @@ def _bandwidths(chip: Chip) -> list[Change]:
     for m in chip.memories:
         if m.ports:
             faster = replace(m, ports=tuple(replace(p, bits_per_cycle=2 * p.bits_per_cycle) for p in m.ports))
-            price = "twice the pins or channels" if m is chip.dram and chip.scope == "system" else "twice the wires or banks"
+            price = "twice the pins or channels" if m in chip.outermost and chip.scope == "system" else "twice the wires or banks"
             name, changed = f"{m.name} bandwidth x2", with_memory(chip, m.name, faster)
             out.append(Change(name=name, kind="bandwidth", chip=changed, price=price))
     return out

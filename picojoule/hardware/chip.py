@@ -16,6 +16,7 @@ from picojoule.errors import SpecError, unknown_name
 from picojoule.hardware.array.in_memory import Array
 from picojoule.hardware.components.format_mac import energy_ratio
 from picojoule.hardware.compression import DENSE, Format
+from picojoule.hardware.vector_unit import VectorUnit
 from picojoule.workload.kinds import KINDS, kind
 from picojoule.workload.layer import ROLES, Layer, Tensor
 
@@ -250,7 +251,6 @@ class Compute:
     macs_per_cycle: float = 1.0
     leakage_mw: float | None = None
     area_um2: float | None = None
-    vector_pj: float | None = None  # per scalar operation of non-MAC operators; None: unknown
     source: str = ""
     sources: tuple[tuple[str, str], ...] = ()
     number: str = ""  # the number format of the operands that mac_pj is for
@@ -354,6 +354,7 @@ class Chip:
     inferences_per_load: float = 1.0  # weights that stay where they are serve so many inferences before they are loaded again
     dataflow: str = ""  # the dataflow whose restrictions are part of levels and stays
     stays: tuple[Stay, ...] = ()
+    vector: VectorUnit | None = None  # what applies operators without MACs; None: not declared
 
     def __post_init__(self) -> None:
         if not self.levels or not isinstance(self.levels[0], Group):
@@ -367,9 +368,15 @@ class Chip:
                     hint="only the outermost memory compresses outputs",
                 )
         names = [m.name for m in self.memories] + [f.name for f in self.fanouts] + [self.compute.name]
+        names += [self.vector.name] if self.vector else []
         for n in names:
             if names.count(n) > 1:
                 raise SpecError(f"chip {self.name!r} names two components {n!r}", hint="give each its own name")
+        if self.vector is not None and self.instances_above(self.level_of(self.vector.at)) > 1:
+            raise SpecError(
+                f"vector unit {self.vector.name!r} sits at {self.vector.at!r}, which exists several times",
+                hint="name a memory outside every fan-out; lanes count all operations a cycle",
+            )
         for s in self.stays:
             if s.memory not in [m.name for m in self.memories]:
                 raise unknown_name("memory", s.memory, [m.name for m in self.memories])
@@ -467,6 +474,20 @@ class Chip:
     def pes(self) -> int:
         """MAC units: the product of all fan-outs."""
         return math.prod(f.size for f in self.fanouts)
+
+    @property
+    def shared_buffer(self) -> Memory:
+        """The outermost memory on chip, outside every fan-out, for inputs and outputs alike; without one the outermost memory.
+
+        Vector units sit there unless they say where.
+        """
+        for level in self.levels[1:]:
+            if isinstance(level, FanOut):
+                break
+            for m in level.memories:
+                if all(m.keeps_role(r) != "never" for r in ("input", "output")):
+                    return m
+        return self.dram
 
     def memory(self, name: str) -> Memory:
         for m in self.memories:

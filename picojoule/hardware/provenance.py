@@ -41,14 +41,11 @@ def where_from(chip: Chip) -> tuple[Number, ...]:
     for f in chip.fanouts:
         out += _numbers(f, chip, ("transfer", f.transfer_pj, "energy"))
     c = chip.compute
-    out += _numbers(
-        c,
-        chip,
-        ("mac", c.mac_pj, "energy"),
-        ("vector", c.vector_pj, "energy"),
-        ("leakage", c.leakage_mw, "power"),
-        ("area", c.area_um2, "area"),
-    )
+    out += _numbers(c, chip, ("mac", c.mac_pj, "energy"), ("leakage", c.leakage_mw, "power"), ("area", c.area_um2, "area"))
+    if (v := chip.vector) is not None:
+        shared = v.source or chip.source or UNSTATED
+        stated, own = dict(v.energies), dict(v.sources)
+        out += [Number(v.name, k, stated.get(k), "energy", own.get(k, shared) if k in stated else "") for k in v.does]
     out.append(Number(chip.name, "static", chip.static_mw, "power", "" if chip.static_mw is None else chip.source or UNSTATED))
     return tuple(out)
 

@@ -9,8 +9,9 @@ from picojoule.interop.report import Report
 from picojoule.interop.timeloop.stats import Stats
 from picojoule.machines.systolic.systolic import Array
 from picojoule.mapping.mapping import Mapping
+from picojoule.workload.access import Access
 from picojoule.workload.layer import Layer
-from picojoule.workload.network import Network, Step
+from picojoule.workload.network import Network, NetworkTensor, Persistence, Step
 from picojoule.workload.op import Op
 
 
@@ -52,12 +53,23 @@ class Imported:
 
 
 def network_of(name: str, layers: list[Layer], source: str) -> Network:
-    """A network of layers whose connections the file does not tell: each stands alone."""
+    """A network of layers whose connections the file does not tell: each stands alone, with tensors of its own."""
     steps: list[Step[Op]] = []
-    activations: list[tuple[str, int, float]] = []
+    tensors: list[NetworkTensor] = []
+    taken: set[str] = set()
     for layer in layers:
-        given, made = f"{layer.name}.input", f"{layer.name}.output"
-        steps.append(Step(layer, (given,), (made,)))
-        first = next((t for t in layer.tensors if t.role == "input"), layer.operands[0])
-        activations += [(given, layer.elements(first), first.bits), (made, layer.elements(layer.output), layer.output.bits)]
-    return Network(name, tuple(steps), tuple(activations), source=source, outputs=tuple(f"{x.name}.output" for x in layers))
+        own = _free(layer.name, taken)
+        steps.append(Step(layer, tuple(Access(operand=t.name, tensor=f"{own}.{t.name}") for t in layer.tensors)))
+        for t in layer.tensors:
+            kept = Persistence.OUTPUT if t.role == "output" else Persistence.PARAMETER if t.learned else Persistence.INPUT
+            tensors.append(NetworkTensor(name=f"{own}.{t.name}", shape=layer.shape(t), bits=t.bits, persistence=kept))
+    return Network(name, tuple(steps), tuple(tensors), source=source)
+
+
+def _free(name: str, taken: set[str]) -> str:
+    number, free = 1, name
+    while free in taken:
+        number += 1
+        free = f"{name}-{number}"
+    taken.add(free)
+    return free

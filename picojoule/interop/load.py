@@ -19,6 +19,8 @@ from picojoule.interop.imported import Imported
 from picojoule.interop.sources import folder_of
 from picojoule.mapping import mapping as compact
 from picojoule.workload import load as ours
+from picojoule.workload.bits import WithBits
+from picojoule.workload.densities import WithDensities
 from picojoule.workload.layer import Layer
 from picojoule.workload.network import Network
 
@@ -61,8 +63,8 @@ def load_model(text: str | Path, **options: Any) -> Network:
         bits, densities = given.pop("bits", None), given.pop("densities", None)
         if given:
             raise SpecError(f"a file of layers takes no {', '.join(given)}", where=str(text), hint="its sizes stand in it")
-        network = network if bits is None else ours.with_bits(network, bits)
-        return network if densities is None else ours.with_densities(network, densities, "densities")
+        network = network if bits is None else WithBits(bits)(network)
+        return network if densities is None else WithDensities(densities, "densities")(network)
     return ours.load_model(text, **options)
 
 

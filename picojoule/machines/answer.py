@@ -26,7 +26,8 @@ class Ask:
     """How a network is to be run. `network` holds its batch and its bits; `effort` only steers searches.
 
     `bits`: None where each machine runs at a width of its own, else the width of every tensor. `cache` False: computed afresh.
-    `time_limit_s`: CPU seconds that a search may take; the answer then states its gap.
+    `time_limit_s`: CPU seconds that a search may take; the answer then states its gap. `operators`: "all", or "macs" to leave
+    those without MACs out of every figure.
     """
 
     batch: int = 1
@@ -34,13 +35,14 @@ class Ask:
     objective: str = "edp"
     space: str = "perfect"
     time_limit_s: float | None = None
+    operators: str = "all"
     jobs: int | None = None
     cache: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerAnswer:
-    """All occurrences of one layer together."""
+    """All occurrences of one layer together, or of equal operators without MACs, whose `macs` are 0."""
 
     name: str
     count: int
@@ -59,7 +61,9 @@ class Answer:
     `energy_pj` is what `scope` covers; `offchip_pj` is the part of it that off-chip memory takes (None: not separable), so that
     `offchip_inside` says whether DRAM is in the figure at all. `gap`: by how much the searched objective may still be worse than
     the best, as a fraction; 0 where proved, or where nothing was searched. `is_bound`: the latency is a lower bound rather than a
-    prediction (a roofline). `sources`: figure -> formula or document.
+    prediction (a roofline). `operators`: what the figures count, "all" or "macs"; `at_least`: operations of some operators are
+    unknown, so that energy and latency are lower bounds; `operators_s` and `operators_pj` are the part of operators without
+    MACs (None: not separable). `sources`: figure -> formula or document.
     """
 
     machine: str
@@ -81,6 +85,10 @@ class Answer:
     scope: Scope
     gap: float = 0.0
     is_bound: bool = False
+    operators: str = "all"
+    at_least: bool = False
+    operators_s: float | None = None
+    operators_pj: float | None = None
     sources: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = field(default=())
 

@@ -3,11 +3,14 @@
 Compact text, one mapping a line or wrapped at will (the same text is accepted everywhere a mapping is read):
 
     DRAM{A,B,Z}; m4 n4; Buffer{Z}; k8; Buffer{A,B}; Y:n16, X:m16; RF{Z}; k128; RF{A}; n16; RF{B}; m16
+    home Buffer{A}; DRAM{B,Z}; ...
 
 `Buffer{A,B}` are storage nodes: from here inwards the memory holds the tile of A and of B that the loops below touch.
 `m4` is a temporal loop of 4 passes over M, `X:m16` unrolls 16 of M along axis X of the fan-out above the next memory.
 The extent of a dimension below its outermost loop is the product of the loops inside; the outermost runs
 ceil(N / that) times, so its last pass may be ragged (bounds of inner loops divide exactly).
+`home Buffer{A}`: A starts (an output: ends) in the buffer, and not in the outermost memory as all others do; it has no node
+there or further out, and what it takes there is no concern of this layer.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from picojoule.errors import MappingError, SpecError, unknown_name
-from picojoule.hardware.chip import Chip, FanOut, Group
+from picojoule.hardware.chip import Chip, FanOut, Group, Memory
 from picojoule.workload.layer import Layer, Tensor
 
 
@@ -50,9 +53,18 @@ class Node:
 
 @dataclass(frozen=True)
 class Mapping:
-    """`entries` from the outside in. Build with `parse`, check against layer and chip with `check`."""
+    """`entries` from the outside in. Build with `parse`, check against layer and chip with `check`.
+
+    `homes`: (tensor, on-chip memory) of the tensors that start or end there, and not in the chip's outermost memory.
+    """
 
     entries: tuple[Loop | Node, ...]
+    homes: tuple[tuple[str, str], ...] = ()
+
+    def home(self, tensor: Tensor, chip: Chip) -> Memory:
+        """The memory in which the tensor starts, or ends."""
+        named = dict(self.homes).get(tensor.name) if self.homes else None
+        return chip.memory(named) if named else chip.home(tensor.role)
 
     @cached_property
     def extents_below(self) -> tuple[dict[str, int], ...]:
@@ -64,6 +76,15 @@ class Mapping:
             if isinstance(e, Loop):
                 now[e.dim] = now.get(e.dim, 1) * e.bound
         return tuple(reversed(out))
+
+    @property
+    def extents(self) -> dict[str, int]:
+        """Dimension -> extent that all loops together make, the idle passes of a ragged one included."""
+        first, below = self.entries[:1], dict(self.extents_below[0]) if self.entries else {}
+        for e in first:
+            if isinstance(e, Loop):
+                below[e.dim] = below.get(e.dim, 1) * e.bound
+        return below
 
     def tile(self, i: int, layer: Layer, shared: tuple[FanOut, ...] = ()) -> dict[str, int]:
         """Extents that entry i holds over all the layer's dimensions, clipped to the bounds; see `held`."""
@@ -101,16 +122,19 @@ class Mapping:
             else:
                 parts.append((key, form, [piece]))
         glue = {"node": ",", "unrolled": ", ", "loop": " "}
-        return "; ".join(form % glue[key[0]].join(pieces) for key, form, pieces in parts)
+        at_home = dict.fromkeys(m for _, m in self.homes)
+        starts = [f"home {m}{{{','.join(t for t, x in self.homes if x == m)}}}; " for m in at_home]
+        return "".join(starts) + "; ".join(form % glue[key[0]].join(pieces) for key, form, pieces in parts)
 
 
 _LOOP = re.compile(r"^(?:(?P<axis>\w+):)?(?P<dim>[A-Za-z_]+?)(?P<bound>\d+)$")
-_NODE = re.compile(r"^(?P<memory>[\w.-]+)\s*\{(?P<tensors>[^}]*)\}$")
+_NODE = re.compile(r"^(?P<home>home\s+)?(?P<memory>[\w.-]+)\s*\{(?P<tensors>[^}]*)\}$")
 
 
 def parse(text: str, layer: Layer, chip: Chip, where: str = "") -> Mapping:
     """Read the compact text for this layer and chip and check it; errors name the piece that is wrong."""
     entries: list[Loop | Node] = []
+    homes: list[tuple[str, str]] = []
     level = 0
     line, column0 = 1, 0
     position = 0
@@ -126,16 +150,20 @@ def parse(text: str, layer: Layer, chip: Chip, where: str = "") -> Mapping:
         node = _NODE.match(piece)
         if node:
             try:
-                level = chip.level_of(node["memory"])
+                place = chip.level_of(node["memory"])
             except SpecError as e:
                 raise e.located(at) from None
-            if isinstance(chip.levels[level], FanOut):
+            level = level if node["home"] else place
+            if isinstance(chip.levels[place], FanOut):
                 raise MappingError(f"{node['memory']!r} is a fan-out and stores nothing", where=at, hint="name a memory")
             for t in (x.strip() for x in node["tensors"].split(",") if x.strip()):
                 names = [x.name for x in layer.tensors]
                 if t not in names:
                     raise unknown_name("tensor", t, names, at)
-                entries.append(Node(node["memory"], t))
+                if node["home"]:
+                    homes.append((t, node["memory"]))
+                else:
+                    entries.append(Node(node["memory"], t))
             continue
         for word in piece.replace(",", " ").split():
             m = _LOOP.match(word)
@@ -159,7 +187,7 @@ def parse(text: str, layer: Layer, chip: Chip, where: str = "") -> Mapping:
                 known = [a.name for f in chip.levels[level + 1 :] if isinstance(f, FanOut) for a in f.axes]
                 raise unknown_name("fan-out axis (below this memory)", m["axis"], known, at)
             entries.append(Loop(dim, bound, fan.name, m["axis"]))
-    mapping = Mapping(tuple(e for e in entries if isinstance(e, Node) or e.bound > 1))
+    mapping = Mapping(tuple(e for e in entries if isinstance(e, Node) or e.bound > 1), tuple(homes))
     check(mapping, layer, chip, where or "mapping")
     return mapping
 
@@ -167,6 +195,7 @@ def parse(text: str, layer: Layer, chip: Chip, where: str = "") -> Mapping:
 def check(mapping: Mapping, layer: Layer, chip: Chip, where: str = "mapping") -> None:
     """Raise MappingError unless the mapping is in the mapspace of layer and chip, capacities included."""
     chip = chip.at(layer)
+    check_homes(mapping.homes, layer, chip, where)
     _check_order(mapping, layer, chip, where)
     _check_bounds(mapping, layer, where)
     _check_fanouts(mapping, layer, chip, where)
@@ -174,6 +203,25 @@ def check(mapping: Mapping, layer: Layer, chip: Chip, where: str = "mapping") ->
     _check_served(mapping, layer, chip, where)
     _check_capacity(mapping, layer, chip, where)
     _check_dataflow(mapping, layer, chip, where)
+
+
+def check_homes(homes: tuple[tuple[str, str], ...], layer: Layer, chip: Chip, where: str = "mapping") -> None:
+    """Raise MappingError unless each tensor has one home, in a memory that exists once and may keep it."""
+    names = [t for t, _ in homes]
+    for name, memory in homes:
+        if name not in [t.name for t in layer.tensors]:
+            raise unknown_name("tensor", name, [t.name for t in layer.tensors], where)
+        if names.count(name) > 1:
+            raise MappingError(f"{name} has two homes", where=where, hint="a tensor starts or ends in one memory")
+        level, role = chip.level_of(memory), layer.tensor(name).role
+        if level == 0:
+            raise MappingError(f"{memory} is an outermost memory", where=where, hint=f"write {memory}{{{name}}}, without home")
+        if any(isinstance(x, FanOut) for x in chip.levels[:level]):
+            raise MappingError(
+                f"{memory} lies below a fan-out and is no home", where=where, hint="a home is a memory that exists once"
+            )
+        if chip.memory(memory).keeps_role(role) == "never":
+            raise MappingError(f"{memory} does not keep {role} tensors such as {name}", where=where, hint="choose another home")
 
 
 def _check_order(mapping: Mapping, layer: Layer, chip: Chip, where: str) -> None:
@@ -237,9 +285,17 @@ def _check_fanouts(mapping: Mapping, layer: Layer, chip: Chip, where: str) -> No
 
 def _check_residence(mapping: Mapping, layer: Layer, chip: Chip, where: str) -> None:
     nodes = {(e.memory, e.tensor) for e in mapping.entries if isinstance(e, Node)}
+    at_home = {t: chip.level_of(m) for t, m in mapping.homes}
     for m in chip.memories:
         for t in layer.tensors:
             kept, rule = (m.name, t.name) in nodes, m.keeps_role(t.role)
+            if t.name in at_home and chip.level_of(m.name) <= at_home[t.name]:
+                if kept:
+                    home = dict(mapping.homes)[t.name]
+                    raise MappingError(
+                        f"the home of {t.name} is {home}, and {m.name} keeps it too", where=where, hint="drop one of the two"
+                    )
+                continue
             if kept and rule == "never":
                 raise MappingError(f"{m.name} does not keep {t.role} tensors such as {t.name}", where=where, hint="drop the node")
             if not kept and rule == "must":
@@ -249,8 +305,8 @@ def _check_residence(mapping: Mapping, layer: Layer, chip: Chip, where: str) -> 
     first = next((i for i, e in enumerate(mapping.entries) if isinstance(e, Loop)), len(mapping.entries))
     early = {(e.memory, e.tensor) for e in mapping.entries[:first] if isinstance(e, Node)}
     for t in layer.tensors:
-        home = chip.home(t.role).name
-        if (home, t.name) not in early:
+        home = mapping.home(t, chip).name
+        if t.name not in at_home and (home, t.name) not in early:
             raise MappingError(f"{t.name} must start in {home}, above every loop", where=where, hint="begin with its node")
 
 

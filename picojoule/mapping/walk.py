@@ -235,6 +235,10 @@ class Walk:
         self.words: dict[Key, Counter[str]] = defaultdict(Counter)  # " outer", " inner" and fan-outs -> words
         self.nodes: list[Stage] = []
         innermost: dict[str, tuple[Stage, int]] = {}
+        for name, memory in mapping.homes:  # stands above everything, as the outermost memory does for the others
+            level = chip.level_of(memory)
+            innermost[name] = self._stage(0, layer.tensor(name), memory, level, None), level
+            self.nodes.append(innermost[name][0])
         for i, e in enumerate(mapping.entries):
             if isinstance(e, Node):
                 level = chip.level_of(e.memory)
@@ -256,7 +260,9 @@ class Walk:
         above = [(e, n) for e, n in above if isinstance(e, Node) or (e.fanout, e.axis) not in together]
         spatial = [(e, step) for e, step in loops if e.spatial and (e.fanout, e.axis) not in together]
         inside = [(e, step) for e, step in loops if (e.fanout, e.axis) in together]
-        box = dict.fromkeys(self.layer.bounds, 1) if memory == "MAC" else extents[i]
+        box = (
+            dict.fromkeys(self.layer.bounds, 1) if level == len(self.chip.levels) else extents[i] if outer else self.layer.bounds
+        )
         holder, holder_level = outer or (None, level)
         apart = self._together(holder.memory, holder_level) if holder else frozenset()
         left = list(range(len(spatial)))  # loops whose fan-outs are still to be passed on the way out
@@ -272,7 +278,19 @@ class Walk:
             left = [x for x in left if x not in own]
         temporal = [(e.dim, step) for e, step in loops if not e.spatial]
         run, places, pieces = _run(above, tensor), self._offsets(spatial), list(self._offsets(inside).values())
-        return Stage(self.layer, tensor, memory, box, temporal, places, run, holder, hops, pieces, tuple(left))
+        return Stage(
+            layer=self.layer,
+            tensor=tensor,
+            memory=memory,
+            box=box,
+            loops=temporal,
+            offsets=places,
+            run=run,
+            holder=holder,
+            hops=hops,
+            pieces=pieces,
+            above=tuple(left),
+        )
 
     def _together(self, memory: str, level: int) -> frozenset[tuple[str | None, str | None]]:
         """(fan-out, axis) of the axes that one instance of the memory serves; those of the fan-out right above it."""
@@ -423,7 +441,19 @@ class Walk:
 def all_elements(layer: Layer, tensor: Tensor) -> frozenset[Element]:
     """Every valid element of the tensor."""
     origin = (0,) * len(layer.dims)
-    whole = Stage(layer, tensor, "", layer.bounds, [], {(): origin}, frozenset(), None, [], [origin], ())
+    whole = Stage(
+        layer=layer,
+        tensor=tensor,
+        memory="",
+        box=layer.bounds,
+        loops=[],
+        offsets={(): origin},
+        run=frozenset(),
+        holder=None,
+        hops=[],
+        pieces=[origin],
+        above=(),
+    )
     return whole.elements((0,) * len(whole.own))
 
 

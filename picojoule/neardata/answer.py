@@ -54,7 +54,18 @@ def near_data(
         steps, cross = tuple(step(network, b, gpu, pim) for b in BATCHES), crossover(network, gpu, pim)
     found = {b.name: tuple(rebalance(network, b, seconds, progress=progress)) for b in (LPDDR, STACK)} if designs else {}
     edges = {p.name: break_even(far, p) for p in near}
-    return NearData(network.name, far, near, edges, tuple(reuse(network, far, near)), gpu, pim, steps, cross, found)
+    return NearData(
+        model=network.name,
+        far=far,
+        near=near,
+        break_even=edges,
+        layers=tuple(reuse(network, far, near)),
+        gpu=gpu,
+        pim=pim,
+        decode=steps,
+        crossover=cross,
+        designs=found,
+    )
 
 
 def _is_decoding(layers: list[Layer]) -> bool:

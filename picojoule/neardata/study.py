@@ -15,7 +15,7 @@ from picojoule.learning.labelled import labelled
 from picojoule.neardata.noise import Noise
 from picojoule.neardata.sensor import Frame, Sensor, compared
 from picojoule.search.network import map_network
-from picojoule.workload.load import with_bits
+from picojoule.workload.bits import WithBits
 
 Progress = Callable[[int, int, str], None]
 
@@ -121,14 +121,14 @@ def array_accuracy(
 
 
 def _price(chip: Chip, module: Any, shape: Sequence[int], weight_bits: int, input_bits: int) -> Callable[[Array], float]:
-    """Picojoules of one inference on the chip with another array, by the optimal mapping."""
+    """Picojoules of the MAC layers of one inference on the chip with another array, by the optimal mapping."""
     import torch
 
     from picojoule.workload.torch.read import export
 
     network = export(module, (torch.zeros(1, *shape),), name="net")
-    network = with_bits(network, {"weight": weight_bits, "input": input_bits, "output": input_bits})
-    return lambda array: map_network(network, replace(chip, array=array), "energy", jobs=1).energy_pj
+    network = WithBits({"weight": weight_bits, "input": input_bits, "output": input_bits})(network)
+    return lambda array: map_network(network, replace(chip, array=array), "energy", jobs=1, operators="macs").energy_pj
 
 
 def sensor_modes(**sizes: Any) -> list[tuple[str, Sensor, Frame]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,8 @@ from rich.console import Console, RenderableType
 
 from picojoule import options
 from picojoule.cost.cost import Cost
+from picojoule.cost.operators import NetworkOperator
+from picojoule.cost.vector import HOW, explain_operator
 from picojoule.errors import SpecError, unknown_name
 from picojoule.hardware.chip import Chip
 from picojoule.mapping.mapping import Mapping
@@ -67,7 +69,7 @@ def some_layers(network: Network, name: str | None) -> Network:
     if name is None:
         return network
     layer = one_layer(network, name)
-    return replace(network, steps=tuple(s for s in network.steps if s.layer == layer)[:1])
+    return network.part(lambda s: s.layer is layer)
 
 
 def profile(answer: Profile, as_json: bool) -> None:
@@ -78,16 +80,16 @@ def profile(answer: Profile, as_json: bool) -> None:
         print_parts(tables.profile_table(answer))
 
 
-def mapped(result: NetworkResult, network: Network, as_json: bool, html: Path | None) -> None:
+def mapped(result: NetworkResult, as_json: bool, html: Path | None) -> None:
     """A mapped network; the report goes to `html` and its place to stderr, so that stdout stays the answer alone."""
     if html is not None:
         from picojoule.report.pages.page import network_page
 
-        options.write_text(html, network_page(result, network))
+        options.write_text(html, network_page(result))
     if as_json:
-        json_only(to_json.network_json(result, network))
+        json_only(to_json.network_json(result))
     else:
-        print_parts(tables.network_table(result), *tables.vector_ops(network, result.chip))
+        print_parts(tables.network_table(result))
     if html is not None:
         print(f"report: {html.resolve()}", file=sys.stderr if as_json else sys.stdout)
 
@@ -99,16 +101,34 @@ def evaluated(layer: Layer, chip: Chip, mapping: Mapping, cost: Cost, as_json: b
         print_parts(loop_nest(mapping, layer, chip), "", tables.cost_table(layer.name, chip.name, cost))
 
 
-def explained(network: Network, chip: Chip, layers: list[tuple[Layer, Mapping, list[dict[str, Any]]]], as_json: bool) -> None:
-    """Where the numbers of mapped layers come from; the rows are what `picojoule.explain` gives."""
+def explained(
+    network: Network,
+    chip: Chip,
+    layers: list[tuple[Layer, Mapping, list[dict[str, Any]]]],
+    others: Sequence[NetworkOperator],
+    as_json: bool,
+) -> None:
+    """Where the numbers of mapped layers and of other operators come from; rows of layers are what `picojoule.explain` gives."""
     if as_json:
         parts = [{"name": layer.name, "mapping": str(mapping), "rows": rows} for layer, mapping, rows in layers]
-        json_only({"model": network.name, "chip": chip.name, "layers": parts})
+        rest = [_explained_operator(x) for x in others]
+        json_only({"model": network.name, "chip": chip.name, "layers": parts, "vector_ops": rest})
         return
     for layer, mapping, rows in layers:
         print_parts(
             f"{layer.name} on {chip.name}, one occurrence", "", loop_nest(mapping, layer, chip), "", tables.explanation(rows), ""
         )
+    for x in others:
+        more = f" and {len(x.names) - 1} more" if len(x.names) > 1 else ""
+        print_parts(f"{x.names[0]}{more} ({x.priced.work.op}) on {chip.name}, one occurrence: {HOW[x.priced.how]}", "")
+        if x.priced.cost.contributions:
+            print_parts(tables.operator_explanation(explain_operator(x.priced)), "")
+        print_parts(*(f"unknown: {reason}" for reason in x.priced.unpriced), *([""] if x.priced.unpriced else []))
+
+
+def _explained_operator(x: NetworkOperator) -> dict[str, Any]:
+    about = {"names": list(x.names), "op": x.priced.work.op, "how": x.priced.how, "at_least": list(x.priced.unpriced)}
+    return {**about, "rows": explain_operator(x.priced)}
 
 
 def verified(report: Report, as_json: bool) -> bool:

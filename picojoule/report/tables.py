@@ -10,11 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from picojoule.cost.cost import Cost
-from picojoule.hardware.chip import Chip
-from picojoule.report import units
-from picojoule.report.to_json import vector_op_json
+from picojoule.report import operators, units
 from picojoule.search.result import NetworkResult
-from picojoule.workload.network import Network
 from picojoule.workload.profile import Profile, VectorProfile
 
 
@@ -27,9 +24,12 @@ def _table(columns: list[tuple[str, str]]) -> Table:
 
 
 def network_table(result: NetworkResult) -> Group:
-    """One row a distinct layer (all its occurrences together), then the totals in words."""
-    e_div, e_unit = units.unit_for(max((x.count * x.result.cost.energy_pj for x in result.layers), default=0.0), "energy")
-    t_div, t_unit = units.unit_for(max((x.count * x.result.cost.latency_s for x in result.layers), default=0.0), "time")
+    """One row a distinct layer (all its occurrences together), one a kind of other operator, then the totals in words."""
+    others = operators.rows(result)
+    energies = [*(x.count * x.result.cost.energy_pj for x in result.layers), *(r.energy_pj for r in others)]
+    times = [*(x.count * x.result.cost.latency_s for x in result.layers), *(r.latency_s for r in others)]
+    e_div, e_unit = units.unit_for(max(energies, default=0.0), "energy")
+    t_div, t_unit = units.unit_for(max(times, default=0.0), "time")
     m_div, m_unit = units.unit_for(max((x.count * x.result.cost.macs for x in result.layers), default=0), "count")
     table = _table(
         [
@@ -46,7 +46,7 @@ def network_table(result: NetworkResult) -> Group:
     )
     for x in result.layers:
         c = x.result.cost
-        table.add_row(
+        cells = (
             Text(_tail(x.names[0])),
             str(x.count),
             units.figures(x.count * c.macs / m_div),
@@ -57,49 +57,31 @@ def network_table(result: NetworkResult) -> Group:
             Text(c.bound_by),
             proof(x.result.proved, x.result.gap),
         )
-    return Group(table, Text(), totals(result))
+        table.add_row(*cells)
+    for r in others:
+        figures = (units.figures(r.energy_pj / e_div), "-", units.figures(r.latency_s / t_div), "-")
+        table.add_row(*(Text(_tail(r.name)), str(r.count), "-", *figures, Text(r.bound_by), "at least" if r.unpriced else "-"))
+    strange = not_understood(operators.not_understood(result))
+    return Group(table, Text(), totals(result), *strange)
 
 
 def totals(result: NetworkResult) -> Text:
     """The totals of a mapped network in one paragraph."""
     per_mac = f", {result.energy_pj / result.macs:.3g} pJ/MAC" if result.macs else ""
     proved = "proved best" if result.proved else f"within {100 * result.gap:.2g} % of the best"
+    least = "at least " if result.at_least else ""
+    others = (
+        f"of which operators without MACs: {units.energy(result.operators_pj)}, "
+        f"{units.seconds(result.operators_cycles / result.chip.clock_hz)}\n"
+        if result.operators
+        else ""
+    )
     return Text(
-        f"{result.model} on {result.chip.name}: {units.energy(result.energy_pj)}, {units.seconds(result.latency_s)} "
-        f"({result.cycles:,.0f} cycles), EDP {units.edp(result.edp_js)}, {units.count(result.macs)} MACs{per_mac}\n"
+        f"{result.model} on {result.chip.name}: {least}{units.energy(result.energy_pj)}, {units.seconds(result.latency_s)} "
+        f"({result.cycles:,.0f} cycles), EDP {units.edp(result.edp_js)}, {units.count(result.macs)} MACs{per_mac}\n{others}"
         f"objective {result.objective}: {proved}; search {result.search_cpu_s:.1f} s CPU, "
         f"compilation {result.compile_cpu_s:.1f} s CPU" + "".join(f"\nnote: {n}" for n in result.notes)
     )
-
-
-def vector_ops(network: Network, chip: Chip) -> list[RenderableType]:
-    """The operators without MACs by kind: what they do, move, and cost unfused. Nothing at all if there are none."""
-    kinds: dict[str, list[dict[str, Any]]] = {}
-    for step in network.vector_ops:
-        op = vector_op_json(step, chip)
-        kinds.setdefault(op["op"], []).append(op)
-    if not kinds:
-        return []
-    divisor, unit = units.unit_for(max(_sum(ops, "unfused_dram_pj") or 0.0 for ops in kinds.values()), "energy")
-    columns = [
-        ("op", "left"),
-        ("count", "right"),
-        ("scalar ops [M]", "right"),
-        ("moves [MB]", "right"),
-        (f"DRAM energy [{unit}]", "right"),
-    ]
-    table = _table(columns)
-    for kind, ops in kinds.items():
-        scalar, moved = _sum(ops, "ops"), (_sum(ops, "read_bytes") or 0.0) + (_sum(ops, "written_bytes") or 0.0)
-        table.add_row(
-            Text(kind),
-            str(sum(o["count"] for o in ops)),
-            "unknown" if scalar is None else units.figures(scalar / 1e6),
-            units.figures(moved / 1e6),
-            units.figures((_sum(ops, "unfused_dram_pj") or 0.0) / divisor),
-        )
-    strange = not_understood((o["name"], o["op"], o["why"]) for ops in kinds.values() for o in ops if not o["known"])
-    return [Text("\nOperators without MACs, not part of the totals above; DRAM energy if nothing is fused:\n"), table, *strange]
 
 
 def not_understood(ops: Iterable[tuple[str, str, str]]) -> list[RenderableType]:
@@ -115,11 +97,6 @@ def not_understood(ops: Iterable[tuple[str, str, str]]) -> list[RenderableType]:
             style="yellow",
         )
     ]
-
-
-def _sum(ops: list[dict[str, Any]], key: str) -> float | None:
-    """Over all occurrences; None if one is unknown."""
-    return None if any(o[key] is None for o in ops) else sum(o["count"] * o[key] for o in ops)
 
 
 def cost_table(name: str, chip: str, cost: Cost) -> Group:
@@ -231,8 +208,13 @@ def _headed(what: str, unit: str) -> str:
     return f"{what} [{unit}]" if unit else what
 
 
-def explanation(rows: Sequence[Mapping[str, Any]]) -> Group:
-    """Each count with its formula, then where each price comes from."""
+def operator_explanation(rows: Sequence[Mapping[str, Any]]) -> Group:
+    """The same for an operator without MACs."""
+    return Group(*_explanation(rows), Text(f"in all {units.energy(sum(r['energy_pj'] for r in rows))}"))
+
+
+def _explanation(rows: Sequence[Mapping[str, Any]]) -> tuple[Table, Table]:
+    """(counts with their formulas, prices with their sources)."""
     divisor, unit = units.unit_for(max((r["energy_pj"] for r in rows), default=0.0), "energy")
     columns = [("component", "left"), ("tensor", "left"), ("action", "left"), ("count", "right"), ("each [pJ]", "right")]
     counts = _table([*columns, (f"energy [{unit}]", "right"), ("how the count arises", "left")])
@@ -244,6 +226,12 @@ def explanation(rows: Sequence[Mapping[str, Any]]) -> Group:
     sources.columns[-1].no_wrap = False
     for (component, action), source in {(r["component"], r["action"]): r["source"] for r in rows}.items():
         sources.add_row(Text(f"{component} {action}"), Text(source))
+    return counts, sources
+
+
+def explanation(rows: Sequence[Mapping[str, Any]]) -> Group:
+    """Each count of a layer with its formula, then where each price comes from."""
+    counts, sources = _explanation(rows)
     legend = (
         "n: visits of a tile, over time and copies; f: its elements; x: visits for which it stays; "
         "u/s: distinct tiles among the s copies of a fan-out"

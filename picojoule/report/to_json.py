@@ -7,25 +7,24 @@ certificate. Times of the search stand beside the certificate, never in it, so t
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 from typing import Any
 
 import picojoule
 from picojoule.cost.cost import Cost
-from picojoule.cost.vector import vector_cost
+from picojoule.cost.operators import NetworkOperator
 from picojoule.hardware.chip import Chip
 from picojoule.hardware.chipfile.write import chip_to_yaml
 from picojoule.mapping.mapping import Mapping
 from picojoule.search.result import LayerResult, NetworkLayer, NetworkResult
 from picojoule.workload.layer import Layer
-from picojoule.workload.network import Network, Step
-from picojoule.workload.op import Op
 from picojoule.workload.plain import layer_to_plain
 
 FORMAT = "picojoule-result/1"
 
 
-def network_json(result: NetworkResult, network: Network | None = None) -> dict[str, Any]:
-    """What `pj map --json` prints. `network` adds the operators without MACs."""
+def network_json(result: NetworkResult) -> dict[str, Any]:
+    """What `pj map --json` prints."""
     return {
         "format": FORMAT,
         "picojoule": picojoule.__version__,
@@ -34,20 +33,27 @@ def network_json(result: NetworkResult, network: Network | None = None) -> dict[
         "objective": result.objective,
         "totals": totals_json(result),
         "layers": [_network_layer_json(x) for x in result.layers],
-        "vector_ops": [vector_op_json(s, result.chip) for s in network.vector_ops] if network else [],
-        "notes": [*(network.notes if network else ()), *result.notes],
+        "vector_ops": [operator_json(x) for x in result.operators],
+        "notes": [*result.network.notes, *result.notes],
         "certificate": result.certificate,
         "chip_yaml": chip_to_yaml(result.chip),
     }
 
 
 def totals_json(result: NetworkResult) -> dict[str, Any]:
-    """Sums over all layers and their counts; `gap` is the objective's distance from its proved bound."""
+    """Sums over all layers and other operators and their counts; `gap` is the objective's distance from its proved bound.
+
+    `at_least`: operations, their energy or their time are unknown, so that energy and latency are lower bounds.
+    """
     return {
         "energy_pj": result.energy_pj,
         "cycles": result.cycles,
         "latency_s": result.latency_s,
         "edp_js": result.edp_js,
+        "operators": result.counted,
+        "operators_energy_pj": result.operators_pj,
+        "operators_cycles": result.operators_cycles,
+        "at_least": result.at_least,
         "macs": result.macs,
         "utilization": result.macs / (result.cycles * result.chip.pes) if result.cycles else 0.0,
         "proved": result.proved,
@@ -92,19 +98,23 @@ def cost_json(cost: Cost) -> dict[str, Any]:
         "energy_pj_by_level": {k[0]: v for k, v in cost.by("component").items()},
         "energy_pj_by_tensor": {k[0] or "compute": v for k, v in cost.by("tensor").items()},
         "cycles_by_cause": {cause: cycles for cause, cycles in cost.cycles_by_cause if math.isfinite(cycles)},
-        "contributions": [
-            {
-                "component": c.component,
-                "tensor": c.tensor,
-                "action": c.action,
-                "count": c.count,
-                "pj_each": c.pj_each,
-                "energy_pj": c.energy_pj,
-                "source": c.source,
-            }
-            for c in cost.contributions
-        ],
+        "contributions": _contributions(cost),
     }
+
+
+def _contributions(cost: Cost) -> list[dict[str, Any]]:
+    return [
+        {
+            "component": c.component,
+            "tensor": c.tensor,
+            "action": c.action,
+            "count": c.count,
+            "pj_each": c.pj_each,
+            "energy_pj": c.energy_pj,
+            "source": c.source,
+        }
+        for c in cost.contributions
+    ]
 
 
 def evaluation_json(layer: Layer, chip: Chip, mapping: Mapping, cost: Cost) -> dict[str, Any]:
@@ -133,31 +143,40 @@ def chip_json(chip: Chip) -> dict[str, Any]:
                 "write_pj": m.write_pj,
                 "keeps": list(m.keeps),
                 "may_keep": list(m.may_keep),
-                "instances": chip.instances(m),
+                "instances": chip.instances_above(chip.level_of(m.name)),
             }
             for m in chip.memories
         ],
         "fanouts": [
             {"name": f.name, "axes": {a.name: a.size for a in f.axes}, "transfer_pj": f.transfer_pj} for f in chip.fanouts
         ],
+        "vector": None if chip.vector is None else asdict(chip.vector),
         "chip_yaml": chip_to_yaml(chip),
     }
 
 
-def vector_op_json(step: Step[Op], chip: Chip) -> dict[str, Any]:
-    """An operator without MACs: its operations (None where unknown), bytes and unfused cost, for one occurrence."""
-    op = step.layer
-    cost = vector_cost(op, chip)
+def operator_json(x: NetworkOperator) -> dict[str, Any]:
+    """Equal operators without MACs: what one occurrence asks for and costs; `count` of them are in the totals."""
+    work, cost = x.priced.work, x.priced.cost
     return {
-        "name": op.name,
-        "op": op.op,
-        "count": step.count,
-        "known": op.known,
-        "why": op.note,
-        "ops": op.ops,
-        "read_bytes": op.read_elements * op.bits / 8,
-        "written_bytes": op.written_elements * op.bits / 8,
-        "unfused_dram_pj": cost.dram_pj,
-        "unfused_dram_s": None if cost.dram_cycles is None else cost.dram_cycles / chip.clock_hz,
-        "ops_pj": cost.ops_pj,
+        "name": x.names[0],
+        "names": list(x.names),
+        "op": work.op,
+        "count": x.count,
+        "how": x.priced.how,
+        "known": work.known,
+        "why": work.why,
+        "ops": work.ops if work.known else None,
+        "ops_by_kind": work.kinds(),
+        "read_bytes": (work.operand + work.parameters) * work.bits / 8,
+        "written_bytes": work.result * work.bits / 8,
+        "energy_pj": cost.energy_pj,
+        "cycles": cost.cycles,
+        "latency_s": cost.latency_s,
+        "bound_by": cost.bound_by,
+        "at_least": list(x.priced.unpriced),
+        "energy_pj_by_level": {k[0]: v for k, v in cost.by("component").items()},
+        "cycles_by_cause": dict(cost.cycles_by_cause),
+        "contributions": _contributions(cost),
+        "work": asdict(work),
     }

@@ -17,6 +17,7 @@ import numpy as np
 
 from picojoule.cost.cost import Cost
 from picojoule.cost.model import evaluate
+from picojoule.cost.operators import network_operators
 from picojoule.errors import MappingError, NoMapping, SpecError, unknown_name
 from picojoule.hardware.chip import Chip
 from picojoule.mapping.mapping import Mapping, check
@@ -25,7 +26,8 @@ from picojoule.search.exact import engine
 from picojoule.search.exact.bounds import Bounds
 from picojoule.search.exact.goals import Found, goal
 from picojoule.search.exact.lattice import outermost_tiles
-from picojoule.search.hull import Choice, least_edp, least_energy_within, lower_hull, sum_front
+from picojoule.search.exact.records import GoalKind
+from picojoule.search.hull import Choice, Point, least_edp, least_energy_within, lower_hull, sum_front
 from picojoule.search.optimal import (
     NAMED,
     OBJECTIVES,
@@ -45,6 +47,7 @@ from picojoule.workload.layer import Layer
 from picojoule.workload.network import Network
 
 Progress = Callable[[int, int, str], None]  # (done, of, what)
+COUNTED = ("all", "macs")  # operators in totals and objectives
 GLANCE_S = 10.0  # CPU seconds that a first look at a layer may take
 
 
@@ -84,13 +87,17 @@ def map_network(
     cache: bool = True,
     time_limit: float | None = None,
     space: str = "default",
+    operators: str = "all",
+    fold: bool = True,
     progress: Progress | None = None,
 ) -> NetworkResult:
-    """Map every MAC layer of a network. Objectives: "energy" (pJ), "latency" (cycles), "edp" ((sum E) x (sum L)),
-    "front" (energy against latency), or "energy" with `latency_s` (least energy within a latency for the whole network).
+    """Map every MAC layer of a network, and price every other operator. Objectives: "energy" (pJ), "latency" (cycles), "edp"
+    ((sum E) x (sum L)), "front" (energy against latency), or "energy" with `latency_s` (least energy within a latency).
 
     `jobs` processes (default: all cores); `time_limit` CPU seconds for the whole network, shared evenly by its layers;
-    `cache` keeps proved answers on disk. Raises NoMapping where a layer does not fit, SpecError for an empty network.
+    `cache` keeps proved answers on disk. `operators`: "all", or "macs" to leave those without MACs out of totals and
+    objectives; `fold`: a batch norm directly after a layer with weights folds into it, at no cost. Raises NoMapping where a
+    layer does not fit, SpecError for an empty network.
     """
     if objective not in OBJECTIVES:
         raise unknown_name("objective", objective, OBJECTIVES)
@@ -102,15 +109,19 @@ def map_network(
         raise SpecError(f"network {network.name!r} has no layer of multiply-accumulates", hint="nothing to map; see pj profile")
     if space not in NAMED:
         raise unknown_name("space", space, NAMED)
+    if operators not in COUNTED:
+        raise unknown_name("choice of operators", operators, COUNTED)
     chip.check_priced()
     chip = simplified(chip, NAMED[space])
     shapes = _shapes(network)
+    others = network_operators(network, chip, fold=fold) if operators == "all" else ()
+    fixed = (sum(x.energy_pj for x in others), sum(x.cycles for x in others))
     with _Crew(jobs, len(shapes), Cache(cache), progress) as crew:
         limit = None if time_limit is None else time_limit / len(shapes)
         if objective == "edp":
-            picked, extra = _network_edp(crew, shapes, chip, space, limit)
+            picked, extra = _network_edp(crew, shapes, chip, space, limit, fixed)
         elif objective == "front" or latency_s is not None:
-            picked, extra = _network_front(crew, shapes, chip, space, limit, latency_s)
+            picked, extra = _network_front(crew, shapes, chip, space, limit, latency_s, fixed)
         else:
             glances = crew.first_looks(shapes, chip, space, limit)
             answers = crew.run(
@@ -121,9 +132,23 @@ def map_network(
         gap = max(a.gap for a, _ in picked)
         if crew.stopped:
             extra["interrupted"] = True
+        if others:
+            extra["operators"] = {"energy_pj": fixed[0], "cycles": fixed[1], "inside": "totals and objective"}
         proved = all(a.proved for a, _ in picked) and extra.get("proved", True)
         cert = {"objective": objective, "space": space, "layers": len(layers), **extra, "proved": proved, "gap": gap}
-        return NetworkResult(network.name, chip, objective, layers, proved, gap, crew.cpu_s, crew.compile_cpu_s, cert)
+        return NetworkResult(
+            network=network,
+            chip=chip,
+            objective=objective,
+            layers=layers,
+            proved=proved,
+            gap=gap,
+            search_cpu_s=crew.cpu_s,
+            compile_cpu_s=crew.compile_cpu_s,
+            certificate=cert,
+            operators=others,
+            counted=operators,
+        )
 
 
 @dataclass(frozen=True)
@@ -149,24 +174,36 @@ def _network_layer(shape: _Shape, chip: Chip, objective: str, answer: Points, pi
     cert = {**answer.certificate, "mapping": str(mapping), "energy_pj": cost.energy_pj, "cycles": cost.cycles}
     front = tuple(FrontPoint(c.energy_pj, c.cycles, m) for m, c in answer.points)
     own, cpu_s = chip.at(shape.layer), answer.search_cpu_s
-    result = LayerResult(shape.layer, own, objective, mapping, cost, answer.proved, answer.gap, cert, cpu_s, front)
+    result = LayerResult(
+        layer=shape.layer,
+        chip=own,
+        objective=objective,
+        mapping=mapping,
+        cost=cost,
+        proved=answer.proved,
+        gap=answer.gap,
+        certificate=cert,
+        search_cpu_s=cpu_s,
+        front=front,
+    )
     return NetworkLayer(shape.names, shape.count, result)
 
 
 # ---- network objectives -----------------------------------------------------------------------------------------
 def _network_edp(
-    crew: _Crew, shapes: list[_Shape], chip: Chip, space: str, limit: float | None
+    crew: _Crew, shapes: list[_Shape], chip: Chip, space: str, limit: float | None, fixed: Point
 ) -> tuple[list[tuple[Points, int]], dict[str, Any]]:
     """The exact optimum of (sum E)(sum L).
 
-    Every layer's hull is found for slopes in a range around the ratio E / L of a first answer. The optimum has slope
+    `fixed` (pJ, cycles) of operators without MACs is inside both sums, as a layer with one point that nobody chooses. Every
+    layer's hull is found for slopes in a range around the ratio E / L of a first answer. The optimum has slope
     E* / L*; it cannot lie outside the range once `_range_is_wide_enough` holds, else the range is widened.
     """
     counts = [s.count for s in shapes]
     glances = crew.first_looks(shapes, chip, space, limit)
-    guess = least_edp(_pairs(glances), counts)
-    floor_pj = float(sum(n * g.floor_pj for n, g in zip(counts, glances, strict=True)))
-    floor_cycles = float(sum(n * g.floor_cycles for n, g in zip(counts, glances, strict=True)))
+    guess = least_edp([*_pairs(glances), [fixed]], [*counts, 1])
+    floor_pj = float(sum((n * g.floor_pj for n, g in zip(counts, glances, strict=True)), fixed[0]))
+    floor_cycles = float(sum((n * g.floor_cycles for n, g in zip(counts, glances, strict=True)), fixed[1]))
     width = max(
         1.3, 1.1 * (2 * guess.energy_pj / max(floor_pj, 1e-9 * guess.energy_pj) - 1), 1.1 * (2 * guess.cycles / floor_cycles - 1)
     )
@@ -176,8 +213,8 @@ def _network_edp(
         seeds = [tuple(m for m, _ in g.points) for g in glances]
         tasks = [Task(s.layer, chip, "hull", space, limit, slopes, seed) for s, seed in zip(shapes, seeds, strict=True)]
         answers = crew.run(tasks, "mapping for edp", glances)
-        best = least_edp(_pairs(answers), counts)
-        wide = _range_is_wide_enough(best, answers, counts, slopes, floor_pj, floor_cycles)
+        best = least_edp([*_pairs(answers), [fixed]], [*counts, 1])
+        wide = _range_is_wide_enough(best, answers, counts, slopes, floor_pj, floor_cycles, fixed)
         if wide or width >= 1e4 or crew.stopped or not all(a.proved for a in answers):
             break
         width *= 4
@@ -190,7 +227,7 @@ def _network_edp(
         "floor_pj": floor_pj,
         "floor_cycles": floor_cycles,
     }
-    return list(zip(answers, best.picks, strict=True)), extra
+    return list(zip(answers, best.picks[:-1], strict=True)), extra
 
 
 def _range_is_wide_enough(
@@ -200,6 +237,7 @@ def _range_is_wide_enough(
     slopes: tuple[float, float],
     floor_pj: float,
     floor_cycles: float,
+    fixed: Point,
 ) -> bool:
     """Whether no choice whose ratio E / L lies outside the slopes can have a smaller product.
 
@@ -208,14 +246,16 @@ def _range_is_wide_enough(
     """
     value = best.energy_pj * best.cycles * (1 - 1e-9)
     least = [
-        sum(n * min(c.energy_pj + s * c.cycles for _, c in a.points) for n, a in zip(counts, answers, strict=True))
+        fixed[0]
+        + s * fixed[1]
+        + sum(n * min(c.energy_pj + s * c.cycles for _, c in a.points) for n, a in zip(counts, answers, strict=True))
         for s in slopes
     ]
     return bool(floor_pj * least[0] / (2 * slopes[0]) >= value and floor_cycles * least[1] / 2 >= value)
 
 
 def _network_front(
-    crew: _Crew, shapes: list[_Shape], chip: Chip, space: str, limit: float | None, latency_s: float | None
+    crew: _Crew, shapes: list[_Shape], chip: Chip, space: str, limit: float | None, latency_s: float | None, fixed: Point
 ) -> tuple[list[tuple[Points, int]], dict[str, Any]]:
     """Least energy within a latency, or the point of least EDP of the network's front (all copies of a layer alike)."""
     glances = crew.first_looks(shapes, chip, space, limit)
@@ -223,14 +263,14 @@ def _network_front(
     counts = [s.count for s in shapes]
     if latency_s is None:
         try:
-            front = sum_front(_pairs(answers), counts)
+            front = sum_front([*_pairs(answers), [fixed]], [*counts, 1])
         except OverflowError as e:
             raise SpecError(str(e), hint="use --objective edp, or energy with --latency") from None
         best = min(front, key=lambda x: x.energy_pj * x.cycles)
-        points = [{"energy_pj": x.energy_pj, "cycles": x.cycles, "picks": list(x.picks)} for x in front]
-        return list(zip(answers, best.picks, strict=True)), {"front": points}
+        points = [{"energy_pj": x.energy_pj, "cycles": x.cycles, "picks": list(x.picks[:-1])} for x in front]
+        return list(zip(answers, best.picks[:-1], strict=True)), {"front": points}
     cycles = latency_s * chip.clock_hz
-    repeated = [[(n * e, n * c) for e, c in p] for p, n in zip(_pairs(answers), counts, strict=True)]
+    repeated = [[(n * e, n * c) for e, c in p] for p, n in zip(_pairs(answers), counts, strict=True)] + [[fixed]]
     choice = least_energy_within(repeated, [1] * len(repeated), cycles)
     if choice is None:
         fastest = sum(min(c for _, c in p) for p in repeated)
@@ -238,7 +278,7 @@ def _network_front(
             f"no mapping within {latency_s:g} s: the fastest found takes {fastest / chip.clock_hz:g} s",
             hint="relax --latency, or choose a faster chip",
         )
-    return list(zip(answers, choice.picks, strict=True)), {"latency_limit_cycles": cycles, "copies_alike": True}
+    return list(zip(answers, choice.picks[:-1], strict=True)), {"latency_limit_cycles": cycles, "copies_alike": True}
 
 
 def _pairs(answers: Sequence[Points]) -> list[list[tuple[float, float]]]:
@@ -286,10 +326,10 @@ def _glance(lp: LayerProblem, task: Task, began: float) -> Points:
     answer = (
         Answer(seeds[:1], -np.inf, engine.Progress(), ())
         if seeds
-        else solve(lp, goal(0, 0.0, 0.0), deadline=deadline, steps=lp.steps()[:1])
+        else solve(lp, goal(GoalKind.EDP), deadline=deadline, steps=lp.steps()[:1])
     )
     if not answer.points:
-        answer = solve(lp, goal(0, 0.0, 0.0))
+        answer = solve(lp, goal(GoalKind.EDP))
     if not answer.points:
         raise NoMapping(
             f"no mapping of layer {lp.layer.name!r} on {lp.chip.name!r}", hint="enlarge a memory, or allow bypass (may_keep)"
@@ -308,7 +348,7 @@ def _hull(lp: LayerProblem, task: Task, began: float, deadline: float | None) ->
     seeds = _seeds(lp, task)
     flat, steep = task.slopes
     steps = lp.steps()
-    answer = solve(lp, goal(2, 0.0, 0.0, slope=steep, flat=flat), seeds, deadline, steps[1:] or steps)
+    answer = solve(lp, goal(GoalKind.HULL, slope=steep, flat=flat), seeds, deadline, steps[1:] or steps)
     pairs = [(c.energy_pj, c.cycles) for _, c in answer.points]
     hull = lower_hull(pairs)
     points = tuple((answer.points[i][0].mapping, answer.points[i][1]) for i in hull)

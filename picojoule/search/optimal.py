@@ -14,13 +14,13 @@ from picojoule.cost.model import evaluate
 from picojoule.cost.sparsity import active
 from picojoule.errors import NoMapping, SpecError, unknown_name
 from picojoule.hardware.chip import Chip, Group, Memory
-from picojoule.mapping.mapping import Mapping
+from picojoule.mapping.mapping import Mapping, check_homes
 from picojoule.search.exact.bounds import Bounds
 from picojoule.search.exact.engine import LayerSearch, Options, Progress
 from picojoule.search.exact.goals import TOLERANCE, Found, goal, hull_goal, stairs_goal
 from picojoule.search.exact.lattice import outermost_tiles
 from picojoule.search.exact.problem import PortKey, Problem
-from picojoule.search.exact.records import Goal
+from picojoule.search.exact.records import ONE_BEST, Goal, GoalKind
 from picojoule.search.exact.stages import StageTables
 from picojoule.search.placement import keeps_weights, place
 from picojoule.search.result import FrontPoint, LayerResult
@@ -77,7 +77,14 @@ def simplified(chip: Chip, space: Space) -> Chip:
 class LayerProblem:
     """One layer on one chip in one space, ready to be asked for several goals; lattices and tables are shared."""
 
-    def __init__(self, layer: Layer, chip: Chip, space: str = "default", accounting: str = "default") -> None:
+    def __init__(
+        self,
+        layer: Layer,
+        chip: Chip,
+        space: str = "default",
+        accounting: str = "default",
+        homes: tuple[tuple[str, str], ...] = (),
+    ) -> None:
         if space not in NAMED:
             raise unknown_name("space", space, NAMED)
         if accounting not in SEARCHED:
@@ -86,12 +93,16 @@ class LayerProblem:
             )
         self.layer, self.space, self.accounting, self.space_name = layer, NAMED[space], accounting, space
         self.chip = simplified(chip.at(layer), self.space)
+        check_homes(homes, layer, self.chip, where="homes")
+        self.homes = homes
         self._problems: dict[bool, Problem] = {}
         self._tables: dict[tuple[bool, tuple[PortKey, ...]], StageTables] = {}
 
     def problem(self, imperfect: bool) -> Problem:
         if imperfect not in self._problems:
-            self._problems[imperfect] = Problem(self.layer, self.chip, imperfect=imperfect, accounting=self.accounting)
+            self._problems[imperfect] = Problem(
+                self.layer, self.chip, imperfect=imperfect, accounting=self.accounting, homes=self.homes
+            )
         return self._problems[imperfect]
 
     def tables(self, imperfect: bool, ports: tuple[PortKey, ...] = ()) -> StageTables:
@@ -102,7 +113,7 @@ class LayerProblem:
 
     def coarse(self) -> Problem:
         """A problem of few tiles, for an answer at once."""
-        return Problem(self.layer, self.chip, accounting=self.accounting, coarse=True)
+        return Problem(self.layer, self.chip, accounting=self.accounting, coarse=True, homes=self.homes)
 
     def steps(self) -> list[tuple[bool, Options]]:
         """Spaces from small to large; each begins with the best of the one before."""
@@ -127,11 +138,11 @@ class LayerProblem:
 
 def value_of(g: Goal, energy: float, cycles: float) -> float:
     """What a goal minimises (energy includes leakage)."""
-    if g.mode == 0:
+    if g.kind == GoalKind.EDP:
         return energy * cycles
-    if g.mode == 1:
+    if g.kind == GoalKind.ENERGY_WITHIN:
         return energy if cycles <= g.limit else np.inf
-    if g.mode == 3:
+    if g.kind == GoalKind.WEIGHTED:
         return energy + g.steep * cycles
     return energy
 
@@ -167,9 +178,9 @@ def solve(
 def _seeded(make: Goal, points: Sequence[tuple[Found, Cost]]) -> Goal:
     """The goal with what is already known: true energies and cycles of the points."""
     pairs = [(c.energy_pj, c.cycles) for _, c in points]
-    if make.mode == 2:
+    if make.kind == GoalKind.HULL:
         return hull_goal(make, pairs)
-    if make.mode == 4:
+    if make.kind == GoalKind.FRONT:
         return stairs_goal(make, pairs)
     values = [value_of(make, e, c) for e, c in pairs]
     return make._replace(best=np.array([min([*values, float(make.best[0])])]))
@@ -180,9 +191,9 @@ def _step(lp: LayerProblem, make: Goal, tables: StageTables, options: Options, p
     least_cycles, leak = tables.least_cycles(), tables.problem.leak_pj_per_cycle()
     base = make._replace(least_cycles=least_cycles, base_cycles=least_cycles, leak=leak)
     floor_energy = Bounds(tables).floor() + base.leak * base.least_cycles
-    lower = value_of(base, floor_energy, base.least_cycles) if base.mode in (0, 1, 3) else 0.0
+    lower = value_of(base, floor_energy, base.least_cycles) if base.kind in ONE_BEST else 0.0
     known = min((value_of(base, c.energy_pj, c.cycles) for _, c in points), default=np.inf)
-    guesses = (*(x for x in GROWTH if lower * x < known / 2), np.inf) if base.mode in (0, 1, 3) else (np.inf,)
+    guesses = (*(x for x in GROWTH if lower * x < known / 2), np.inf) if base.kind in ONE_BEST else (np.inf,)
     for factor in guesses:
         search = LayerSearch(tables, options)
         g = _seeded(base, points)
@@ -201,7 +212,7 @@ def _step(lp: LayerProblem, make: Goal, tables: StageTables, options: Options, p
 
 def _best_points(g: Goal, points: Sequence[tuple[Found, Cost]]) -> list[tuple[Found, Cost]]:
     """Keep what the goal needs: the best one, or for fronts and hulls everything undominated. Ties: the first."""
-    if g.mode in (0, 1, 3):
+    if g.kind in ONE_BEST:
         return [min(points, key=lambda x: value_of(g, x[1].energy_pj, x[1].cycles))] if points else []
     out: list[tuple[Found, Cost]] = []
     for p in sorted(points, key=lambda x: (x[1].cycles, x[1].energy_pj)):
@@ -220,7 +231,7 @@ def _new_ports(lp: LayerProblem, make: Goal, imperfect: bool, answer: Answer, po
     if lp.problem(imperfect).sparse is not None and names <= {"compute"}:  # PEs wait for one another: no port's matter
         return ()
     known = tuple(p for p in lp.problem(imperfect).ports() if p not in ports)
-    if make.mode in (0, 1, 3):
+    if make.kind in ONE_BEST:
         best = min((value_of(make, c.energy_pj, c.cycles) for _, c in answer.points), default=np.inf)
         return () if answer.bound >= best * (1 - 1e-9) else known
     return known if names else ()
@@ -236,25 +247,40 @@ def best_mapping(
     accounting: str = "default",
     latency_cycles: float | None = None,
     seeds: Sequence[Mapping] = (),
+    homes: dict[str, str] | None = None,
 ) -> LayerResult:
     """The mapping of least energy (pJ), latency (cycles) or energy-delay product, or the whole energy-latency front.
 
     `space`: "default" (ragged outermost loops, bypass, sliding windows, ports), "perfect" (no ragged loops) or
     "prototype" (optimal-mapper comparison space). `latency_cycles` bounds the latency. With `time_limit` (CPU seconds)
     the best so far comes back with its gap. `seeds` are mappings to begin with (for energy alone). Raises NoMapping when
-    nothing fits. CPU time excludes compilation.
+    nothing fits. CPU time excludes compilation. `homes`: tensor -> the on-chip memory in which it starts, or an output ends;
+    all others start and end in the chip's outermost memory.
     Where the weights stay in compute-in-memory arrays, the mapping is one of the placements of `placement.py`.
     """
     if objective not in OBJECTIVES:
         raise unknown_name("objective", objective, OBJECTIVES)
-    if keeps_weights(layer, chip) and latency_cycles is None:
+    if keeps_weights(layer, chip) and latency_cycles is None and not homes:
         p = place(layer, chip, objective)
         one = (FrontPoint(p.cost.energy_pj, p.cost.cycles, p.mapping),)
-        return LayerResult(layer, chip.at(layer), objective, p.mapping, p.cost, False, p.gap, p.certificate, p.cpu_s, one)
+        return LayerResult(
+            layer=layer,
+            chip=chip.at(layer),
+            objective=objective,
+            mapping=p.mapping,
+            cost=p.cost,
+            proved=False,
+            gap=p.gap,
+            certificate=p.certificate,
+            search_cpu_s=p.cpu_s,
+            front=one,
+        )
     ensure_compiled()
     began = time.process_time()
     deadline = None if time_limit is None else began + time_limit
-    lp = LayerProblem(layer, chip, space, accounting)
+    order = [t.name for t in layer.tensors]
+    at_home = tuple(sorted((homes or {}).items(), key=lambda x: order.index(x[0]) if x[0] in order else len(order)))
+    lp = LayerProblem(layer, chip, space, accounting, at_home)
     answer = _answer(lp, objective, latency_cycles, deadline, seeds)
     if not answer.points:
         limit = f" within {latency_cycles:,.0f} cycles" if latency_cycles else ""
@@ -265,16 +291,16 @@ def best_mapping(
     proved, gap = proof(objective, value, answer, lp)
     cpu = time.process_time() - began
     return LayerResult(
-        layer,
-        lp.chip,
-        objective,
-        found.mapping,
-        cost,
-        proved,
-        gap,
-        certificate(lp, objective, found.mapping, cost, answer, proved, gap),
-        cpu,
-        front,
+        layer=layer,
+        chip=lp.chip,
+        objective=objective,
+        mapping=found.mapping,
+        cost=cost,
+        proved=proved,
+        gap=gap,
+        certificate=certificate(lp, objective, found.mapping, cost, answer, proved, gap),
+        search_cpu_s=cpu,
+        front=front,
     )
 
 
@@ -283,25 +309,25 @@ def _answer(
 ) -> Answer:
     if seeds and objective == "energy" and latency_cycles is None:
         known = [(Found(c.energy_pj, c.cycles, m), c) for m in seeds for c in (lp.cost(m),)]
-        return solve(lp, goal(1, 0.0, 0.0), known, deadline)
+        return solve(lp, goal(GoalKind.ENERGY_WITHIN), known, deadline)
     if objective == "edp" and latency_cycles is None:
-        return solve(lp, goal(0, 0.0, 0.0), deadline=deadline)
+        return solve(lp, goal(GoalKind.EDP), deadline=deadline)
     if objective == "front":
-        return solve(lp, goal(4, 0.0, 0.0), deadline=deadline)
+        return solve(lp, goal(GoalKind.FRONT), deadline=deadline)
     if objective == "latency":
         return _fastest(lp, deadline)
     if objective == "edp":
         raise SpecError("a latency limit goes with the objective energy", hint="use --objective energy --latency ...")
-    return solve(lp, goal(1, 0.0, 0.0, limit=latency_cycles or np.inf), deadline=deadline)
+    return solve(lp, goal(GoalKind.ENERGY_WITHIN, limit=latency_cycles or np.inf), deadline=deadline)
 
 
 def _fastest(lp: LayerProblem, deadline: float | None) -> Answer:
     """Least cycles first, then least energy: energy + slope x cycles with a slope that outweighs any energy."""
-    seed = solve(lp, goal(0, 0.0, 0.0), deadline=deadline)
+    seed = solve(lp, goal(GoalKind.EDP), deadline=deadline)
     if not seed.points:
         return seed
     slope = max(c.energy_pj for _, c in seed.points) * 1e3
-    return solve(lp, goal(3, 0.0, 0.0, slope=slope), seed.points, deadline)
+    return solve(lp, goal(GoalKind.WEIGHTED, slope=slope), seed.points, deadline)
 
 
 def _chosen(objective: str, answer: Answer) -> tuple[Found, Cost]:
@@ -349,12 +375,13 @@ def reached(lp: LayerProblem, answer: Answer) -> bool:
     return all(any(e <= f.energy_pj * (1 + 1e-9) and c <= f.cycles * (1 + 1e-9) for e, c in true) for f, _ in answer.seen)
 
 
-def borders() -> list[str]:
+def borders(homes: tuple[tuple[str, str], ...] = ()) -> list[str]:
     """What the space leaves out, in words."""
+    kept = f", but for {', '.join(f'{t} in {m}' for t, m in homes)}" if homes else ""
     return [
         "nodes of an outer memory above those of an inner one",
         "one node per tensor and memory",
-        "tensors start and end in DRAM",
+        f"tensors start and end in DRAM{kept}",
         "inner loops divide exactly; the outermost of each dimension may be ragged",
     ]
 
@@ -390,7 +417,7 @@ def certificate(
         "lower_bound": objective_value(objective, cost) * (1 - gap),
         "mapping": str(mapping),
         "outermost_tiles": tiles,
-        "borders": borders(),
+        "borders": borders(lp.homes),
         "patterns": p.patterns,
         "spatial_opened": p.opened,
         "spatial_closed": p.closed,

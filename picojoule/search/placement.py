@@ -78,7 +78,7 @@ def floor(layer: Layer, chip: Chip) -> tuple[float, float]:
         if t.role != "weight":
             memory, action, shared = (inputs, "read", columns) if t.role == "input" else (sums, "write", rows)
             pj += layer.macs / shared.size * tensor_word_pj(memory, t, action)
-            pj += layer.elements(t) * tensor_word_pj(chip.dram, t, action)
+            pj += layer.elements(t) * tensor_word_pj(chip.home(t.role), t, action)
     return pj, layer.macs / chip.pes / chip.compute.macs_per_cycle
 
 
@@ -183,7 +183,7 @@ def _build(layer: Layer, chip: Chip, tile: dict[str, int], moving: list[str], co
             b.unroll(d, room.left, room)
     over_time = [x for d in moving[::-1] for x in b.loop(d)][::-1]
     again = [x for d in held for x in b.loop(d)]
-    outer: list[Loop | Node] = [Node(chip.dram.name, n) for n in names.values()]
+    outer: list[Loop | Node] = [Node(chip.home(r).name, n) for r, n in names.items()]
     outer += [*again, *over_time]
     for level in chip.levels[1:-3]:
         if isinstance(level, FanOut):

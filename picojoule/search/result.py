@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from picojoule.cost.cost import Cost
+from picojoule.cost.operators import NetworkOperator
 from picojoule.hardware.chip import Chip
 from picojoule.mapping.mapping import Mapping
 from picojoule.workload.layer import Layer
+from picojoule.workload.network import Network
 
 
 @dataclass(frozen=True)
@@ -53,9 +55,12 @@ class NetworkLayer:
 
 @dataclass(frozen=True)
 class NetworkResult:
-    """A mapped network. Totals multiply each distinct layer by its count."""
+    """A mapped network. Totals multiply each distinct layer, and each distinct operator without MACs, by its count.
 
-    model: str
+    `counted`: "all", or "macs" where `operators` is left empty and totals are of the MAC layers alone.
+    """
+
+    network: Network
     chip: Chip
     objective: str
     layers: tuple[NetworkLayer, ...]  # in order of first occurrence
@@ -64,14 +69,43 @@ class NetworkResult:
     search_cpu_s: float
     compile_cpu_s: float = 0.0
     certificate: dict[str, Any] = field(default_factory=dict)
+    operators: tuple[NetworkOperator, ...] = ()  # in order of first occurrence
+    counted: str = "all"
 
     @property
-    def energy_pj(self) -> float:
+    def model(self) -> str:
+        return self.network.name
+
+    @property
+    def layers_pj(self) -> float:
+        """Energy of the MAC layers."""
         return sum(x.count * x.result.cost.energy_pj for x in self.layers)
 
     @property
-    def cycles(self) -> float:
+    def layers_cycles(self) -> float:
         return sum(x.count * x.result.cost.cycles for x in self.layers)
+
+    @property
+    def operators_pj(self) -> float:
+        """Energy of the operators without MACs that are counted."""
+        return sum(x.energy_pj for x in self.operators)
+
+    @property
+    def operators_cycles(self) -> float:
+        return sum(x.cycles for x in self.operators)
+
+    @property
+    def energy_pj(self) -> float:
+        return self.layers_pj + self.operators_pj
+
+    @property
+    def cycles(self) -> float:
+        return self.layers_cycles + self.operators_cycles
+
+    @property
+    def at_least(self) -> bool:
+        """Whether the totals are lower bounds, since operations, their energy or their time are unknown."""
+        return any(x.priced.unpriced for x in self.operators)
 
     @property
     def latency_s(self) -> float:
@@ -88,7 +122,27 @@ class NetworkResult:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a reader of the figures should know: operands narrower than the chip declares to gain from."""
+        """What a reader of the figures should know: what no figure holds, and operands narrower than the chip gains from."""
+        return (*self.of_operators(), *self._of_widths())
+
+    def of_operators(self) -> tuple[str, ...]:
+        """Operators that were left out, unknown or folded."""
+        if self.counted == "macs":
+            left_out = len(self.network.vector_ops)
+            return (f"{left_out} operators without MACs are not counted, as asked for",) if left_out else ()
+        notes = []
+        for reason in dict.fromkeys(r for x in self.operators for r in x.priced.unpriced):
+            hit = [x for x in self.operators if reason in x.priced.unpriced]
+            kinds = ", ".join(dict.fromkeys(x.priced.work.op for x in hit))
+            notes.append(f"totals are at least: unknown of {sum(x.count for x in hit)} operators ({kinds}): {reason}")
+        if self.at_least and self.chip.vector is None:
+            where = " and ".join(m.name for m in self.chip.outermost)
+            notes.append(f"words of operators are counted where they begin and end, in {where}, each once")
+        if folded := sum(x.count for x in self.operators if x.priced.how == "folded"):
+            notes.append(f"{folded} batch norms are folded into the layers before them, at no cost")
+        return tuple(notes)
+
+    def _of_widths(self) -> tuple[str, ...]:
         unit, operands = self.chip.compute, [t for x in self.layers for t in x.result.layer.tensors if t.role != "output"]
         least = min((t.bits for t in operands), default=unit.bits)
         if least >= unit.declared_bits:

@@ -116,7 +116,7 @@ class Search:
         for load, save, (m, _, _) in zip(label.loads, self.constant[1:], about.ports, strict=True):
             at = about.place_of.get(m.name, -1)
             if at <= k:  # further in, loads are not complete enough to say anything
-                cycles = max(cycles, (load + (0.0 if saved else save)) / math.prod(math.prod(u.extents) for u in way[: at + 1]))
+                cycles = max(cycles, (load + (0.0 if saved else save)) / about.instances(m, way))
         return about.worth(label.energy + rest + about.leak * cycles, cycles)
 
     def begin(self) -> dict[Extents, list[Label]]:
@@ -205,6 +205,8 @@ class Search:
         """Whether a count depends on what lies right below this fan-out."""
         about = self.about
         d = about.dims[i]
+        if u.served[i]:
+            return True  # a node that serves this axis needs to know whether loops part its tile from it
         other = about.partner.get(d)
         return bool(about.bounds[i] % (below * u.extents[i]) or (other and u.extents[about.dims.index(other)] > 1))
 
@@ -270,7 +272,9 @@ class Search:
             memory = about.stages[k].memory(line.tensor)
             assert memory is not None
             room, used = memory.usable_bits(), dict(x.used)
-            used[memory.name] = used.get(memory.name, 0) + about.footprint(line.tensor, tile)
+            if line.held and self._parted(line, tile, x.info, way):
+                continue
+            used[memory.name] = used.get(memory.name, 0) + about.footprint(line.tensor, about.wider(tile, line.held, way))
             if room is not None and used[memory.name] > room:
                 continue
             if about.chip.stays and not self._stays(memory, line.tensor, tile, way):
@@ -288,6 +292,13 @@ class Search:
                     (x.path, Node(memory.name, name)),
                 ),
             )
+
+    def _parted(self, line: Line, tile: Extents, info: Info, way: Way) -> bool:
+        """Whether loops over a sliding window stand between a served axis that unrolls it and this node."""
+        assert line.held is not None
+        at = line.held.stage
+        inside = [i for i in self.about.boxed(line.tensor) if way[at].extents[i] > 1 and line.held.takes(way, i)]
+        return any(tile[i] != info.below[at][i] for i in inside)
 
     def _stays(self, memory: Memory, tensor: Tensor, tile: Extents, way: Way) -> bool:
         """Whether the tile stays as long as the chip's dataflow says: no passes left over `whole`, one wide along `single`."""
@@ -335,7 +346,9 @@ class Search:
         while path:
             path, step = path
             steps.append(step)
-        entries: list[Loop | Node] = [Node(self.about.chip.dram.name, t.name) for t in self.about.layer.tensors]
+        about = self.about
+        starts = [t for t in about.layer.tensors if about.home(t) < 0]
+        entries: list[Loop | Node] = [Node(about.chip.home(t.role).name, t.name) for t in starts]
         for step in reversed(steps):
             if isinstance(step, Node):
                 entries.append(step)
@@ -351,7 +364,7 @@ class Search:
                 out[-1] = Loop(e.dim, last.bound * e.bound)
             else:
                 out.append(e)
-        return Mapping(tuple(out))
+        return Mapping(tuple(out), about.homes)
 
 
 def reprove(
@@ -364,9 +377,10 @@ def reprove(
     ports: bool = True,
     runs: bool = True,
     slides: bool = True,
+    homes: tuple[tuple[str, str], ...] = (),
 ) -> Outcome:
     """Look for any mapping that `worth` says beats the claim, for at most so many CPU seconds."""
-    about = Layered(layer, chip, tiles, worth, ports=ports, runs=runs, slides=slides)
+    about = Layered(layer, chip, tiles, worth, ports=ports, runs=runs, slides=slides, homes=homes)
     out = Outcome()
     deadline = time.process_time() + seconds
     todo: list[tuple[float, int, Search, list[Way]]] = []

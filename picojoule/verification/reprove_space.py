@@ -33,6 +33,7 @@ class Unrolling:
     extents: Extents
     loops: tuple[Loop, ...]
     below: Extents  # per dimension 0, or the ragged tile below
+    served: tuple[tuple[str, ...], ...]  # per dimension the memories that serve the axes on which it lies
 
 
 Way = tuple[Unrolling, ...]  # one per stage
@@ -50,6 +51,12 @@ def stages_of(chip: Chip) -> tuple[Stage, ...]:
                 out.append(Stage(waiting, None))
             waiting = level
     return (*out, Stage(waiting, None)) if waiting or not out else tuple(out)
+
+
+def axis_classes(fanout: FanOut | None, group: Group | None) -> dict[str, tuple[str, ...]]:
+    """Axis -> the memories of the group that serve it as a whole: axes with the same ones need not be told apart."""
+    memories = group.memories if group else ()
+    return {a.name: tuple(m.name for m in memories if a.name in m.serves) for a in (fanout.axes if fanout else ())}
 
 
 def divisors(n: int) -> list[int]:
@@ -70,20 +77,27 @@ def chain_steps(n: int, tiles: tuple[int, ...]) -> dict[int, list[int]]:
 Option = tuple[int, int, tuple[Loop, ...]]  # extent, ragged tile below or 0, loops
 
 
-def unrollings(layer: Layer, fanout: FanOut | None, tiles: Tiles) -> list[Unrolling]:
-    """Every way to unroll at a fan-out, once per product of extents (and ragged tile), with loops that are legal."""
+def unrollings(layer: Layer, fanout: FanOut | None, tiles: Tiles, group: Group | None = None) -> list[Unrolling]:
+    """Every way to unroll at a fan-out, once per product of extents (and ragged tile), with loops that are legal.
+
+    Where memories of the group below serve axes, once for each set of such axes on which a dimension lies (never on two).
+    """
     dims = [d for d, _ in layer.dims]
     ones = tuple(1 for _ in dims)
     if fanout is None:
-        return [Unrolling(ones, (), tuple(0 for _ in dims))]
+        return [Unrolling(ones, (), tuple(0 for _ in dims), tuple(() for _ in dims))]
+    classes = axis_classes(fanout, group)
     options = [list(_one_dimension(layer, fanout, d, n, tiles[d])) for d, n in layer.dims]
     sizes = {a.name: a.size for a in fanout.axes}
-    found: dict[tuple[Extents, Extents], Unrolling] = {}
+    found: dict[tuple[object, ...], Unrolling] = {}
+    options = [[o for o in some if len({classes[x.axis or ""] for x in o[2]}) <= 1] for some in options]
 
     def go(i: int, chosen: tuple[Option, ...], used: dict[str, int]) -> None:
         if i == len(dims):
-            u = Unrolling(tuple(c[0] for c in chosen), tuple(x for c in chosen for x in c[2]), tuple(c[1] for c in chosen))
-            found.setdefault((u.extents, u.below), u)
+            served = tuple(classes[c[2][0].axis or ""] if c[2] else () for c in chosen)
+            loops = tuple(x for c in chosen for x in c[2])
+            u = Unrolling(tuple(c[0] for c in chosen), loops, tuple(c[1] for c in chosen), served)
+            found.setdefault((u.extents, u.below, u.served), u)
             return
         for option in options[i]:
             now = dict(used)

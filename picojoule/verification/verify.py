@@ -18,13 +18,14 @@ from picojoule.cost.model import evaluate as price
 from picojoule.cost.sparsity import active
 from picojoule.cost.traffic import ACCOUNTINGS, count
 from picojoule.errors import PicojouleError, SpecError
-from picojoule.hardware.chip import Chip, FanOut, Group, tensor_word_pj, transfer_word_pj
+from picojoule.hardware.chip import Axis, Chip, FanOut, Group, tensor_word_pj, transfer_word_pj
 from picojoule.hardware.chipfile.read import chip_from_yaml
 from picojoule.mapping.mapping import Loop, Mapping, parse
 from picojoule.mapping.walk import simulate
 from picojoule.mapping.words import Traffic
+from picojoule.verification.operators import check_operators
 from picojoule.verification.reprove import Outcome, reprove
-from picojoule.verification.reprove_space import Tiles, stages_of
+from picojoule.verification.reprove_space import Stage, Tiles, axis_classes, stages_of
 from picojoule.workload.layer import Layer
 from picojoule.workload.plain import layer_from_plain
 
@@ -139,6 +140,7 @@ class _Layer:
         self.layer: Layer | None = None
         self.points: list[tuple[float, float]] = []
         self.claims = False
+        self.homes: tuple[tuple[str, str], ...] = ()
 
     def check(self) -> None:
         """Everything but the bound."""
@@ -147,6 +149,7 @@ class _Layer:
             self.layer = layer_from_plain(self.entry.get("layer"), f"result: {self.name}")
             self.chip = self.chip.at(self.layer)
             mapping = self._mapping(self.entry.get("mapping"))
+            self.homes = mapping.homes
         except PicojouleError as e:
             say("mapping", False, e.problem)
             return
@@ -314,7 +317,7 @@ class _Layer:
             return
         if len(stages) == 2 and c.get("proved"):
             assert self.layer is not None and isinstance(opened, int) and isinstance(closed, int) and isinstance(patterns, int)
-            n = len(unrolled_extents(self.layer, stages[1].fanout, self._tiles()))
+            n = choices_at(self.layer, stages[1], self._tiles())
             said = f"{opened} opened and {closed} closed; {n} for each of {patterns} patterns"
             self.book.say("certificate: unrollings", opened + closed == n * patterns, said)
 
@@ -339,10 +342,12 @@ class _Layer:
         began = time.process_time()
         worth, what = self._worth()
         first = bool(c.get("ports_in_labels"))  # where the fast search needed ports, so will this one
-        out = reprove(self.layer, self.chip, self._tiles(), worth, seconds, ports=first, runs=runs, slides=slides)
+        out = reprove(
+            self.layer, self.chip, self._tiles(), worth, seconds, ports=first, runs=runs, slides=slides, homes=self.homes
+        )
         if out.better is not None and not first and any(m.ports for m in self.chip.memories):  # perhaps a port forbids it
             left = max(0.0, seconds - (time.process_time() - began))
-            out = reprove(self.layer, self.chip, self._tiles(), worth, left, runs=runs, slides=slides)
+            out = reprove(self.layer, self.chip, self._tiles(), worth, left, runs=runs, slides=slides, homes=self.homes)
         used = time.process_time() - began
         if out.better is not None:
             energy, cycles = self._price(str(out.better))
@@ -408,20 +413,27 @@ def costs(
     causes = {"compute": traffic.steps / chip.compute.per_cycle(layer)}
     used, exist = 1, 1
     leaks: list[tuple[str, float | None, int]] = []
+    unrolled: dict[str, int] = {}  # along each axis of the last fan-out
+    sizes: dict[str, int] = {}
     for level in chip.levels:
         if isinstance(level, FanOut):
-            used *= math.prod(e.bound for e in mapping.entries if isinstance(e, Loop) and e.fanout == level.name)
-            exist *= level.size
+            sizes = {a.name: a.size for a in level.axes}
+            loops = [e for e in mapping.entries if isinstance(e, Loop) and e.fanout == level.name]
+            unrolled = {a: math.prod(e.bound for e in loops if e.axis == a) for a in sizes}
+            used, exist = used * math.prod(unrolled.values()), exist * level.size
         elif isinstance(level, Group):
             for m in level.memories:
-                leaks.append((m.name, m.leakage_mw, exist))
+                leaks.append((m.name, m.leakage_mw, exist // math.prod(sizes[a] for a in m.serves)))
+                own_places = used // math.prod(unrolled[a] for a in m.serves)
                 for kind in dict.fromkeys(p.serves for p in m.ports):
                     ports = [p for p in m.ports if p.serves == kind]
                     load = 0.0
                     for action in ("read", "write"):
                         own = any(p.serves == action for p in m.ports)
                         load += bits.get((m.name, action), 0.0) if kind == (action if own else "readwrite") else 0.0
-                    causes[f"{m.name}.{'+'.join(p.name for p in ports)}"] = load / sum(p.bits_per_cycle for p in ports) / used
+                    causes[f"{m.name}.{'+'.join(p.name for p in ports)}"] = (
+                        load / sum(p.bits_per_cycle for p in ports) / own_places
+                    )
     leaks += [(chip.name, chip.static_mw, 1), (chip.compute.name, chip.compute.leakage_mw, exist)]
     for name, mw, n in leaks:
         if mw:
@@ -468,7 +480,7 @@ def _divisors(n: int) -> set[int]:
     return {x for i in range(1, math.isqrt(n) + 1) if n % i == 0 for x in (i, n // i)}
 
 
-def unrolled_extents(layer: Layer, fanout: FanOut | None, tiles: Tiles) -> set[tuple[int, ...]]:
+def unrolled_extents(layer: Layer, axes: Sequence[Axis], tiles: Tiles) -> set[tuple[int, ...]]:
     """Every choice of extents per dimension that axes of a fan-out have room for, idle included."""
     allowed = []
     for d, n in layer.dims:
@@ -476,7 +488,7 @@ def unrolled_extents(layer: Layer, fanout: FanOut | None, tiles: Tiles) -> set[t
         whole = {a // b for a in known for b in known if a % b == 0}
         allowed.append(whole | {-(-n // t) * (t // b) for t in known if n % t for b in known if t % b == 0})
     out = {tuple(1 for _ in layer.dims)}
-    for axis in fanout.axes if fanout else ():
+    for axis in axes:
         rows = {tuple(1 for _ in layer.dims)}
         for i, (d, _) in enumerate(layer.dims):
             fits = [s for s in allowed[i] if s <= axis.size] if axis.allows(layer, d) else [1]
@@ -485,12 +497,23 @@ def unrolled_extents(layer: Layer, fanout: FanOut | None, tiles: Tiles) -> set[t
     return {r for r in out if all(s in ok for s, ok in zip(r, allowed, strict=True))}
 
 
+def choices_at(layer: Layer, stage: Stage, tiles: Tiles) -> int:
+    """How many choices of extents a stage's fan-out has: along each class of axes that its memories tell apart, a dimension
+    along one class at most."""
+    axes = stage.fanout.axes if stage.fanout else ()
+    classes = axis_classes(stage.fanout, stage.group)
+    parts = [[a for a in axes if classes[a.name] == c] for c in dict.fromkeys(classes.values())]
+    found = [unrolled_extents(layer, part, tiles) for part in parts]
+    return sum(all(sum(s > 1 for s in at) <= 1 for at in zip(*chosen, strict=True)) for chosen in product(*found)) if found else 1
+
+
 def _network(book: Book, result: dict[str, Any], layers: Iterable[_Layer], chip: Chip) -> None:
     """Totals over all layers and their counts, and what the network's certificate repeats."""
     rows = list(layers)
     counts = [int(x.entry.get("count", 1)) for x in rows]
-    energy = math.fsum(n * x.energy for n, x in zip(counts, rows, strict=True))
-    cycles = math.fsum(n * x.cycles for n, x in zip(counts, rows, strict=True))
+    others = check_operators(result, chip, book.say)
+    energy = math.fsum([*(n * x.energy for n, x in zip(counts, rows, strict=True)), others[0]])
+    cycles = math.fsum([*(n * x.cycles for n, x in zip(counts, rows, strict=True)), others[1]])
     macs = sum(n * x.layer.macs for n, x in zip(counts, rows, strict=True) if x.layer)
     totals = result.get("totals", {})
     found = {

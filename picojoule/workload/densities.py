@@ -7,6 +7,7 @@ are not named; what neither names is dense.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from picojoule.errors import SpecError, unknown_name
@@ -16,20 +17,27 @@ from picojoule.workload.network import Network
 EXAMPLE = '{"layers": {"conv1": {"input": 0.42, "weight": "2:4", "output": 0.6}}}'
 
 
-def with_densities(network: Network, table: Any, where: str = "") -> Network:
-    """The same network with zeros. `table` is the JSON value above; `where` names it in errors."""
-    layers, default = check_table(table, where)
-    known = [s.layer.name for s in network.layers]
-    for name in layers:
-        if name not in known:
-            raise unknown_name("layer", name, known, where)
+@dataclass(frozen=True)
+class WithDensities:
+    """Zeros by layer. `table` is the JSON value above; `where` names it in errors."""
 
-    def changed(layer: Layer) -> Layer:
-        values = {**default, **layers.get(layer.name, {})}
-        at = f"{where}: {layer.name}" if where else layer.name
-        return layer.with_density(at, **values) if values else layer
+    table: Any
+    where: str = ""
 
-    return network.with_layers(changed)
+    def __call__(self, network: Network, /) -> Network:
+        """The same network with zeros."""
+        layers, default = check_table(self.table, self.where)
+        known = [s.layer.name for s in network.layers]
+        for name in layers:
+            if name not in known:
+                raise unknown_name("layer", name, known, self.where)
+
+        def changed(layer: Layer) -> Layer:
+            values = {**default, **layers.get(layer.name, {})}
+            at = f"{self.where}: {layer.name}" if self.where else layer.name
+            return layer.with_density(at, **values) if values else layer
+
+        return network.with_layers(changed)
 
 
 def check_table(table: Any, where: str = "") -> tuple[dict[str, dict[str, object]], dict[str, object]]:

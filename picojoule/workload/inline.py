@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from picojoule.errors import SpecError, unknown_name
 from picojoule.formats.names import is_format_name
+from picojoule.workload.access import Access, Layout
 from picojoule.workload.einsum import parse_einsum
-from picojoule.workload.layer import ROLES, Layer, conv, gemm
-from picojoule.workload.network import Network, Step
+from picojoule.workload.layer import ROLES, Layer, Tensor, conv, gemm
+from picojoule.workload.network import Network, NetworkTensor, Persistence, Step
 
 REQUIRED = {"gemm": ("M", "N", "K"), "conv": ("K", "C", "P", "Q", "R", "S")}
 OPTIONAL = {"gemm": ("batch", "bits", "density"), "conv": ("batch", "bits", "stride", "dilation", "pad", "groups", "density")}
@@ -59,9 +60,21 @@ def parse_layer(text: str) -> Layer:
 def read_inline(text: str) -> Network:
     """A network of the one layer."""
     layer = parse_layer(text)
-    a, b = (next(t for t in layer.tensors if t.role == role) for role in ("input", "output"))
-    activations = (("input", layer.elements(a), a.bits), ("output", layer.elements(b), b.bits))
-    return Network(text, (Step(layer, ("input",), ("output",)),), activations, source="inline layer", outputs=("output",))
+    kept = {"input": Persistence.INPUT, "weight": Persistence.PARAMETER, "output": Persistence.OUTPUT}
+    tensors = tuple(
+        NetworkTensor(name=t.role, shape=layer.shape(t), bits=t.bits, persistence=kept[t.role]) for t in layer.tensors
+    )
+    accesses = tuple(Access(operand=t.name, tensor=t.role, layout=_layout(layer, t)) for t in layer.tensors)
+    return Network(text, (Step(layer, accesses),), tensors, source="inline layer")
+
+
+def _layout(layer: Layer, tensor: Tensor) -> Layout | None:
+    """The tensor as it lies; None where strides or padding leave elements out, which an inline layer does not place."""
+    shape = layer.shape(tensor)
+    whole = all(
+        r.size in (None, n) and (len(r.terms) == 2 or r.terms[0][0] == 1) for r, n in zip(tensor.ranks, shape, strict=True)
+    )
+    return Layout.of(shape) if whole else None
 
 
 def _densities(value: str, text: str) -> dict[str, object]:

@@ -89,9 +89,9 @@ class Layer(Op):
                     where=where,
                     hint="one number for each rank of the tensor",
                 )
-            plain = isinstance(model, Uniform)
+            uniform = isinstance(model, Uniform)  # a density alone says the same, and exactly
             density = model.density if isinstance(model, Uniform) else model.fraction
-            changed.append(replace(t, density=density, zeros=None if plain else model))
+            changed.append(replace(t, density=density, zeros=None if uniform else model))
         return replace(self, tensors=tuple(changed))
 
     def _summed_rank(self, tensor: Tensor) -> int | None:

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from picojoule.errors import SpecError, unknown_name
 from picojoule.formats.names import number_format
-from picojoule.workload.densities import with_densities
+from picojoule.workload.bits import Widths, WithBits
+from picojoule.workload.densities import WithDensities
 from picojoule.workload.inline import is_inline, read_inline
-from picojoule.workload.layer import ROLES, Layer
+from picojoule.workload.layer import ROLES
 from picojoule.workload.network import Network
 from picojoule.workload.zoo import zoo
 
 FORMS = "a zoo name, an .onnx file, a Hugging Face config.json, module:callable for torch, or gemm:... and conv:..."
-Width = int | str  # bits of an element, or the name of a number format
-Widths = Width | Mapping[str, Width]
 SEQUENCE = ("phase", "seq", "context", "image")  # options of transformers
 
 
@@ -49,8 +47,8 @@ def load_model(
     network = _read(text, batch, dict(dims or {}), options)
     if strict:
         _refuse_unknown(network)
-    network = network if bits is None else with_bits(network, bits)
-    return network if densities is None else with_densities(network, densities, "densities")
+    network = network if bits is None else WithBits(bits)(network)
+    return network if densities is None else WithDensities(densities, "densities")(network)
 
 
 def _read(text: str, batch: int | None, dims: dict[str, int], options: dict[str, Any]) -> Network:
@@ -80,27 +78,6 @@ def _read(text: str, batch: int | None, dims: dict[str, int], options: dict[str,
         raise SpecError("this is no kind of model that can be read", where=text, hint=f"MODEL is {FORMS}")
     error = unknown_name("model", text, zoo.MODELS)
     raise SpecError(error.problem, hint=f"{error.hint}; MODEL is {FORMS}")
-
-
-def with_bits(network: Network, bits: Widths) -> Network:
-    """The same network with other widths: one for everything, or by role ("input" is that of activations between layers)."""
-    roles: dict[str, Width] = dict(bits) if isinstance(bits, Mapping) else dict.fromkeys(ROLES, bits)
-    named = roles.get("input", roles.get("output"))
-    between = number_format(named).bits if isinstance(named, str) else named
-
-    changed = network.with_layers(lambda layer: _operand_bits(layer, roles))
-    if between is None:
-        return changed
-    activations = tuple((name, n, between) for name, n, _ in network.activations)
-    return replace(changed.with_others(lambda op: op.of(between)), activations=activations)
-
-
-def _operand_bits(layer: Layer, roles: Mapping[str, Width]) -> Layer:
-    """A second operand that is no trained weight, as in attention, is an activation and has the width of inputs."""
-    trained = any(t.learned for t in layer.tensors)
-    second = roles.get("weight") if trained else roles.get("input", roles.get("weight"))
-    widths = {"weight": second, "input": roles.get("input"), "output": roles.get("output")}
-    return layer.bits_of(**{role: n for role, n in widths.items() if n is not None})
 
 
 def _check(batch: int | None, dims: Mapping[str, int] | None, bits: Widths | None, options: Mapping[str, Any], text: str) -> None:

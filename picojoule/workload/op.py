@@ -19,6 +19,7 @@ from picojoule.workload.density import Density
 from picojoule.workload.values import Values
 
 ROLES = ("weight", "input", "output")
+UNSAID = -1.0  # in place of a density that follows from something else; no tensor keeps it
 
 
 class Body(StrEnum):
@@ -52,15 +53,16 @@ class Tensor:
 
     `bits` may be fractional where elements share scales (MXFP4: 4.25). `number` names the format of the elements; it then says
     how many bits they take, and the MAC units are built for it. Without it elements are integers and the chip's MACs stay.
-    `zeros` says where they are; without it they are anywhere, each choice alike (`density.Uniform`). `values`: which values the
-    elements take, where that is known; the energy of compute-in-memory arrays follows them.
+    `zeros` says where they are, and the density follows; without it they are anywhere, each choice alike (`density.Uniform`), and
+    there are none unless `density` says so. `values`: which values the elements take, where that is known; the energy of
+    compute-in-memory arrays follows them.
     """
 
     name: str
     role: str  # "weight", "input" or "output"
     ranks: tuple[Rank, ...]
     bits: float = 16
-    density: float = 1.0
+    density: float = UNSAID
     learned: bool = False  # a trained parameter, so that it counts as a weight of the network
     number: str = ""  # the number format of the elements, such as "fp8_e4m3"
     zeros: Density | None = None
@@ -76,6 +78,12 @@ class Tensor:
                 f"tensor {self.name!r}: {self.bits} bits per element, but {self.number} has {number_format(self.number).bits:g}",
                 hint="give one of the two",
             )
+        told = 1.0 if self.zeros is None else self.zeros.fraction
+        if self.density == UNSAID:
+            object.__setattr__(self, "density", told)
+        elif self.zeros is not None and self.density != told:
+            problem = f"tensor {self.name!r}: density {self.density:g}, but its zeros leave {told:g}"
+            raise SpecError(problem, hint="give its zeros alone")
         if not 0.0 <= self.density <= 1.0:
             raise SpecError(f"tensor {self.name!r}: density {self.density}", hint="give a fraction from 0 to 1")
         seen = [d for r in self.ranks for _, d in r.terms]
@@ -98,6 +106,18 @@ class Tensor:
         return replace(self, bits=width, number="")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mask:
+    """Which scores of attention count. A score is hidden from the softmax, but computed by dense kernels as any other.
+
+    causal: a token sees itself and what was before it; the new tokens are the last ones of the keys. window: no further back
+    than so many tokens. Without either the mask is an operand of its own, and what it hides is known in the run alone.
+    """
+
+    causal: bool = True
+    window: int = 0  # 0: all the way back
+
+
 @dataclass(frozen=True)
 class Op:
     """One operator: its name in the network, what it was there, and what its `body` does over `dims` with `tensors`.
@@ -117,21 +137,23 @@ class Op:
     passes: int = 1
     ops: int | None = None
     moved: tuple[int, int] | None = None  # (elements read, written), where that is not every element of its tensors once
+    mask: Mask | None = None  # of the scores that it makes or reads: a product of attention, its scaling, its softmax
 
     def __post_init__(self) -> None:
+        what = f"{'layer' if self.body is Body.MAC else 'operator'} {self.name!r}"
         for d, n in self.dims:
             if not isinstance(n, int) or n < 1:
-                raise SpecError(f"layer {self.name!r}: dimension {d} has bound {n!r}", hint="bounds are integers, 1 or more")
+                raise SpecError(f"{what}: dimension {d} has bound {n!r}", hint="bounds are integers, 1 or more")
         names = [d for d, _ in self.dims]
         if len(names) != len(set(names)):
-            raise SpecError(f"layer {self.name!r} names a dimension twice: {', '.join(names)}")
+            raise SpecError(f"{what} names a dimension twice: {', '.join(names)}")
         used = set().union(*(t.dims for t in self.tensors)) if self.tensors else set()
         for extra in (used | set(self.whole)) - set(names):
-            raise SpecError(f"layer {self.name!r}: dimension {extra} has no bound", hint=f"known: {', '.join(names)}")
+            raise SpecError(f"{what}: dimension {extra} has no bound", hint=f"known: {', '.join(names)}")
         for idle in set(names) - used:
-            raise SpecError(f"layer {self.name!r}: no tensor uses dimension {idle}", hint="drop it, or use it in a rank")
+            raise SpecError(f"{what}: no tensor uses dimension {idle}", hint="drop it, or use it in a rank")
         if self.body is Body.OPAQUE and not self.note:
-            raise SpecError(f"operator {self.name!r} is opaque and does not say why", hint="give a note")
+            raise SpecError(f"{what} is opaque and does not say why", hint="give a note")
 
     @cached_property
     def bounds(self) -> dict[str, int]:

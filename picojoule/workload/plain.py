@@ -41,15 +41,15 @@ def layer_from_plain(value: Any, where: str = "") -> Layer:
     try:
         tensors = tuple(
             Tensor(
-                t["name"],
-                t["role"],
-                tuple(_rank(r) for r in t["ranks"]),
-                t["bits"],
-                t["density"],
-                t["learned"],
-                t.get("number", ""),
-                _zeros_from_plain(t["zeros"]) if "zeros" in t else None,
-                read_values(t["values"]) if "values" in t else None,
+                name=t["name"],
+                role=t["role"],
+                ranks=tuple(_rank(r) for r in t["ranks"]),
+                bits=t["bits"],
+                density=t["density"],
+                learned=t["learned"],
+                number=t.get("number", ""),
+                zeros=_zeros_from_plain(t["zeros"]) if "zeros" in t else None,
+                values=read_values(t["values"]) if "values" in t else None,
             )
             for t in value["tensors"]
         )

@@ -8,7 +8,7 @@ from typing import Any
 
 from picojoule.workload import ops as table
 from picojoule.workload.layer import Layer
-from picojoule.workload.network import Network, Step
+from picojoule.workload.network import Lifetime, Network, Step
 from picojoule.workload.op import Op
 
 
@@ -192,7 +192,15 @@ def _vector_profile(step: Step[Op], all_bytes: float, all_ops: int) -> VectorPro
     op = step.layer
     moved, ops = _vector_bytes(step), step.count * (op.ops or 0)
     return VectorProfile(
-        op.name, op.op, step.count, ops, moved, op.known, _ratio(moved, all_bytes), _ratio(ops, all_ops), op.note
+        name=op.name,
+        op=op.op,
+        count=step.count,
+        ops=ops,
+        bytes=moved,
+        known=op.known,
+        share_of_bytes=_ratio(moved, all_bytes),
+        share_of_ops=_ratio(ops, all_ops),
+        why=op.note,
     )
 
 
@@ -207,57 +215,35 @@ def peak_activations(network: Network) -> tuple[float, str]:
     An activation lives from the step that makes it (inputs: from the start) to the last that uses it (outputs: to the
     end). An element-wise operator writes over an operand of the same size that dies there, as any planner does.
     """
-    size = {name: elements * bits / 8 for name, elements, bits in network.activations}
-    born, dies = _lifetimes(network, size)
+    size = {t.name: t.elements * t.bits / 8 for t in network.activations}
+    lives = {name: life for name in size if (life := network.lifetime(name)) is not None}
     change: dict[int, float] = {}
-    for name, start in born.items():
-        change[start] = change.get(start, 0.0) + size[name]
-        change[dies[name] + 1] = change.get(dies[name] + 1, 0.0) - size[name]
+    for name, life in lives.items():
+        change[life.first] = change.get(life.first, 0.0) + size[name]
+        change[life.last + 1] = change.get(life.last + 1, 0.0) - size[name]
     alive, peak, at = change.get(-1, 0.0), change.get(-1, 0.0), "the inputs"
     for i, step in enumerate(network.steps):
         alive += change.get(i, 0.0)
-        here = alive - _overwritten(step, i, size, born, dies)
+        here = alive - _overwritten(step, i, size, lives)
         if here > peak:
             peak, at = here, step.layer.name
     return peak, at
 
 
-def _lifetimes(network: Network, size: Mapping[str, float]) -> tuple[dict[str, int], dict[str, int]]:
-    last = len(network.steps)
-    born: dict[str, int] = {}
-    dies: dict[str, int] = {}
-    made = {x for s in network.steps for x in s.outputs}
-    used = {x for s in network.steps for x in s.inputs}
-    for name in size:
-        if name not in made and name in used | set(network.outputs):
-            born[name] = dies[name] = -1
-    for i, step in enumerate(network.steps):
-        for name in (*step.inputs, *step.outputs):
-            if name in size:
-                born.setdefault(name, i)
-                dies[name] = i
-    for name in network.outputs or (made - used):
-        if name in born:
-            dies[name] = last
-    return born, dies
-
-
-def _overwritten(step: Step[Op], i: int, size: Mapping[str, float], born: Mapping[str, int], dies: Mapping[str, int]) -> float:
+def _overwritten(step: Step[Op], i: int, size: Mapping[str, float], lives: Mapping[str, Lifetime]) -> float:
     """Bytes of an operand that an element-wise operator may overwrite with its result."""
     in_place = table.PER_ELEMENT.keys() | table.VARIADIC | {"BatchNormalization"}
     if step.layer.op not in in_place or len(step.outputs) != 1:
         return 0.0
     result = size.get(step.outputs[0], 0.0)
-    reusable = [x for x in step.inputs if dies.get(x) == i and born.get(x, i) < i and size[x] == result]
+    reusable = [x for x in step.inputs if x in lives and lives[x].last == i and lives[x].first < i and size[x] == result]
     return result if reusable else 0.0
 
 
 def _border_elements(network: Network) -> int:
-    """Elements of the network's inputs and outputs."""
-    made = {x for s in network.steps for x in s.outputs}
-    used = {x for s in network.steps for x in s.inputs}
-    ends = set(network.outputs) or made - used
-    return sum(n for name, n, _ in network.activations if (name in used and name not in made) or name in ends)
+    """Elements of what is there before the first step or after the last, parameters apart."""
+    lives = ((t, network.lifetime(t.name)) for t in network.activations)
+    return sum(t.elements for t, life in lives if life is not None and (life.first < 0 or life.last == len(network.steps)))
 
 
 def _ratio(a: float, b: float) -> float:

@@ -21,7 +21,9 @@ GEMM = "gemm:M=16,N=64,K=64"
 
 
 def test_one_network_on_eight_machines_in_one_command() -> None:
-    code, out, err = pj("compare", "lenet5", "--on", MACHINES, "--jobs", 1, "--flips", "dram,precision", "--json")
+    code, out, err = pj(
+        "compare", "lenet5", "--on", MACHINES, "--jobs", 1, "--flips", "dram,precision", "--operators", "macs", "--json"
+    )
     assert code == 0, err
     answer = json.loads(out)
     assert [m["machine"] for m in answer["machines"]] == MACHINES.split(",")

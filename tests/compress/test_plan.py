@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from picojoule.compress.plan import RESULT_BITS, SUM_BITS, LayerPlan, Plan, network_of
+from picojoule.compress.plan import RESULT_BITS, SUM_BITS, LayerPlan, Plan, WithPlan
 from picojoule.errors import SpecError
 from picojoule.workload.layer import conv, gemm
-from picojoule.workload.network import Network, Step
+from picojoule.workload.network import Network, step_of
 from picojoule.workload.op import Op, counted
 
 
@@ -19,17 +19,17 @@ def residual() -> Network:
     """conv -> relu -> (a -> relu -> b) + shortcut -> relu -> mean -> fc, as the reader gives it."""
     small = {"P": 8, "Q": 8, "R": 3, "S": 3, "pad": 1}
     return Network("residual", (
-        Step(conv("conv", K=8, C=3, **small), ("x",), ("c",)),
-        Step(op("relu", "Relu"), ("c",), ("r",)),
-        Step(conv("a", K=8, C=8, **small), ("r",), ("a",)),
-        Step(op("relu_a", "Relu"), ("a",), ("ra",)),
-        Step(conv("b", K=8, C=8, **small), ("ra",), ("b",)),
-        Step(op("add", "Add"), ("b", "r"), ("s",)),
-        Step(op("relu_s", "Relu"), ("s",), ("rs",)),
-        Step(op("pool", "GlobalAveragePool"), ("rs",), ("p",)),
-        Step(op("flat", "Reshape"), ("p",), ()),
-        Step(gemm("fc", M=1, N=10, K=8), ("p",), ("y",)),
-        Step(op("fc.bias", "Bias"), ("y",), ()),
+        step_of(conv("conv", K=8, C=3, **small), ("x",), ("c",)),
+        step_of(op("relu", "Relu"), ("c",), ("r",)),
+        step_of(conv("a", K=8, C=8, **small), ("r",), ("a",)),
+        step_of(op("relu_a", "Relu"), ("a",), ("ra",)),
+        step_of(conv("b", K=8, C=8, **small), ("ra",), ("b",)),
+        step_of(op("add", "Add"), ("b", "r"), ("s",)),
+        step_of(op("relu_s", "Relu"), ("s",), ("rs",)),
+        step_of(op("pool", "GlobalAveragePool"), ("rs",), ("p",)),
+        step_of(op("flat", "Reshape"), ("p",), ()),
+        step_of(gemm("fc", M=1, N=10, K=8), ("p",), ("y",)),
+        step_of(op("fc.bias", "Bias"), ("y",), ()),
     ))  # fmt: skip
 
 
@@ -44,7 +44,7 @@ def bits(network: Network) -> dict[str, tuple[float, float, float]]:
 
 def test_an_output_is_as_wide_as_its_widest_reader_asks() -> None:
     plan = Plan.uniform(("a", "b", "fc"), weight_bits=3, input_bits=4).but("conv", weight_bits=8, input_bits=8)
-    found = bits(network_of(residual(), plan))
+    found = bits(WithPlan(plan)(residual()))
     assert found["a"] == (3, SUM_BITS, 4)  # the residual sum reads its input too, and b asks for 4 b
     assert found["conv"] == (8, 8, SUM_BITS)
     assert found["b"] == (3, 4, SUM_BITS)  # an operand of the sum
@@ -54,19 +54,19 @@ def test_an_output_is_as_wide_as_its_widest_reader_asks() -> None:
 @pytest.mark.parametrize("width", [8, 16])
 def test_a_uniform_plan_is_uniform_but_for_the_result(width: int) -> None:
     plan = Plan.uniform(("conv", "a", "b", "fc"), weight_bits=width, input_bits=width)
-    found = bits(network_of(residual(), plan))
+    found = bits(WithPlan(plan)(residual()))
     assert {n: b[:2] for n, b in found.items()} == dict.fromkeys(found, (width, width))
     assert [b[2] for b in found.values()] == [width, width, width, RESULT_BITS]
 
 
 def test_a_density_reaches_the_weights_alone() -> None:
-    network = network_of(residual(), Plan().but("a", density=0.25))
+    network = WithPlan(Plan().but("a", density=0.25))(residual())
     layer = next(s.layer for s in network.layers if s.layer.name == "a")
     assert [(t.role, t.density) for t in layer.tensors] == [("input", 1.0), ("weight", 0.25), ("output", 1.0)]
 
 
 def test_a_rank_makes_two_layers_of_the_macs_of_the_factors() -> None:
-    network = network_of(residual(), Plan().but("a", rank=2, weight_bits=8, input_bits=8).but("fc", rank=4))
+    network = WithPlan(Plan().but("a", rank=2, weight_bits=8, input_bits=8).but("fc", rank=4))(residual())
     macs = {s.layer.name: s.layer.macs for s in network.layers}
     assert macs["a.0"] == 2 * 8 * 9 * 64 and macs["a.1"] == 8 * 2 * 64
     assert macs["fc.0"] == 4 * 8 and macs["fc.1"] == 10 * 4
@@ -91,4 +91,4 @@ def test_layers_that_the_network_has_not_are_named() -> None:
     with pytest.raises(SpecError, match="'bb'"):
         Plan().but("bb", weight_bits=4).checked(residual())
     with pytest.raises(SpecError, match="no two factors"):
-        network_of(residual(), Plan().but("a", rank=8))
+        WithPlan(Plan().but("a", rank=8))(residual())

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from picojoule.errors import SpecError
-from picojoule.workload.densities import with_densities
+from picojoule.workload.densities import WithDensities
 from picojoule.workload.torch.read import export
 
 pytestmark = pytest.mark.torch
@@ -129,7 +129,7 @@ def test_measured_densities_reach_the_layers_that_are_priced() -> None:
     assert table["layers"]["4"]["weight"] == pytest.approx(0.25, abs=0.01)
     assert table["layers"]["4"]["input"] == pytest.approx(float((after != 0).float().mean()))
     assert table["layers"]["4"]["output"] == pytest.approx(float((hidden != 0).float().mean()))
-    network = with_densities(export(net, (x[:1],), name="net"), table)
+    network = WithDensities(table)(export(net, (x[:1],), name="net"))
     layer = next(s.layer for s in network.layers if s.layer.name == "4")
     assert next(t.density for t in layer.tensors if t.role == "weight") == pytest.approx(0.25, abs=0.01)
     assert not any(m._forward_hooks for m in net.modules())

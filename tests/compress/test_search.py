@@ -96,11 +96,11 @@ def test_a_chip_that_computes_at_one_width_gains_nothing_by_fewer_bits() -> None
 
 
 def test_a_price_is_that_of_the_network_mapped_by_itself(pricer: Pricer) -> None:
-    from picojoule.compress.plan import network_of
+    from picojoule.compress.plan import WithPlan
 
     plan = Plan.uniform(("conv", "a", "b", "fc"), weight_bits=4, input_bits=8).but("a", rank=2)
     priced = pricer.price(plan)
-    mapped = pj.map_network(network_of(residual(), plan), pricer.chip, "energy", jobs=1, cache=False)
+    mapped = pj.map_network(WithPlan(plan)(residual()), pricer.chip, "energy", jobs=1, cache=False)
     assert priced.proved and priced.energy_pj == pytest.approx(mapped.energy_pj)
     assert priced.latency_s == pytest.approx(mapped.latency_s)
 

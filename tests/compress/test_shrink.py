@@ -21,7 +21,7 @@ pytest.importorskip("sklearn")  # brings the digits
 from torch import nn  # noqa: E402
 
 from picojoule.compress.apply import reshaped, rounded  # noqa: E402
-from picojoule.compress.plan import Plan, Storage, network_of  # noqa: E402
+from picojoule.compress.plan import Plan, Storage, WithPlan  # noqa: E402
 from picojoule.compress.prune.prune import baked  # noqa: E402
 from picojoule.compress.prune.structured import structure  # noqa: E402
 from picojoule.compress.shrink.carried import carried_out  # noqa: E402
@@ -205,7 +205,7 @@ def test_the_network_of_a_plan_is_that_of_the_module_that_is_left(net: str) -> N
     for group in groups.groups:
         plan = plan.keeping(group.name, group.size * 5 // 8)
     left = reshaped(module, plan, groups)
-    assert shapes(network_of(base, plan, groups)) == shapes(export(baked(left), (images[:1],), name=net))
+    assert shapes(WithPlan(plan, groups)(base)) == shapes(export(baked(left), (images[:1],), name=net))
     kept = left.get_submodule(f"{layer}.0").weight
     assert float((kept != 0).float().mean()) == pytest.approx(0.5, abs=0.01)
     narrow = rounded(left, plan, Storage(base), images)
@@ -224,7 +224,7 @@ def test_every_choice_has_a_plan_that_can_be_carried_out_and_read_back(net: str)
     for _ in range(60):
         choice = tuple(rng.randrange(len(u.values)) for u in space.units)
         plan = space.plan(choice)
-        network_of(base, plan, groups)
+        WithPlan(plan, groups)(base)
         back = space.choice(plan)
         assert space.plan(back) == plan
         assert all(b in (c, 0) if u.kind == "rank" else b == c for u, b, c in zip(space.units, back, choice, strict=True))

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.torch
 torch = pytest.importorskip("torch")
 pytest.importorskip("torch_pruning")
 
-from picojoule.compress.prune.structured import Width, channel_scores, narrowed, removed, resized, strongest, structure  # noqa: E402
+from picojoule.compress.prune.structured import Width, WithChannels, channel_scores, removed, resized, strongest, structure  # noqa: E402
 from tests.compress import nets  # noqa: E402
 
 KINDS = [None, nets.Residual, nets.Depthwise, nets.Concatenated, nets.Attention]
@@ -76,7 +76,7 @@ def test_shapes_without_an_export_are_those_of_exporting_the_changed_network(kin
         kept = {g.name: rng.randint(1, g.size) for g in found.groups} if trial else {g.name: 1 for g in found.groups}
         small = removed(net, found, strongest(channel_scores(net, found), kept))
         real = export(small, (x,), name="net")
-        short = narrowed(base, found, kept)
+        short = WithChannels(found, kept)(base)
         assert [s.layer for s in short.layers] == [s.layer for s in real.layers]
         assert [(s.inputs, s.count, s.reuses) for s in short.layers] == [(s.inputs, s.count, s.reuses) for s in real.layers]
         assert {n: (w.out, w.into) for n, w in found.widths(kept).items()} == {

@@ -43,6 +43,11 @@ def test_the_count_equals_the_walk_where_memories_serve_axes_of_an_array(kind: s
     compare(60, seed=40 + KINDS.index(kind), kinds=(kind,), points=250, serves=0.7)
 
 
+def test_the_count_equals_the_walk_where_tensors_start_and_end_on_the_chip_or_side_by_side() -> None:
+    compare(250, seed=50, points=250, homes=0.5)
+    compare(100, seed=51, points=250, homes=0.5, serves=0.5)
+
+
 @pytest.mark.slow
 def test_the_count_equals_the_walk_on_many_cases_with_served_axes() -> None:
     compare(5_000, seed=14, serves=0.6)

@@ -15,7 +15,7 @@ from picojoule.cost.model import evaluate
 from picojoule.errors import SpecError
 from picojoule.hardware.array.cost import prices
 from picojoule.hardware.array.in_memory import Array
-from picojoule.hardware.array.operand_means import for_operands, mean_cell, mean_of, mean_slice, with_statistics
+from picojoule.hardware.array.operand_means import WithStatistics, for_operands, mean_cell, mean_of, mean_slice
 from picojoule.hardware.array.slices import cut_inputs, cut_weights, input_range, weight_range
 from picojoule.hardware.chipfile.read import load_chip
 from picojoule.observed.data_files import load_data
@@ -210,7 +210,7 @@ def test_the_command_takes_what_the_statistics_command_prints(tmp_path: Path) ->
 ])  # fmt: skip
 def test_tables_of_another_form_give_one_error(table: Any, problem: str) -> None:
     with pytest.raises(SpecError) as caught:
-        with_statistics(load_model("digits"), load_chip("isaac"), table, "file.json")
+        WithStatistics(load_chip("isaac"), table, "file.json")(load_model("digits"))
     assert caught.value.problem == problem
     assert caught.value.where.startswith("file.json") and caught.value.hint
 

@@ -55,11 +55,12 @@ def test_the_picture_is_well_formed_and_names_everything(name: str) -> None:
     chip = load_chip(name)
     root = ElementTree.fromstring(tree_svg(chip))
     text = " ".join(root.itertext())
-    for part in [m.name for m in chip.memories] + [f.name for f in chip.fanouts] + [chip.compute.name]:
+    unit = [] if chip.vector is None else [chip.vector.name]
+    for part in [m.name for m in chip.memories] + [f.name for f in chip.fanouts] + [chip.compute.name, *unit]:
         assert part in text
     assert root.tag == "{http://www.w3.org/2000/svg}svg"
-    boxes = root.findall("{*}rect")
-    assert len(boxes) == len(chip.memories) + len(chip.fanouts) + 1
+    boxes = list(root.iter("{http://www.w3.org/2000/svg}rect"))
+    assert len(boxes) == len(chip.memories) + len(chip.fanouts) + 1 + len(unit)
     width, height = (float(root.attrib[k]) for k in ("width", "height"))
     for box in boxes:
         x, y, w, h = (float(box.attrib[k]) for k in ("x", "y", "width", "height"))

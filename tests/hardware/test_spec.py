@@ -94,7 +94,7 @@ BAD = [
      "give shared alone, or read and write"),
     ("size: 64 B", "size: 64 B, class: sarm", "13:43", "unknown component 'sarm'",
      "did you mean 'sram'? known: adc, adder, dram, mac, memory_technology, multiplier, register, register_file, router, sram, "
-     "wire"),
+     "vector_lane, wire"),
     ("size: 64 B", "size: 64 B, class: sram", "13:43", "component sram needs 'technology'",
      "state it in the class, or as the chip's technology"),
     ("size: 64 B", "size: 64 B, class: {name: sram, technology: 45}", "13:43", "'45' has no unit",
@@ -268,7 +268,6 @@ def random_chips(draw: st.DrawFn) -> Chip:
         draw(st.integers(1, 64)),
         draw(st.sampled_from(["none", "quadratic"])),
         draw(st.floats(0.25, 8)),
-        draw(energies),
         draw(energies),
         draw(energies),
         draw(texts),

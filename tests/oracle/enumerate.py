@@ -17,25 +17,40 @@ from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Mapping as Dictionary
 from dataclasses import dataclass, field, replace
 
+from picojoule.errors import MappingError
 from picojoule.hardware.chip import Axis, Chip, Compute, FanOut, Group, Memory, Port
 from picojoule.mapping.footprint import tile_bits
-from picojoule.mapping.mapping import Loop, Mapping, Node
+from picojoule.mapping.mapping import Loop, Mapping, Node, check
 from picojoule.workload.layer import ROLES, Layer, conv, gemm
 
 Evaluate = Callable[[Layer, Chip, Mapping], tuple[float, float]]  # energy and cycles
 Roots = Dictionary[str, Iterable[int]]  # dimension -> outermost tiles allowed beside the divisors of its bound
+Homes = tuple[tuple[str, str], ...]  # (tensor, on-chip memory) where one starts or ends
 SAME = 1e-9  # energies closer than this, relatively, are one energy summed in another order
 
 
-def all_mappings(layer: Layer, chip: Chip, roots: Roots | None = None, placements: str = "all") -> Iterator[Mapping]:
+def all_mappings(
+    layer: Layer, chip: Chip, roots: Roots | None = None, placements: str = "all", homes: Homes = ()
+) -> Iterator[Mapping]:
     """Every mapping that fits. `roots` adds outermost tiles (and their divisors) to the divisors of the bounds.
 
     placements="two" keeps only nodes that sit directly below a loop relevant to their tensor or at the top of their
     memory group, which should reach the same optimum.
     """
     first = {d: sorted(set(divisors(n)).union(*(divisors(t) for t in (roots or {}).get(d, ()) if t < n))) for d, n in layer.dims}
-    for kept in _kept(layer, chip):
-        yield from _Walk(layer, chip, first, kept, placements == "two").start()
+    served = any(m.serves for m in chip.memories)
+    for kept in _kept(layer, chip, dict(homes)):
+        for mapping in _Walk(layer, chip, first, kept, placements == "two", homes).start():
+            if not served or _legal(mapping, layer, chip):
+                yield mapping
+
+
+def _legal(mapping: Mapping, layer: Layer, chip: Chip) -> bool:
+    try:
+        check(mapping, layer, chip)
+    except MappingError:
+        return False
+    return True
 
 
 def best(
@@ -80,12 +95,14 @@ def divisors(n: int) -> list[int]:
     return [t for t in range(1, n + 1) if n % t == 0]
 
 
-def _kept(layer: Layer, chip: Chip) -> Iterator[list[list[Node]]]:
+def _kept(layer: Layer, chip: Chip, homes: dict[str, str]) -> Iterator[list[list[Node]]]:
     """Per level its nodes in the order of the layer's tensors, for every choice of bypasses."""
     choices = []
-    for level in chip.levels:
+    for i, level in enumerate(chip.levels):
         nodes = []
         for t in layer.tensors if isinstance(level, Group) else ():
+            if t.name in homes and i <= chip.level_of(homes[t.name]):
+                continue
             m = level.memory_for(t.role)  # type: ignore[union-attr]
             if m is not None:
                 node = Node(m.name, t.name)
@@ -103,6 +120,7 @@ class _Walk:
     first: dict[str, list[int]]
     kept: list[list[Node]]
     two: bool
+    homes: Homes = ()
     entries: list[Loop | Node] = field(default_factory=list)
     tile: dict[str, int] = field(default_factory=dict)
     room: dict[str, int] = field(default_factory=dict)
@@ -134,7 +152,7 @@ class _Walk:
 
     def _loops(self, level: int, todo: tuple[Node, ...], ordered: bool) -> Iterator[Mapping]:
         """One more temporal loop; where no node follows, loops come in one order."""
-        last = self.entries[-1]
+        last = self.entries[-1] if self.entries else None
         dims = [d for d, _ in self.layer.dims]
         if isinstance(last, Loop) and not last.spatial:
             at = dims.index(last.dim)
@@ -155,14 +173,18 @@ class _Walk:
     def _nodes(self, level: int, todo: tuple[Node, ...]) -> Iterator[Mapping]:
         order = self.kept[level]
         for node in todo:
-            last = self.entries[-1]
+            last = self.entries[-1] if self.entries else None
             if last in order and order.index(last) > order.index(node):  # type: ignore[arg-type]
                 continue
             if self.two and not self._well_placed(node, level):
                 continue
             tensor = self.layer.tensor(node.tensor)
-            tile = {d: min(n, self.tile[d]) for d, n in self.layer.dims}
-            need = tile_bits(self.layer, tensor, self.chip.memory(node.memory), tile)
+            memory = self.chip.memory(node.memory)
+            held = dict(self.tile)
+            for e in self.entries:
+                if isinstance(e, Loop) and any(e.along(f) for f in self.chip.shared_by(memory)):
+                    held[e.dim] *= e.bound
+            need = tile_bits(self.layer, tensor, memory, {d: min(n, held[d]) for d, n in self.layer.dims})
             if need > self.room.get(node.memory, need):
                 continue
             if node.memory in self.room:
@@ -180,17 +202,17 @@ class _Walk:
         """
         own = self.kept[level]
         above = list(itertools.dropwhile(lambda e: e in own, reversed(self.entries)))
-        if isinstance(above[0], Node) or above[0].spatial or above[0].dim in self.layer.tensor(node.tensor).dims:
+        if not above or isinstance(above[0], Node) or above[0].spatial or above[0].dim in self.layer.tensor(node.tensor).dims:
             return True
-        border = next(e for e in above if isinstance(e, Node) or e.spatial)
-        return isinstance(border, Node) and border not in own
+        border = next((e for e in above if isinstance(e, Node) or e.spatial), None)
+        return border is None or (isinstance(border, Node) and border not in own)
 
     def _finish(self) -> Iterator[Mapping]:
-        last = self.entries[-1]
+        last = self.entries[-1] if self.entries else None
         if isinstance(last, Loop) and not last.spatial:
             return  # the loops below the last node or fan-out are written here, once
         rest = [Loop(d, t) for d, t in self.tile.items() if t > 1]
-        yield Mapping((*self.entries, *rest))
+        yield Mapping((*self.entries, *rest), self.homes)
 
     def _fanout(self, level: int) -> Iterator[Mapping]:
         fanout = self.chip.levels[level]
@@ -226,9 +248,14 @@ class _Walk:
             loops = [x for _, chain in chosen for x in chain]
             used = {a.name: math.prod(x.bound for x in loops if x.axis == a.name) for a in fanout.axes}
             if loops and all(used[a.name] <= a.size for a in fanout.axes):
-                key = tuple((t, math.prod(x.bound for x in chain)) for t, chain in chosen)
+                key: tuple[object, ...] = tuple((t, math.prod(x.bound for x in chain)) for t, chain in chosen)
+                key += tuple(sorted((x.axis or "", x.dim, x.bound) for x in loops)) if self._served(fanout) else ()
                 found.setdefault(key, (dict(zip(self.tile, (t for t, _ in chosen), strict=True)), loops))
         return list(found.values())
+
+    def _served(self, fanout: FanOut) -> bool:
+        """Whether memories below serve axes of the fan-out, so that it matters along which one a loop is unrolled."""
+        return any(f.name == fanout.name for m in self.chip.memories for f in self.chip.shared_by(m))
 
 
 @dataclass(frozen=True)
@@ -244,6 +271,7 @@ class Tiny:
     constraints: bool = True  # axes with dims or reuses
     switches: bool = True  # multicast and reduction may be off
     links: bool = True  # neighbour links may be there
+    serves: float = 0.0  # share of memories right below a fan-out that serve one of its axes
     double_buffers: bool = True
     leakage: bool = False
     most: int = 20_000
@@ -298,7 +326,23 @@ def tiny_chip(rng: random.Random, layer: Layer, f: Tiny) -> Chip:
     for i in range(rng.randint(0, f.fanouts)):
         inside.insert(rng.randint(0, len(inside)), tiny_fanout(rng, layer, f, i))
     dram = Memory("DRAM", None, rng.choice((8, 16, 32)), 64.0, rng.choice((64.0, 80.0)), ports=_tiny_ports(rng, f, 16))
-    return Chip("tiny", (Group((dram,)), *inside), Compute("MAC", 0.5), 1e9)
+    chip = Chip("tiny", (Group((dram,)), *inside), Compute("MAC", 0.5), 1e9)
+    return _with_served_axes(rng, f, chip) if f.serves else chip
+
+
+def _with_served_axes(rng: random.Random, f: Tiny, chip: Chip) -> Chip:
+    """Memories right below a fan-out serve one of its axes, or both, with this probability; links go."""
+    levels: list[Group | FanOut] = []
+    for level in chip.levels:
+        if isinstance(level, FanOut):
+            levels.append(replace(level, links=()))
+            continue
+        axes = [a.name for a in levels[-1].axes] if levels and isinstance(levels[-1], FanOut) else []
+        some = [
+            tuple(rng.sample(axes, rng.randint(1, len(axes)))) if axes and rng.random() < f.serves else () for _ in level.memories
+        ]
+        levels.append(Group(tuple(replace(m, serves=x) for m, x in zip(level.memories, some, strict=True))))
+    return replace(chip, levels=tuple(levels))
 
 
 def _tiny_group(rng: random.Random, layer: Layer, f: Tiny, i: int) -> Group:

@@ -29,6 +29,7 @@ class Features:
     switches: bool = True  # multicast and reduction may be off
     links: float = 0.15  # share of fan-outs with neighbour links
     serves: float = 0.0  # share of memories right below a fan-out that serve some of its axes together
+    homes: float = 0.0  # share of chips with two outermost memories side by side, and of tensors whose home is on the chip
     capacities: bool = True  # half of the memories hold exactly what the mapping needs
     points: int = 500
 
@@ -88,7 +89,13 @@ def _case(rng: random.Random, f: Features) -> tuple[Layer, Chip, Mapping] | None
     chip = _random_chip(rng, f)
     if f.serves:
         chip = _with_served_axes(rng, f, chip)
+    if f.homes and rng.random() < f.homes:
+        chip = beside(rng, chip)
     mapping = _random_mapping(rng, f, layer, chip)
+    if f.homes:
+        mapping = _at_home(rng, f, layer, chip, mapping)
+        if chip.levels[0] == Group((chip.dram,)) and not mapping.homes:
+            return None
     if math.prod(e.bound for e in mapping.entries if isinstance(e, Loop)) > f.points:
         return None
     if f.serves and not any(served_loops(chip, mapping)):
@@ -134,6 +141,34 @@ def _with_served_axes(rng: random.Random, f: Features, chip: Chip) -> Chip:
             memories = tuple(replace(m, serves=axes) for m, axes in zip(memories, some, strict=True))
         levels.append(Group(memories))
     return replace(chip, levels=tuple(levels))
+
+
+def beside(rng: random.Random, chip: Chip) -> Chip:
+    """The chip with two outermost memories side by side, each of which keeps a part of the roles."""
+    split = rng.sample(ROLES, 3)
+    cut = rng.randint(1, 2)
+    outer = [replace(chip.dram, name=n, keeps=tuple(r)) for n, r in (("DRAM", split[:cut]), ("flash", split[cut:]))]
+    return replace(chip, levels=(Group(tuple(outer)), *chip.levels[1:]))
+
+
+def possible_homes(chip: Chip, layer: Layer) -> list[tuple[str, str]]:
+    """(tensor, memory) of every home on the chip that a tensor may have: memories inside the outermost that exist once."""
+    first = next((i for i, x in enumerate(chip.levels) if isinstance(x, FanOut)), len(chip.levels))
+    inside = [m for x in chip.levels[1:first] if isinstance(x, Group) for m in x.memories]
+    return [(t.name, m.name) for t in layer.tensors for m in inside if m.keeps_role(t.role) != "never"]
+
+
+def _at_home(rng: random.Random, f: Features, layer: Layer, chip: Chip, mapping: Mapping) -> Mapping:
+    """The mapping with some tensors at home on the chip: without their nodes there and further out."""
+    found = possible_homes(chip, layer)
+    homes = []
+    for t in layer.tensors:
+        some = [m for name, m in found if name == t.name]
+        if some and rng.random() < f.homes:
+            homes.append((t.name, rng.choice(some)))
+    levels = {t: chip.level_of(m) for t, m in homes}
+    kept = [e for e in mapping.entries if isinstance(e, Loop) or chip.level_of(e.memory) > levels.get(e.tensor, -1)]
+    return Mapping(tuple(kept), tuple(homes))
 
 
 def served_loops(chip: Chip, mapping: Mapping) -> list[Loop]:
@@ -220,7 +255,7 @@ def _fitted(rng: random.Random, f: Features, layer: Layer, chip: Chip, mapping: 
                 for i, e in enumerate(mapping.entries)
                 if isinstance(e, Node) and e.memory == m.name
             )
-            bounded = m.name != "DRAM" and f.capacities and need and rng.random() < 0.5
+            bounded = m not in chip.outermost and f.capacities and need and rng.random() < 0.5
             memories.append(replace(m, capacity_bits=need if bounded else None))
         levels.append(Group(tuple(memories)))
     return replace(chip, levels=tuple(levels))

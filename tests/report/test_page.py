@@ -16,7 +16,7 @@ from picojoule.report.pages.page import chip_fragment, layer_fragment, network_p
 from tests.conftest import chromium
 from tests.report import made
 
-PAGE = network_page(made.result(), made.network())
+PAGE = network_page(made.result())
 VOID = {"meta", "br", "line", "rect", "circle", "path", "img", "input", "hr", "link"}
 
 
@@ -82,7 +82,7 @@ def test_what_a_user_names_cannot_break_the_page() -> None:
 
 
 def test_the_page_gives_the_same_bytes_for_the_same_result() -> None:
-    assert network_page(made.result(), made.network()) == PAGE
+    assert network_page(made.result()) == PAGE
 
 
 def test_a_notebook_shows_networks_layers_and_chips() -> None:

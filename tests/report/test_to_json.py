@@ -11,7 +11,7 @@ from picojoule.report.to_json import network_json
 from picojoule.workload.plain import layer_from_plain, layer_to_plain
 from tests.report import made
 
-VALUE = network_json(made.result(), made.network())
+VALUE = network_json(made.result())
 
 
 def test_a_result_has_the_keys_that_others_rely_on() -> None:
@@ -24,9 +24,10 @@ def test_a_result_has_the_keys_that_others_rely_on() -> None:
     assert json.loads(json.dumps(VALUE, allow_nan=False)) == VALUE
 
 
-def test_layers_times_their_count_add_up_to_the_totals() -> None:
+def test_layers_and_operators_times_their_count_add_up_to_the_totals() -> None:
     for key in ("energy_pj", "cycles", "macs", "latency_s"):
-        assert sum(x["count"] * x[key] for x in VALUE["layers"]) == pytest.approx(VALUE["totals"][key], rel=1e-12)
+        rows = [*VALUE["layers"], *({"macs": 0, **x} for x in VALUE["vector_ops"])]
+        assert sum(x["count"] * x[key] for x in rows) == pytest.approx(VALUE["totals"][key], rel=1e-12)
     assert VALUE["totals"]["edp_js"] == pytest.approx(VALUE["totals"]["energy_pj"] * 1e-12 * VALUE["totals"]["latency_s"])
 
 

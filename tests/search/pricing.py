@@ -36,7 +36,7 @@ class Pricer:
         for t in self.layer.tensors:
             key = t.name, tuple(e for e in mapping.entries if isinstance(e, Loop) or e.tensor == t.name)
             if key not in self.known:
-                self.known[key] = self._share(t, Mapping(key[1]))
+                self.known[key] = self._share(t, Mapping(key[1], mapping.homes))
             pj, bits = self.known[key]
             energy += pj
             for name, read, written in bits:

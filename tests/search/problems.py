@@ -12,6 +12,7 @@ from picojoule.mapping.mapping import Mapping
 from picojoule.search.exact.lattice import outermost_tiles
 from picojoule.workload.layer import Layer, Rank, Tensor, conv, gemm, one
 from tests.oracle.enumerate import Tiny, all_mappings, tiny_chip, tiny_fanout
+from tests.oracle.random_cases import beside, possible_homes, served_loops
 
 
 def wide_roots(n: int) -> tuple[int, ...]:
@@ -34,6 +35,7 @@ class Wanted:
     macs_per_cycle: tuple[float, ...] = (1.0,)
     axes: tuple[int, ...] = ()  # sizes of axes, in place of those of the chip
     twice: bool = False  # two fan-outs of two axes each, and a mapping that unrolls both dimensions of a window at both
+    homes: float = 0.0  # share of chips with two outermost memories, and of tensors that start or end on the chip
     least: int = 2
     most: int = 600
 
@@ -46,9 +48,21 @@ def problems(n: int, seed: int, wanted: Wanted) -> Iterator[tuple[Layer, Chip, l
         chip = (_twice_unrolling if wanted.twice else tiny_chip)(rng, layer, wanted.chip)
         levels = tuple(_resized(rng, x, wanted.axes) if isinstance(x, FanOut) and wanted.axes else x for x in chip.levels)
         chip = replace(chip, levels=levels, compute=replace(chip.compute, macs_per_cycle=rng.choice(wanted.macs_per_cycle)))
+        homes: list[tuple[str, str]] = []
+        if wanted.homes:
+            chip = beside(rng, chip) if rng.random() < wanted.homes else chip
+            for t in layer.tensors:
+                some = [x for x in possible_homes(chip, layer) if x[0] == t.name]
+                homes += [rng.choice(some)] if some and rng.random() < wanted.homes else []
+            if not homes and len(chip.outermost) == 1:
+                continue
         roots = {d: outermost_tiles(b, True) for d, b in layer.dims} if wanted.imperfect else None
-        found = list(itertools.islice(all_mappings(layer, chip, roots, "two"), wanted.most + 1))
-        if wanted.least <= len(found) <= wanted.most and (not wanted.twice or any(unrolls_twice(layer, chip, m) for m in found)):
+        found = list(itertools.islice(all_mappings(layer, chip, roots, "two", tuple(homes)), wanted.most + 1))
+        if not wanted.least <= len(found) <= wanted.most:
+            continue
+        if wanted.chip.serves and not any(served_loops(chip, m) for m in found):
+            continue
+        if not wanted.twice or any(unrolls_twice(layer, chip, m) for m in found):
             n -= 1
             yield layer, chip, found
 

@@ -16,6 +16,7 @@ from picojoule.hardware.chipfile.read import chips, load_chip
 from picojoule.mapping.mapping import check
 from picojoule.report.to_json import layer_json
 from picojoule.search.exact.goals import goal
+from picojoule.search.exact.records import GoalKind
 from picojoule.search.optimal import LayerProblem, best_mapping, solve
 from picojoule.workload.layer import Layer, conv, gemm
 from tests.oracle.enumerate import SAME
@@ -76,7 +77,7 @@ def test_what_the_search_claims_of_a_mapping_is_what_it_costs(chip: str) -> None
         layer = LAYERS[name]
         lp = LayerProblem(layer, load_chip(chip))
         try:
-            answer = solve(lp, goal(0, 0.0, 0.0), steps=lp.steps()[-1:])
+            answer = solve(lp, goal(GoalKind.EDP), steps=lp.steps()[-1:])
         except NoMapping:
             continue
         best = min(answer.points, key=lambda x: x[1].energy_pj * x[1].cycles)
@@ -89,7 +90,7 @@ def test_what_the_search_claims_of_a_mapping_is_what_it_costs(chip: str) -> None
 def test_under_another_accounting_too() -> None:
     for layer in LAYERS.values():
         lp = LayerProblem(layer, load_chip("simple3"), "perfect", "timeloop")
-        for claimed, cost in solve(lp, goal(0, 0.0, 0.0), steps=lp.steps()[-1:]).points:
+        for claimed, cost in solve(lp, goal(GoalKind.EDP), steps=lp.steps()[-1:]).points:
             assert claimed.energy_pj == pytest.approx(cost.energy_pj, rel=SAME)
             assert cost.energy_pj == evaluate(layer, lp.chip, claimed.mapping, "timeloop").energy_pj
 

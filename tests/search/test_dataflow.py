@@ -69,10 +69,10 @@ def test_verify_proves_the_bound_under_the_dataflow_again_and_sees_a_mapping_tha
 
     net = picojoule.load_model("conv:K=2,C=1,P=3,Q=1,R=2,S=1,bits=8")
     on = constrained(chip(80, 40), "weight-stationary")
-    result = network_json(map_network(net, on, "energy", cache=False, jobs=1), net)
+    result = network_json(map_network(net, on, "energy", cache=False, jobs=1))
     report = verify(result, 60.0)
     assert report["ok"] and report["rechecked"], report
-    free = network_json(map_network(net, chip(80, 40), "energy", cache=False, jobs=1), net)
+    free = network_json(map_network(net, chip(80, 40), "energy", cache=False, jobs=1))
     entry = result["layers"][0]
     entry["mapping"] = entry["certificate"]["mapping"] = free["layers"][0]["mapping"]
     report = verify(result, 1.0)

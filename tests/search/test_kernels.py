@@ -14,7 +14,7 @@ from picojoule.mapping.footprint import tile_elements
 from picojoule.mapping.mapping import Loop, Mapping, Node
 from picojoule.search.exact.lattice import divisors
 from picojoule.search.exact.problem import Problem
-from picojoule.search.exact.rank_kernels import Merge, rank_peak, rank_words, rank_words_reference, shared_copies
+from picojoule.search.exact.rank_kernels import Merge, merged, rank_peak, rank_words, rank_words_reference
 from picojoule.workload.layer import Layer, conv
 
 LEVELS = (Group((Memory("DRAM", None, 8, 1.0, 1.0),)), Group((Memory("M", None, 8, 1.0, 1.0),)))
@@ -35,8 +35,7 @@ def rank_and_tile(draw: st.DrawFn) -> tuple[tuple[int, ...], tuple[int, int]]:
 def compiled(
     rank: tuple[int, ...], tile: tuple[int, int], slide: tuple[int, int, int], merges: tuple[Merge, ...], box: bool
 ) -> int:
-    copies = shared_copies(rank[0], rank[1], merges)
-    return rank_words(rank, *tile, *slide, np.array(merges, np.int64).reshape(-1, 4), *copies, box)
+    return int(rank_words(rank, tile, slide, merged(rank[0], rank[1], merges), box))
 
 
 @settings(deadline=None, max_examples=400)

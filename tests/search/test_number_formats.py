@@ -34,7 +34,7 @@ def test_a_stored_result_with_number_formats_is_verified() -> None:
     network = load_model("gemm:M=4,N=16,K=8", bits={"weight": "mxfp4", "input": "mxfp6_e2m3"})
     result = map_network(network, load_chip("eyeriss"), "energy", jobs=1, cache=False)
     assert result.proved
-    assert verify(network_json(result, network), 20)["ok"]
+    assert verify(network_json(result), 20)["ok"]
 
 
 def test_narrower_formats_never_cost_more() -> None:

@@ -34,6 +34,16 @@ GROUPS = {  # name: (number of problems, what may occur)
     ),
     "long dimensions on wide axes": (30, Wanted(kinds=RAGGED, axes=(2, 3, 4, 5, 6, 7, 8), most=1_500, chip=TINY)),
     "neighbour links": (20, Wanted(chip=Tiny(links=True))),
+    "homes on the chip and side by side": (30, Wanted(homes=0.5, most=400)),
+    "homes on the chip below two fan-outs": (10, Wanted(homes=0.5, chip=Tiny(links=False, memories=3, fanouts=2, leakage=True))),
+    "memories that serve axes": (12, Wanted(chip=Tiny(links=False, constraints=False, serves=0.7))),
+    "memories that serve axes, two fan-outs": (8, Wanted(chip=Tiny(links=False, memories=3, fanouts=2, serves=0.7))),
+    "windows along served axes": (
+        6,
+        Wanted(
+            kinds=("conv", "padded", "wide sum"), axes=(2, 3), most=600, chip=Tiny(links=False, constraints=False, serves=0.8)
+        ),
+    ),
     "two fan-outs that each unroll both dimensions of a window": (40, TWICE),
 }
 VALUES = {"energy": lambda e, c: e, "latency": lambda e, c: c, "edp": lambda e, c: e * c}
@@ -49,7 +59,7 @@ def compare(layer: Layer, chip: Chip, mappings: list[Mapping], space: str) -> No
     points = [(*price(m), m) for m in mappings]
     told = f"\n{layer}\n{chip}"
     for objective, value in VALUES.items():
-        r = best_mapping(layer, chip, objective, space=space)
+        r = best_mapping(layer, chip, objective, space=space, homes=dict(mappings[0].homes))
         check(r.mapping, layer, chip)
         least, wanted = min(((value(e, c), str(m)) for e, c, m in points), key=lambda x: x[0])
         found = value(r.cost.energy_pj, r.cost.cycles)
@@ -61,7 +71,7 @@ def compare(layer: Layer, chip: Chip, mappings: list[Mapping], space: str) -> No
         if objective == "latency":
             frugal = min(e for e, c, _ in points if c <= least * (1 + SAME))
             assert same(r.cost.energy_pj, frugal), f"energy at the least latency{told}"
-    r = best_mapping(layer, chip, "front", space=space)
+    r = best_mapping(layer, chip, "front", space=space, homes=dict(mappings[0].homes))
     if r.proved:
         front = [(e, c) for e, c, _ in thin(points)]
         assert len(r.front) == len(front), f"{[(p.energy_pj, p.cycles) for p in r.front]}, exact front {front}{told}"

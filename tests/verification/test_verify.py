@@ -249,7 +249,7 @@ def test_what_is_no_result_is_an_error_of_the_input(value: Any) -> None:
 @cache
 def network_text(objective: str) -> str:
     layers = (gemm("a", M=4, N=4, K=8), conv("b", K=4, C=2, P=4, Q=2, R=3, S=1), gemm("c", M=4, N=4, K=8))
-    network = Network("three", tuple(Step(x, 1) for x in layers))
+    network = Network("three", tuple(Step(x) for x in layers))
     return json.dumps(network_json(map_network(network, small_chip(), objective, jobs=1, cache=False)))
 
 
@@ -295,7 +295,7 @@ def test_every_unrolling_of_the_second_proof_is_legal_loops() -> None:
     layer, fanout = LAYERS["prime"], FanOut("F", (Axis("X", 4), Axis("Y", 4)))
     tiles = {d: outermost_tiles(n, True) for d, n in layer.dims}
     found = unrollings(layer, fanout, tiles)
-    assert {u.extents for u in found} <= unrolled_extents(layer, fanout, tiles)
+    assert {u.extents for u in found} <= unrolled_extents(layer, fanout.axes, tiles)
     chip = Chip("c", (Group((Memory("DRAM", None, 16, 1.0, 1.0),)), fanout), Compute("MAC", 1.0), 1e9)
     for u in found:
         if not any(u.below):
@@ -340,6 +340,12 @@ GROUPS = {
         ),
     ),
     "long dimensions": (8, Wanted(kinds=RAGGED, axes=(2, 3, 4, 5, 7), most=600)),
+    "homes on the chip and side by side": (8, Wanted(homes=0.5, most=400)),
+    "memories that serve axes": (5, Wanted(chip=Tiny(links=False, constraints=False, serves=0.8), most=400)),
+    "windows along served axes": (
+        4,
+        Wanted(kinds=("conv", "padded"), axes=(2, 3), chip=Tiny(links=False, constraints=False, serves=0.8), most=400),
+    ),
     "two fan-outs that each unroll both dimensions of a window": (
         3,
         Wanted(kinds=WINDOWS, twice=True, most=800, chip=Tiny(links=False, memories=1)),
@@ -356,14 +362,14 @@ def test_the_second_proof_equals_a_complete_enumeration(name: str) -> None:
         if any(sum(d not in t.dims for t in layer.tensors) > 1 for d, _ in layer.dims) or any(f.links for f in chip.fanouts):
             continue
         price = Pricer(layer, chip)
-        points = [price(m) for m in mappings]
+        points, homes = [price(m) for m in mappings], mappings[0].homes
         tiles = {d: lattice.outermost_tiles(n, True) for d, n in layer.dims}
         for objective, value in VALUES.items():
             least = min(value(e, c) for e, c in points)
             told = f"{objective}\n{layer}\n{chip}"
-            proof = reprove(layer, chip, tiles, lambda e, c, v=value, b=least: v(e, c) < b * (1 - SAME), 60)
+            proof = reprove(layer, chip, tiles, lambda e, c, v=value, b=least: v(e, c) < b * (1 - SAME), 60, homes=homes)
             assert proof.complete, f"{proof.better} for {told}"
-            found = reprove(layer, chip, tiles, lambda e, c, v=value, b=least: v(e, c) < b * (1 + 1e-7), 60).better
+            found = reprove(layer, chip, tiles, lambda e, c, v=value, b=least: v(e, c) < b * (1 + 1e-7), 60, homes=homes).better
             assert found is not None, told
             check(found, layer, chip)
             assert value(*price(found)) == pytest.approx(least, rel=1e-6)

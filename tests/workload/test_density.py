@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from picojoule.errors import SpecError
-from picojoule.workload.densities import with_densities
+from picojoule.workload.densities import WithDensities
 from picojoule.workload.density import Actual, Banded, Density, Structured, Uniform, grid
 from picojoule.workload.inline import parse_layer
-from picojoule.workload.layer import conv, gemm
+from picojoule.workload.layer import Tensor, conv, gemm, one
 from picojoule.workload.load import load_model
 from picojoule.workload.plain import layer_from_plain, layer_to_plain
 
@@ -107,7 +108,7 @@ def test_inline_layers_and_density_files() -> None:
     layer = parse_layer("gemm:M=8,N=8,K=8,density=0.25x2:4x0.5")
     assert [t.density for t in layer.tensors] == [0.25, 0.5, 0.5]
     assert [t.density for t in parse_layer("gemm:M=8,N=8,K=8,density=0.25").tensors] == [0.25, 0.25, 1.0]
-    network = with_densities(load_model("alexnet"), {"default": {"input": 0.5}, "layers": {"conv2": {"weight": 0.3}}})
+    network = WithDensities({"default": {"input": 0.5}, "layers": {"conv2": {"weight": 0.3}}})(load_model("alexnet"))
     by_name = {s.layer.name: s.layer for s in network.layers}
     assert [t.density for t in by_name["conv2"].tensors] == [0.5, 0.3, 1.0]
     assert by_name["conv1"].tensors[0].density == 0.5
@@ -151,5 +152,14 @@ BAD_TABLES = [
 @pytest.mark.parametrize(("table", "problem"), BAD_TABLES, ids=str)
 def test_a_wrong_density_file_is_one_clear_error(table: object, problem: str) -> None:
     with pytest.raises(SpecError) as e:
-        with_densities(load_model("alexnet"), table, "d.json")
+        WithDensities(table, "d.json")(load_model("alexnet"))
     assert e.value.problem == problem and e.value.where.startswith("d.json")
+
+
+def test_the_density_of_a_tensor_is_that_of_its_zeros() -> None:
+    half = Uniform((8, 8), 0.5)
+    tensor = Tensor("W", "weight", (one("K"), one("C")), zeros=half)
+    assert (tensor.density, Tensor("W", "weight", ()).density) == (0.5, 1.0)
+    with pytest.raises(SpecError, match=r"tensor 'W': density 1, but its zeros leave 0\.5"):
+        replace(tensor, density=1.0)
+    assert replace(tensor, density=0.25, zeros=None).density == 0.25

@@ -45,7 +45,7 @@ def test_llama_of_one_billion_has_its_published_size(tmp_path: Path) -> None:
 def test_decode_reads_the_cache_and_every_weight() -> None:
     network = from_config(LLAMA, "config.json", phase="decode", context=4095, batch=3)
     assert network.macs == 3 * (network.weights + 16 * 2 * 4096 * 2048)
-    cache = sum(n for name, n, _ in network.activations if name.endswith("_cache"))
+    cache = sum(t.elements for t in network.activations if t.name.endswith("_cache"))
     assert cache == 3 * 16 * 2 * 4095 * 8 * 64
     assert [s.layer.bounds for s in network.layers if s.layer.name == "layer0.attention.qk"] == [
         {"H": 24, "M": 4, "N": 4096, "K": 64}

@@ -65,7 +65,8 @@ def test_sub_pixel_convolutions_own_every_output_once_and_multiply_as_scattering
     output = tuple((h - 1) * s + d * (k - 1) + 1 - b + data.draw(st.integers(0, s - 1)) for h, k, s, d, b in spans)
     assume(min(output) >= 1)
     win = Window(kernel, stride, dilation, begin, (0, 0))
-    layers, bare = conv_transpose_layers("t", "ConvTranspose", (1, 1, *size), (1, 1, *kernel), win, output)
+    phases, bare = conv_transpose_layers("t", "ConvTranspose", (1, 1, *size), (1, 1, *kernel), win, output)
+    layers = [layer for layer, _ in phases]
     scattered, unreached = transposed_by_walking(size, output, kernel, stride, dilation, begin)
     owned = sum(layer.elements(layer.output) for layer in layers)
     assert owned + bare == output[0] * output[1]
@@ -91,20 +92,23 @@ def valid_macs(layer: plain.Layer) -> int:
 def test_a_transposed_convolution_does_input_times_kernel_macs_and_uses_each_weight_once(kernel, stride, pad, extra) -> None:
     out = 4 * stride - stride + kernel - 2 * pad + extra
     win = window(kernel, stride=stride, pad=pad)
-    layers, bare = conv_transpose_layers("t", "ConvTranspose", (1, 8, 4, 4), (8, 3, kernel, kernel), win, (out, out))
+    phases, bare = conv_transpose_layers("t", "ConvTranspose", (1, 8, 4, 4), (8, 3, kernel, kernel), win, (out, out))
+    layers = [layer for layer, _ in phases]
     assert sum(x.macs for x in layers) == 4 * 4 * kernel * kernel * 8 * 3
     assert sum(x.elements(x.tensor("W")) for x in layers) == kernel * kernel * 8 * 3
     assert (bare, [x.note for x in layers if x.note]) == (0, [])
 
 
 def test_where_edges_are_cropped_the_note_of_the_first_phase_says_what_the_scatter_form_would_count() -> None:
-    layers, _ = conv_transpose_layers("t", "ConvTranspose", (1, 1, 4), (1, 1, 3), window(3, stride=2, pad=1, axes=1), (7,))
+    phases, _ = conv_transpose_layers("t", "ConvTranspose", (1, 1, 4), (1, 1, 3), window(3, stride=2, pad=1, axes=1), (7,))
+    layers = [layer for layer, _ in phases]
     assert sum(x.macs for x in layers) == 10
     assert layers[0].note == "input times kernel, edges not cropped: 12 MACs"
 
 
 def test_outputs_between_the_taps_are_counted_as_bare() -> None:
-    layers, bare = conv_transpose_layers("t", "ConvTranspose", (1, 1, 4), (1, 5, 1), window(1, stride=3, axes=1), (10,))
+    phases, bare = conv_transpose_layers("t", "ConvTranspose", (1, 1, 4), (1, 5, 1), window(1, stride=3, axes=1), (10,))
+    layers = [layer for layer, _ in phases]
     assert (len(layers), layers[0].macs, bare) == (1, 4 * 5, 6 * 5)
 
 

@@ -38,7 +38,7 @@ def test_convolutions(tmp_path: Path, image, weight, attributes, macs) -> None:
     found = network(tmp_path, nodes, {"x": image}, "y", weights={"w": weight, "b": weight[:1]})
     assert found.macs == macs
     assert found.weights == np.prod(weight)
-    assert profile(found).layers[0].output_elements == next(n for name, n, _ in found.activations if name == "y")
+    assert profile(found).layers[0].output_elements == found.tensor("y").elements
 
 
 def test_rows_and_columns_are_not_swapped(tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_transposed_convolutions(tmp_path: Path, weight, attributes, macs, count
     found = network(tmp_path, nodes, {"x": (1, 8, 4, 4)}, "y", weights={"w": weight})
     assert (found.macs, len(found.layers)) == (macs, count)
     assert found.weights == np.prod(weight)
-    assert sum(s.layer.elements(s.layer.output) for s in found.layers) == found.activations[-1][1]
+    assert sum(s.layer.elements(s.layer.output) for s in found.layers) == found.activations[-1].elements
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_quantise_dequantise_pairs_make_an_integer_convolution(tmp_path: Path) -
     layer = found.layers[0].layer
     assert [layer.tensor(t).bits for t in "IWO"] == [8, 8, 8]
     assert (layer.macs, found.weights) == (16 * 12, 12)
-    sizes = {name: bits for name, _, bits in found.activations}
+    sizes = {t.name: t.bits for t in found.activations}
     assert sizes == {"x": 16, "xq": 8, "c": 8, "r": 8}
 
 
@@ -242,7 +242,7 @@ def test_attention_of_onnxruntime(tmp_path: Path) -> None:
     found = network(tmp_path, nodes, {"x": (2, 5, 32)}, "y", **more)
     assert found.macs == 2 * 5 * 32 * 96 + 2 * 2 * 4 * 5 * 5 * 8
     assert found.weights == 32 * 96
-    assert ("y", 2 * 5 * 32, 16) in found.activations
+    assert found.tensor("y").elements == 2 * 5 * 32
 
 
 def test_multi_head_attention_of_onnxruntime(tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ def test_a_view_keeps_the_activation_alive_under_its_own_name(tmp_path: Path) ->
     nodes = [node("Relu", "x", "a"), node("Flatten", "a", "b"), node("Softmax", "b", "c")]
     found = network(tmp_path, nodes, IMAGE, "c")
     assert found.steps[2].inputs == ("a",)
-    assert [name for name, _, _ in found.activations] == ["x", "a", "c"]
+    assert [t.name for t in found.activations] == ["x", "a", "c"]
 
 
 @pytest.mark.parametrize(

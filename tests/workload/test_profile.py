@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from picojoule.workload.building.builder import Builder
 from picojoule.workload.load import load_model
-from picojoule.workload.network import Network, Step
+from picojoule.workload.network import Network, NetworkTensor, Step, step_of
 from picojoule.workload.op import counted
 from picojoule.workload.profile import peak_activations, profile
 from picojoule.workload.zoo import zoo
@@ -75,7 +76,8 @@ def test_outputs_live_to_the_end() -> None:
 
 def test_repeated_cells_share_their_weights() -> None:
     layer = load_model("gemm:M=1,N=32,K=16").steps[0].layer
-    cell = Network("rnn", (Step(layer, ("x",), ("y",), count=10, shares_weights=True),), (("x", 160, 16), ("y", 320, 16)))
+    tensors = NetworkTensor(name="x", shape=(10, 16)), NetworkTensor(name="y", shape=(10, 32))
+    cell = Network("rnn", (step_of(layer, ("x",), ("y",), count=10, shares_weights=True),), tensors)
     found = profile(cell)
     assert (found.totals.macs, found.totals.weights) == (5120, 512)
     assert found.layers[0].count == 10
@@ -84,7 +86,7 @@ def test_repeated_cells_share_their_weights() -> None:
 def test_unknown_operators_are_reported_with_their_share_of_bytes() -> None:
     gemm = load_model("gemm:M=10,N=10,K=10").steps[0]
     strange = counted("magic", "Magic", ops=None, read=50, written=50, note="operator Magic is not known")
-    found = profile(Network("net", (gemm, Step(strange)), gemm and (("input", 100, 16), ("output", 100, 16))))
+    found = profile(Network("net", (replace(gemm, accesses=()), Step(strange))))
     assert found.totals.unknown_operators == 1
     assert found.totals.unknown_share_of_bytes == pytest.approx(200 / 800)
     assert [v.name for v in found.unknown] == ["magic"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from picojoule.errors import SpecError
@@ -12,6 +13,8 @@ from picojoule.workload.load import load_model
 from picojoule.workload.network import Network
 from picojoule.workload.profile import profile
 from picojoule.workload.zoo import zoo
+from tests.workload.graph_runner import run
+from tests.workload.test_network import check
 from tests.workload.test_zoo import assert_ordered
 
 MODELS = Path(__file__).with_name("torch_models.py")
@@ -204,3 +207,31 @@ def test_a_branch_on_data_is_explained() -> None:
 
     with pytest.raises(SpecError, match="cannot trace it"):
         network(Branch(), torch.zeros(3))
+
+
+def test_the_graph_of_a_module_computes_what_the_module_computes() -> None:
+    import torch
+    from torch import nn
+    from torch.nn import functional as F
+
+    class Mixed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(4, 6, 3, stride=2, padding=1, groups=2, bias=False)
+            self.up = nn.ConvTranspose2d(6, 4, 3, stride=2, padding=1, bias=False)
+            self.linear = nn.Linear(5, 8, bias=False)
+
+        def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            y = F.max_pool2d(self.conv(x), 2, stride=1).relu()
+            y = torch.cat([self.up(y)[:, 1:3], x[:, :1, :5, 2:7]], 1).permute(0, 2, 1, 3)
+            q = self.linear(y.mean(1)).reshape(2, 3, 2, 4).transpose(1, 2)
+            return y * y.softmax(1), F.scaled_dot_product_attention(q, q, q, scale=1.0)
+
+    torch.manual_seed(0)
+    module, x = Mixed(), torch.randn(2, 4, 8, 8)
+    found = network(module, x)
+    check(found)
+    weights = {f"p_{name.replace('.', '_')}": p.detach().numpy() for name, p in module.named_parameters()}
+    arrays = run(found, {"x": x.numpy(), **weights})
+    for name, expected in zip(found.outputs, module(x), strict=True):
+        np.testing.assert_allclose(arrays[name], expected.detach().numpy(), rtol=1e-4, atol=1e-5)

@@ -75,7 +75,7 @@ def test_every_step_reads_what_an_earlier_one_made() -> None:
 
 
 def assert_ordered(network: Network) -> None:
-    sizes = {x for x, _, _ in network.activations}
+    sizes = {t.name for t in network.activations}
     later = [set(s.outputs) for s in network.steps]
     made_by_any = set().union(*later)
     seen: set[str] = set()
@@ -91,7 +91,7 @@ def assert_ordered(network: Network) -> None:
 def test_decode_of_one_token_uses_every_weight_once_and_the_whole_cache() -> None:
     network = load_model("llama3-8b", phase="decode", context=8191)
     assert network.macs == 7_504_658_432 + 32 * 2 * 8192 * 4096
-    cached = sum(n for name, n, _ in network.activations if name.endswith("_cache"))
+    cached = sum(t.elements for t in network.activations if t.name.endswith("_cache"))
     assert cached == 32 * 2 * 8191 * 8 * 128
     assert load_model("llama3-8b", dims={"context": 8191}) == network
 

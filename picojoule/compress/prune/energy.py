@@ -27,7 +27,7 @@ from picojoule.errors import SpecError
 from picojoule.hardware.chip import Chip
 from picojoule.learning.accuracy import mean_cross_entropy
 from picojoule.search.network import map_network
-from picojoule.workload.densities import with_densities
+from picojoule.workload.densities import WithDensities
 from picojoule.workload.network import Network
 
 GRID = (1.0, 0.6, 0.35, 0.2, 0.1, 0.05)
@@ -38,7 +38,7 @@ Progress = Callable[[int, int, str], None]
 
 def layer_energies(network: Network, chip: Chip, table: Table, jobs: int | None = 1) -> dict[str, float]:
     """pJ of every MAC layer for one run of the network with these densities, by its mapping of least energy."""
-    result = map_network(with_densities(network, table), chip, "energy", jobs=jobs)
+    result = map_network(WithDensities(table)(network), chip, "energy", jobs=jobs, operators="macs")
     return {name: x.result.cost.energy_pj for x in result.layers for name in x.names}
 
 

@@ -179,7 +179,7 @@ def weight_densities(module: nn.Module) -> dict[str, float]:
 
 
 def measured_densities(module: nn.Module, images: Tensor) -> dict[str, dict[str, dict[str, float]]]:
-    """Share of nonzeros in the weights, inputs and outputs of every MAC layer on these images, as `with_densities` takes them.
+    """Share of nonzeros in the weights, inputs and outputs of every MAC layer on these images, as `WithDensities` takes them.
 
     An output counts after the activation function that follows it directly, as `pj statistics` does.
     """

@@ -185,17 +185,25 @@ def strongest(scores: Mapping[str, Tensor], kept: Mapping[str, int]) -> dict[str
     return {g: tuple(sorted(order[g][:n].tolist())) for g, n in kept.items()}
 
 
-def narrowed(network: Network, groups: Structure, kept: Mapping[str, int]) -> Network:
-    """The network with groups of so many channels: its MAC layers are those of exporting the module without the others.
+@dataclass(frozen=True)
+class WithChannels:
+    """Groups of so many channels; groups that are not named keep theirs."""
 
-    Only MAC layers are kept: what the other operators amount to needs an export.
-    """
-    widths = groups.widths(kept)
-    steps = []
-    for step in network.layers:
-        width = widths.get(step.layer.name) or widths.get(step.layer.name.rpartition(".phase")[0])
-        steps.append(step if width is None else replace(step, layer=resized(step.layer, width)))
-    return replace(network, steps=tuple(steps), activations=())
+    groups: Structure
+    kept: Mapping[str, int]
+
+    def __call__(self, network: Network, /) -> Network:
+        """The MAC layers of exporting the module without the other channels.
+
+        Only MAC layers are kept, and their inputs and outputs are names: what the other operators amount to needs an export.
+        """
+        widths = self.groups.widths(self.kept)
+        steps = []
+        for step in network.layers:
+            width = widths.get(step.layer.name) or widths.get(step.layer.name.rpartition(".phase")[0])
+            layer = step.layer if width is None else resized(step.layer, width)
+            steps.append(replace(step, layer=layer, accesses=step.named()))
+        return replace(network, steps=tuple(steps), tensors=())
 
 
 def resized(layer: Layer, width: Width) -> Layer:

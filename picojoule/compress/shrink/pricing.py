@@ -13,16 +13,13 @@ from typing import TYPE_CHECKING
 from picojoule.compress.plan import LayerPlan, Plan, Storage, planned
 from picojoule.errors import SpecError, unknown_name
 from picojoule.hardware.chip import Chip
-from picojoule.search.cache import Cache
-from picojoule.search.network import Points, Task, work
-from picojoule.search.optimal import NAMED, simplified
+from picojoule.search.layer_price import OBJECTIVES, LayerPricer
 from picojoule.workload.layer import Layer
 from picojoule.workload.network import Network
 
 if TYPE_CHECKING:
     from picojoule.compress.prune.structured import Structure
 
-OBJECTIVES = ("energy", "latency", "edp")
 Progress = Callable[[int, int, str], None]
 
 
@@ -106,15 +103,18 @@ class Pricer:
             raise unknown_name("objective", objective, OBJECTIVES)
         if not base.layers:
             raise SpecError("the network has no layer of multiply-accumulates", where=base.name, hint="nothing to price")
-        chip.check_priced()
-        self.base, self.objective, self.structure = base, objective, structure
-        self.chip = simplified(chip, NAMED["default"])
-        self.storage, self.cache, self.tell = Storage(base), Cache(cache), tell
-        self.least_bits = self.chip.compute.declared_bits
-        self.searched = 0  # shapes that were mapped and not looked up
-        self._answers: dict[object, Points] = {}
+        self.base, self.chip, self.objective, self.structure = base, chip, objective, structure
+        self.storage, self.least_bits = Storage(base), chip.compute.declared_bits
+        self._layers = LayerPricer(
+            chip=chip, objective=objective, cache=cache, before=lambda layer, n: tell(n, 0, f"mapping {layer.name}")
+        )
         self._prices: dict[object, LayerPrice] = {}
         self._steps = [(s.layer, s.count) for s in base.layers]
+
+    @property
+    def searched(self) -> int:
+        """Shapes that were mapped and not looked up."""
+        return self._layers.searched
 
     def price(self, plan: Plan) -> Price:
         """The plan's cost; maps the shapes that were not met before."""
@@ -143,26 +143,17 @@ class Pricer:
     def _sum(self, name: str, layers: tuple[Layer, ...], count: int) -> LayerPrice:
         total: LayerPrice | None = None
         for layer in layers:
-            answer = self._mapped(layer)
-            cost = answer.points[0][1]
+            found = self._layers.price(layer)
             weights = sum(layer.elements(t) * t.bits * t.density for t in layer.tensors if t.learned)
             one = LayerPrice(
-                name=name, energy_pj=count * cost.energy_pj, cycles=count * cost.cycles, proved=answer.proved, gap=answer.gap,
-                macs=count * layer.macs, weight_bits=count * weights,
-            )  # fmt: skip
+                name=name,
+                energy_pj=count * found.cost.energy_pj,
+                cycles=count * found.cost.cycles,
+                proved=found.proved,
+                gap=found.gap,
+                macs=count * layer.macs,
+                weight_bits=count * weights,
+            )
             total = one if total is None else total + one
         assert total is not None
         return total
-
-    def _mapped(self, layer: Layer) -> Points:
-        answer = self._answers.get(layer.shape_key)
-        if answer is None:
-            task = Task(layer, self.chip, self.objective, "default")
-            answer = self.cache.get(task)
-            if answer is None:
-                self.tell(self.searched, 0, f"mapping {layer.name}")
-                answer = work(task)
-                self.cache.put(task, answer)
-                self.searched += 1
-            self._answers[layer.shape_key] = answer
-        return answer

@@ -12,7 +12,7 @@ operands, and energies that are not linear in the slice, such as the square of a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import ceil
 from typing import Any
@@ -63,34 +63,47 @@ def for_operands(array: Array, layer: Layer) -> Array:
     return replace(array, input_mean=means.get("input", array.input_mean), weight_mean=means.get("weight", array.weight_mean))
 
 
-def with_statistics(network: Network, chip: Chip, table: Any, where: str = "") -> Network:
-    """The same network, its operands with the histograms of `table`: what `pj statistics --json` prints (`workload/values.py`).
+@dataclass(frozen=True)
+class WithStatistics:
+    """The histograms of operands: `table` is what `pj statistics --json` prints (`workload/values.py`), `where` its name."""
 
-    Raises SpecError where nothing would follow from them (a chip without an array), for layers that the network does not have,
-    and for tables of another form, with `where`.
-    """
-    if chip.array is None:
-        raise SpecError(
-            f"the energies of chip {chip.name!r} do not depend on values: it has no compute-in-memory array",
-            where=where,
-            hint="zeros are given with --density",
-        )
-    tensors = table.get("tensors") if isinstance(table, Mapping) else None
-    if not isinstance(tensors, Mapping):
-        raise SpecError("these are no statistics", where=where, hint=HINT)
-    known = [s.layer.name for s in network.layers]
-    for name, roles in tensors.items():
-        if name not in known:
-            raise unknown_name("layer", str(name), known, where)
-        if not isinstance(roles, Mapping):
-            raise SpecError(f"{name}: no histograms by tensor", where=where, hint=HINT)
+    chip: Chip  # whose arrays they are for
+    table: Any
+    where: str = ""
 
-    def changed(layer: Layer) -> Layer:
-        given = {
-            r: read_values(v, f"{where}: {layer.name} {r}".removeprefix(": "))
-            for r, v in tensors.get(layer.name, {}).items()
-            if r in OPERANDS
-        }
-        return replace(layer, tensors=tuple(replace(t, values=given.get(t.role)) for t in layer.tensors))
+    def __call__(self, network: Network, /) -> Network:
+        """The same network, its operands with these values.
 
-    return network.with_layers(changed)
+        Raises SpecError where nothing would follow from them (a chip without an array), for layers that the network does not
+        have, and for tables of another form, with `where`.
+        """
+        tensors, where = self._checked(network), self.where
+
+        def changed(layer: Layer) -> Layer:
+            given = {
+                r: read_values(v, f"{where}: {layer.name} {r}".removeprefix(": "))
+                for r, v in tensors.get(layer.name, {}).items()
+                if r in OPERANDS
+            }
+            return replace(layer, tensors=tuple(replace(t, values=given.get(t.role)) for t in layer.tensors))
+
+        return network.with_layers(changed)
+
+    def _checked(self, network: Network) -> Mapping[str, Any]:
+        """The histograms by layer and role."""
+        if self.chip.array is None:
+            raise SpecError(
+                f"the energies of chip {self.chip.name!r} do not depend on values: it has no compute-in-memory array",
+                where=self.where,
+                hint="zeros are given with --density",
+            )
+        tensors = self.table.get("tensors") if isinstance(self.table, Mapping) else None
+        if not isinstance(tensors, Mapping):
+            raise SpecError("these are no statistics", where=self.where, hint=HINT)
+        known = [s.layer.name for s in network.layers]
+        for name, roles in tensors.items():
+            if name not in known:
+                raise unknown_name("layer", str(name), known, self.where)
+            if not isinstance(roles, Mapping):
+                raise SpecError(f"{name}: no histograms by tensor", where=self.where, hint=HINT)
+        return tensors

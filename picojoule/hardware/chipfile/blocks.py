@@ -18,8 +18,10 @@ from picojoule.hardware.chipfile.values import (
     AxisNames,
     Bits,
     Count,
+    Counted,
     Dims,
     Direction,
+    Drained,
     Energy,
     Femtofarads,
     FormatKind,
@@ -32,6 +34,7 @@ from picojoule.hardware.chipfile.values import (
     NamedFormat,
     Number,
     Operands,
+    OperationKinds,
     PerCycle,
     Places,
     Power,
@@ -48,6 +51,7 @@ from picojoule.hardware.chipfile.values import (
     SquareMicrons,
     Supply,
     Text,
+    UnitScaling,
     Volts,
     Waits,
 )
@@ -240,10 +244,38 @@ class ComputeSpec(_Block):
         description="fixed; serial_input or serial_weight (cycles follow its bits); composed (narrow operands share a unit).",
     )
     narrowest: Size = Field(1, description="Bits below which operands make a unit no faster.")
-    vector: AccessEnergy = Field(None, description="Energy of one scalar operation of non-MAC operators. Left out: unknown.")
+    vector: AccessEnergy = Field(
+        None,
+        description="Energy of any scalar operation of operators without MACs, where no more is known than that; else `vector:`.",
+    )
     leakage: Power = Field(None, description="Leakage power of one unit.")
     area: Area = Field(None, description="Area of one unit.")
     class_: ComponentSpec | None = Field(None, alias="class", description="Component of the library, such as mac.")
+    source: Text = Field("", description="Where the numbers come from.")
+    sources: dict[str, Text] = Field({}, description="Where single numbers come from, by key.")
+
+
+class VectorSpec(_Block):
+    """The vector unit: applies operators that are no multiply-accumulates. Energies are of one scalar operation."""
+
+    name: Name = Field("vector", description="Name, unique in the chip.")
+    at: Name | None = Field(
+        None, description="Memory that it reads and writes; the outermost one on chip for inputs and outputs if left out."
+    )
+    lanes: PerCycle | None = Field(None, description="Scalar operations a cycle, of all lanes. Left out: unknown.")
+    operands: Operands = Field((16, ""), description="Width or number format of the operands that energies are for.")
+    does: OperationKinds | None = Field(None, description="Kinds of operations that it has; all if left out.")
+    slots: dict[Counted, PerCycle] = Field({}, description="Lane cycles of one operation by kind: `{exp: 4}`; 1 if left out.")
+    drain: Drained = Field((), description="What it applies to results on their way out: activation, scale, residual.")
+    holds: Size | None = Field(None, description="Its own storage: a row that fits is read once for all passes. Left out: none.")
+    scaling: UnitScaling = Field("none", description="none, or width: energies follow the width of the operands.")
+    add: AccessEnergy = Field(None, description="Energy of an addition or subtraction. Left out: unknown.")
+    multiply: AccessEnergy = Field(None, description="Energy of a multiplication. Left out: unknown.")
+    compare: AccessEnergy = Field(None, description="Energy of a comparison, selection or rounding. Left out: unknown.")
+    divide: AccessEnergy = Field(None, description="Energy of a division or reciprocal. Left out: unknown.")
+    sqrt: AccessEnergy = Field(None, description="Energy of a square root. Left out: unknown.")
+    exp: AccessEnergy = Field(None, description="Energy of a transcendental function. Left out: unknown.")
+    class_: ComponentSpec | None = Field(None, alias="class", description="Component of the library, such as vector_lane.")
     source: Text = Field("", description="Where the numbers come from.")
     sources: dict[str, Text] = Field({}, description="Where single numbers come from, by key.")
 
@@ -357,6 +389,7 @@ class ChipSpec(_Block):
     scope: Scope = Field("system", description="What the figures cover: system (with the memory that feeds it), chip or macro.")
     inferences_per_load: PerCycle = Field(1.0, description="Weights that stay where they are: inferences that one load serves.")
     compute: ComputeSpec | None = Field(None, description="The MAC units in the innermost places.")
+    vector: VectorSpec | None = Field(None, description="The vector unit, for operators without MACs.")
     dataflow: Text = Field("", description="Restricts the mappings: weight-stationary, row-stationary, ... (`pj dataflows`).")
     stays: list[StaySpec] = Field([], description="For how long memories keep their tiles: a dataflow of your own.")
 

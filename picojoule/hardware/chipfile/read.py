@@ -29,12 +29,21 @@ from picojoule.hardware.array.in_memory import Array
 from picojoule.hardware.array.spec import array_of
 from picojoule.hardware.chip import Axis, Chip, Compute, FanOut, Group, Memory, Port, Stay
 from picojoule.hardware.chipfile import faults
-from picojoule.hardware.chipfile.blocks import ChipSpec, ComponentSpec, ComputeSpec, FanOutSpec, FormatSpec, MemorySpec
+from picojoule.hardware.chipfile.blocks import (
+    ChipSpec,
+    ComponentSpec,
+    ComputeSpec,
+    FanOutSpec,
+    FormatSpec,
+    MemorySpec,
+    VectorSpec,
+)
 from picojoule.hardware.chipfile.write import chip_to_yaml
 from picojoule.hardware.components.components import evaluate
 from picojoule.hardware.compression import NAMED, Format, RankFormat
 from picojoule.hardware.dataflow import constrained
 from picojoule.hardware.provenance import UNSTATED
+from picojoule.hardware.vector_unit import KINDS, VectorUnit
 from picojoule.quantities.located_yaml import Document, Path, read
 from picojoule.quantities.units import Quantity
 from picojoule.workload.layer import ROLES
@@ -106,20 +115,20 @@ class _Reader:
                 assert spec.compute is not None
                 compute = self._compute(spec.compute, ("compute",))
             chip = Chip(
-                spec.chip,
-                levels,
-                compute,
-                spec.clock,
-                spec.technology,
-                spec.voltage,
-                spec.description,
-                spec.source,
-                _value(spec.static),
-                array,
-                spec.scope,
-                spec.inferences_per_load,
+                name=spec.chip,
+                levels=levels,
+                compute=compute,
+                clock_hz=spec.clock,
+                technology_nm=spec.technology,
+                voltage_v=spec.voltage,
+                description=spec.description,
+                source=spec.source,
+                static_mw=_value(spec.static),
+                array=array,
+                scope=spec.scope,
+                inferences_per_load=spec.inferences_per_load,
             )
-        return self._restricted(chip)
+        return self._restricted(self._with_vector_unit(chip))
 
     def _array(self) -> Array | None:
         """The compute-in-memory array, which is the last level where there is one."""
@@ -132,6 +141,54 @@ class _Reader:
             )
         with self._at(path):
             return array_of(block, self.spec.technology, self.spec.voltage)
+
+    def _with_vector_unit(self, chip: Chip) -> Chip:
+        """The chip with its vector unit; `vector` of `compute` is one whose rate and kinds nobody knows."""
+        v, c = self.spec.vector, self.spec.compute
+        if v is not None and c is not None and c.vector is not None:
+            raise SpecError(
+                "the energy of scalar operations stands twice",
+                where=self.document.at_key(("compute", "vector")),
+                hint="keep `vector:`",
+            )
+        if v is None and (c is None or c.vector is None):
+            return chip
+        with self._at(("vector",) if v is not None else ("compute", "vector")):
+            if v is not None:
+                return replace(chip, vector=self._vector(v, chip))
+            assert c is not None
+            pj = _value(c.vector, c.operands[0])
+            stated = tuple((k, pj) for k in KINDS if pj is not None)
+            unit = VectorUnit(
+                at=chip.shared_buffer.name, lanes=None, bits=c.operands[0], energies=stated, source=chip.compute.source
+            )
+            return replace(chip, vector=unit)
+
+    def _vector(self, v: VectorSpec, chip: Chip) -> VectorUnit:
+        path, (bits, number) = ("vector",), v.operands
+        if v.at is not None:
+            with self._at((*path, "at")):
+                chip.memory(v.at)
+        if not number and v.class_ and (v.class_.model_extra or {}).get("format") == "float":
+            number = {16: "fp16", 32: "fp32"}.get(bits, "")
+        stated = {k: _value(getattr(v, k), bits) for k in KINDS}
+        numbers = self._numbers(v.class_, {"bits": bits}, path, stated, v)
+        does = v.does if v.does is not None else KINDS
+        return VectorUnit(
+            name=v.name,
+            at=v.at or chip.shared_buffer.name,
+            lanes=v.lanes,
+            bits=bits,
+            number=number,
+            energies=tuple((k, pj) for k, pj in numbers.items() if pj is not None and k in does),
+            does=does,
+            slots=tuple(v.slots.items()),
+            drain=v.drain,
+            holds_bits=v.holds or 0,
+            scaling=v.scaling,
+            source=numbers.source,
+            sources=tuple((k, s) for k, s in numbers.sources if k in does),
+        )
 
     def _restricted(self, chip: Chip) -> Chip:
         """The chip with the stays and the dataflow that the file names."""
@@ -183,25 +240,25 @@ class _Reader:
         self._serves_axes_above(m, path)
         with self._at(path):
             return Memory(
-                m.name,
-                m.size,
-                m.word,
-                numbers["read"],
-                numbers["write"],
-                keeps,
-                m.may_keep,
-                self._ports(m, path),
-                m.double_buffered,
-                numbers["leakage"],
-                numbers["area"],
-                kind,
-                numbers.source,
-                numbers.sources,
-                self._loads_serve(path),
-                self._formats(m, path),
-                tuple(m.skips.items()),
-                tuple(m.gates.items()),
-                m.serves,
+                name=m.name,
+                capacity_bits=m.size,
+                word_bits=m.word,
+                read_pj=numbers["read"],
+                write_pj=numbers["write"],
+                keeps=keeps,
+                may_keep=m.may_keep,
+                ports=self._ports(m, path),
+                double_buffered=m.double_buffered,
+                leakage_mw=numbers["leakage"],
+                area_um2=numbers["area"],
+                technology=kind,
+                source=numbers.source,
+                sources=numbers.sources,
+                loads_serve=self._loads_serve(path),
+                formats=self._formats(m, path),
+                skips=tuple(m.skips.items()),
+                gates=tuple(m.gates.items()),
+                serves=m.serves,
             )
 
     def _serves_axes_above(self, m: MemorySpec, path: Path) -> None:
@@ -280,17 +337,17 @@ class _Reader:
         numbers = self._numbers(f.class_, {"word_bits": f.word}, path, {"transfer": _value(f.transfer, f.word)}, f)
         with self._at(path):
             return FanOut(
-                f.name,
-                axes,
-                f.multicast,
-                f.reduction,
-                f.links,
-                numbers["transfer"],
-                f.word,
-                numbers.source,
-                numbers.sources,
-                self._loads_serve(path),
-                f.waits,
+                name=f.name,
+                axes=axes,
+                multicast=f.multicast,
+                reduction=f.reduction,
+                links=f.links,
+                transfer_pj=numbers["transfer"],
+                transfer_bits=f.word,
+                source=numbers.source,
+                sources=numbers.sources,
+                loads_serve=self._loads_serve(path),
+                waits=f.waits,
             )
 
     def _compute(self, c: ComputeSpec, path: Path) -> Compute:
@@ -301,27 +358,26 @@ class _Reader:
             c.class_,
             {"bits": bits} | ({"format": number} if number else {}),
             path,
-            {"mac": _value(c.mac, bits), "vector": _value(c.vector, bits), "leakage": _value(c.leakage), "area": _value(c.area)},
+            {"mac": _value(c.mac, bits), "leakage": _value(c.leakage), "area": _value(c.area)},
             c,
         )
         with self._at(path):
             return Compute(
-                c.name,
-                numbers["mac"],
-                bits,
-                c.scaling,
-                c.per_cycle,
-                numbers["leakage"],
-                numbers["area"],
-                numbers["vector"],
-                numbers.source,
-                numbers.sources,
-                number,
-                c.skips,
-                c.gates,
-                _value(c.gated, bits) or 0.0,
-                c.speed,
-                c.narrowest,
+                name=c.name,
+                mac_pj=numbers["mac"],
+                bits=bits,
+                scaling=c.scaling,
+                macs_per_cycle=c.per_cycle,
+                leakage_mw=numbers["leakage"],
+                area_um2=numbers["area"],
+                source=numbers.source,
+                sources=numbers.sources,
+                number=number,
+                skips=c.skips,
+                gates=c.gates,
+                gated_pj=_value(c.gated, bits) or 0.0,
+                speed=c.speed,
+                narrowest=c.narrowest,
             )
 
     def _numbers(
@@ -330,7 +386,7 @@ class _Reader:
         given: Mapping[str, int | str | None],
         path: Path,
         stated: dict[str, float | None],
-        block: MemorySpec | FanOutSpec | ComputeSpec,
+        block: MemorySpec | FanOutSpec | ComputeSpec | VectorSpec,
     ) -> _Numbers:
         """The stated numbers, and those of the component for what the block leaves out; each with its source.
 
@@ -376,6 +432,8 @@ class _Reader:
                 yield level.array.name, ("levels", i, "array")
         if self.spec.compute is not None:
             yield self.spec.compute.name, ("compute",)
+        if self.spec.vector is not None:
+            yield self.spec.vector.name, ("vector",)
 
     @contextmanager
     def _at(self, path: Path) -> Iterator[None]:

@@ -13,6 +13,9 @@ from picojoule.formats.names import is_format_name, number_format
 from picojoule.hardware.chip import OPERANDS, SCOPES, SPEEDS, WAITS
 from picojoule.hardware.compression import KINDS as FORMATS
 from picojoule.hardware.compression import NAMED
+from picojoule.hardware.vector_unit import DRAINS
+from picojoule.hardware.vector_unit import KINDS as OPERATIONS
+from picojoule.hardware.vector_unit import SCALINGS as UNIT_SCALINGS
 from picojoule.quantities.located_yaml import describe
 from picojoule.quantities.units import KINDS, Quantity, parse, size_bits
 from picojoule.workload import kinds
@@ -145,6 +148,21 @@ def _word(kind: str, known: tuple[str, ...]) -> Callable[[object], str]:
     return read
 
 
+def _words(kind: str, known: tuple[str, ...]) -> Callable[[object], tuple[str, ...]]:
+    """Reads one word or a list of words, each once."""
+
+    def read(value: object) -> tuple[str, ...]:
+        items = value if isinstance(value, list) else [value]
+        for item in items:
+            if item not in known:
+                raise unknown_name(kind, str(item), known)
+            if items.count(item) > 1:
+                raise SpecError(f"{item!r} is listed twice", hint="list each once")
+        return tuple(items)
+
+    return read
+
+
 def _number(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise SpecError(f"a number is needed here, not {describe(value)}", hint="such as 0.5")
@@ -225,6 +243,20 @@ _SIZED = ("worst", "expected")
 Sized = Annotated[str, BeforeValidator(_word("sized_for", _SIZED)), WithJsonSchema({"enum": list(_SIZED)})]
 Waits = Annotated[str, BeforeValidator(_word("time to wait", WAITS)), WithJsonSchema({"enum": list(WAITS)})]
 Speed = Annotated[str, BeforeValidator(_word("speed", SPEEDS)), WithJsonSchema({"enum": list(SPEEDS)})]
+Counted = Annotated[str, BeforeValidator(_word("kind of operation", OPERATIONS)), WithJsonSchema({"enum": list(OPERATIONS)})]
+UnitScaling = Annotated[
+    str, BeforeValidator(_word("scaling of a vector unit", UNIT_SCALINGS)), WithJsonSchema({"enum": list(UNIT_SCALINGS)})
+]
+OperationKinds = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_words("kind of operation", OPERATIONS)),
+    WithJsonSchema({"type": "array", "items": {"enum": list(OPERATIONS)}, "uniqueItems": True, "minItems": 1}),
+]
+Drained = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_words("operator of the drain path", DRAINS)),
+    WithJsonSchema({"type": "array", "items": {"enum": list(DRAINS)}, "uniqueItems": True}),
+]
 PerCycle = Annotated[float, BeforeValidator(_positive), WithJsonSchema({"type": "number", "exclusiveMinimum": 0})]
 
 

@@ -10,6 +10,7 @@ from picojoule.hardware.array import cost as array_cost
 from picojoule.hardware.array.spec import array_block
 from picojoule.hardware.chip import Axis, Chip, Compute, FanOut, Group, Memory, Port, Stay
 from picojoule.hardware.compression import NAMED, Format
+from picojoule.hardware.vector_unit import KINDS, VectorUnit
 from picojoule.quantities.units import show
 from picojoule.workload.layer import ROLES
 
@@ -25,9 +26,10 @@ def chip_to_yaml(chip: Chip) -> str:
     })  # fmt: skip
     if chip.array is not None:
         levels = [_level(level, chip.source) for level in chip.levels[: -array_cost.LEVELS]]
-        return "\n".join(_dump(part) for part in (head, {"levels": [*levels, {"array": array_block(chip.array)}]}))
+        parts: list[dict[str, Any]] = [head, {"levels": [*levels, {"array": array_block(chip.array)}]}]
+        return "\n".join(_dump(part) for part in (*parts, *_vector(chip)))
     levels = [_level(level, chip.source) for level in chip.levels]
-    parts: list[dict[str, Any]] = [head, {"levels": levels}, {"compute": _compute(chip.compute, chip.source)}]
+    parts = [head, {"levels": levels}, {"compute": _compute(chip.compute, chip.source)}, *_vector(chip)]
     return "\n".join(_dump(part) for part in (*parts, *([{"stays": _stays(chip.stays)}] if chip.stays else [])))
 
 
@@ -63,7 +65,7 @@ def _drop_empty(block: dict[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in block.items() if v is not None and v != "" and v != {} and v != []}
 
 
-def _source(part: Memory | FanOut | Compute, chip_source: str) -> dict[str, str]:
+def _source(part: Memory | FanOut | Compute | VectorUnit, chip_source: str) -> dict[str, str]:
     """The source of a part is written where it is not the chip's, which the reader takes by itself."""
     return {} if part.source == chip_source else {"source": part.source}
 
@@ -150,6 +152,20 @@ def _compute(c: Compute, source: str) -> dict[str, Any]:
         "per_cycle": c.macs_per_cycle, "skips": list(c.skips), "gates": list(c.gates),
         "gated": _show(c.gated_pj, "energy") if c.gated_pj else None, "speed": c.speed if c.speed != "fixed" else None,
         "narrowest": show(c.narrowest, "size") if c.narrowest != 1 else None,
-        "vector": _show(c.vector_pj, "energy"), "leakage": _show(c.leakage_mw, "power"),
+        "leakage": _show(c.leakage_mw, "power"),
         "area": _show(c.area_um2, "area"), "sources": dict(c.sources),
     }) | _source(c, source)  # fmt: skip
+
+
+def _vector(chip: Chip) -> list[dict[str, Any]]:
+    """The block of the vector unit, if there is one."""
+    v = chip.vector
+    if v is None:
+        return []
+    block = _drop_empty({
+        "name": v.name, "at": v.at, "lanes": v.lanes, "operands": v.number or show(v.bits, "size"),
+        "does": list(v.does) if v.does != KINDS else None, "slots": dict(v.slots), "drain": list(v.drain),
+        "holds": show(v.holds_bits, "size") if v.holds_bits else None, "scaling": v.scaling if v.scaling != "none" else None,
+        **{k: show(pj, "energy") for k, pj in v.energies}, "sources": dict(v.sources),
+    })  # fmt: skip
+    return [{"vector": block | _source(v, chip.source)}]

@@ -1,8 +1,8 @@
 """The component library: models that supply energies, leakage and area where a chip file names a `class`.
 
 A component is a function with keyword parameters that returns estimates by number (`read`, `write`, `leakage`, `area`,
-`transfer`, `mac`, `vector`). One decorator registers it, here or in a plug-in package (entry point group
-`picojoule.components`):
+`transfer`, `mac`; `add`, `multiply`, ... of vector units). One decorator registers it, here or in a plug-in package (entry point
+group `picojoule.components`):
 
     @component("my_sram")
     def my_sram(*, capacity_bits: int, word_bits: int, technology_nm: float) -> dict[str, Estimate]:
@@ -30,7 +30,7 @@ __all__ = ["Component", "Estimate", "component", "component_names", "evaluate", 
 Model = Callable[..., dict[str, Estimate]]
 _SUFFIXES = {"_bits": "size", "_nm": "length", "_mm": "length", "_v": "voltage", "_hz": "frequency"}
 _BUILT_IN = (
-    *(f"picojoule.hardware.components.{room}" for room in ("storage", "logic", "mac", "wires", "dram")),
+    *(f"picojoule.hardware.components.{room}" for room in ("storage", "logic", "mac", "vector", "wires", "dram")),
     "picojoule.hardware.array.converters",
 )
 _GROUP = "picojoule.components"

@@ -17,9 +17,9 @@ def mac(
 ) -> dict[str, Estimate]:
     """Energy of one multiply-accumulate: a multiplication of `bits` and an addition of `accumulate_bits` (default 32).
 
-    Formula: E_mult(bits) + E_add(accumulate). `vector`, one scalar operation of other operators, is that addition. Sources: see
-    `operation`; whole-MAC figures of Accelergy's exercises (0.32 pJ at 8 b, 2.2 pJ at 16 b, 45 nm) widen the range. Control,
-    pipeline registers and clock are not included: silicon spends more (Eyeriss, 16 b at 65 nm: 2 pJ fitted).
+    Formula: E_mult(bits) + E_add(accumulate). Sources: see `operation`; whole-MAC figures of Accelergy's exercises (0.32 pJ at
+    8 b, 2.2 pJ at 16 b, 45 nm) widen the range. Control, pipeline registers and clock are not included: silicon spends more
+    (Eyeriss, 16 b at 65 nm: 2 pJ fitted).
     `format` may also be a number format (`pj formats`), such as mxfp4: then see `format_mac`.
     """
     if format not in FORMATS:
@@ -47,7 +47,7 @@ def mac(
         areas[0].high + areas[1].high,
         areas[0].note,
     )
-    return {"mac": energy.widened(checks), "vector": total, "area": area}
+    return {"mac": energy.widened(checks), "area": area}
 
 
 def _of_number_format(
@@ -59,4 +59,4 @@ def _of_number_format(
     if accumulate_bits is not None:
         raise SpecError(f"{format} has its own accumulator", hint="leave out accumulate")
     cost = mac_cost(format, format, technology_nm, voltage_v)
-    return {"mac": cost.energy, "vector": cost.parts[-1].energy, "area": cost.area}
+    return {"mac": cost.energy, "area": cost.area}

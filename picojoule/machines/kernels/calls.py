@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -52,7 +51,7 @@ def launches(
         step = steps[i]
         used = 1
         if (mac := mac_step(step)) is not None:
-            attention = _attention(mac, steps[i : i + 6], dtype, maker) if streaming and step.layer.op == "Attention" else None
+            attention = _attention(network, mac, steps[i : i + 6], dtype) if streaming and step.layer.op == "Attention" else None
             if attention is not None:
                 launch, used = attention
             else:
@@ -150,7 +149,7 @@ def _extent(layer: Layer, image: Tensor, d: str) -> int:
     return 1
 
 
-def _attention(scores: Step[Layer], steps: list[Step[Op]], dtype: str, maker: Mapping[str, int]) -> tuple[Launch, int] | None:
+def _attention(network: Network, scores: Step[Layer], steps: list[Step[Op]], dtype: str) -> tuple[Launch, int] | None:
     """Scores, scaling, softmax and weighted sum that follow each other, as one streaming kernel; None if these are not they."""
     first = scores.layer
     names = [s.layer.op for s in steps]
@@ -160,10 +159,10 @@ def _attention(scores: Step[Layer], steps: list[Step[Op]], dtype: str, maker: Ma
     if at + 1 >= len(steps) or names[at + 1] != "Attention" or any(mac_step(s) for s in steps[1:at]):
         return None
     size = _roles(first)
-    between = [s.layer for s in steps[1:at]]
-    masked = any(v.op == "Mul" and v.ops == 2 * size["B"] * size["M"] * size["N"] for v in between)
     heads, rows, keys = size["B"], size["M"], size["N"]
-    if masked and rows % keys == 0:  # a prompt from its beginning: as many tokens as keys, for each query head of a group
+    if (
+        first.mask is not None and rows % keys == 0
+    ):  # a prompt from its beginning: as many tokens as keys, for each query head of a group
         dims = {"B": heads, "Hq": rows // keys, "Hkv": 1, "Sq": keys, "Sk": keys, "D": size["K"], "causal": True}
     elif rows <= 16:  # one new token (or a few): its group of query heads shares each key
         dims = {"B": heads, "Hq": rows, "Hkv": 1, "Sq": 1, "Sk": keys, "D": size["K"], "causal": False}
@@ -171,7 +170,7 @@ def _attention(scores: Step[Layer], steps: list[Step[Op]], dtype: str, maker: Ma
         dims = {"B": heads, "Hq": 1, "Hkv": 1, "Sq": rows, "Sk": keys, "D": size["K"], "causal": False}
     shape = Shape(family="attn", dtype=dtype, dims=tuple(dims.items()))
     fused = tuple(s.layer.name for s in steps[1 : at + 2])
-    cached = any(x not in maker for x in steps[0].inputs)  # keys that no kernel of this inference makes: the cache
+    cached = any(network.producer(x) is None for x in steps[0].inputs)  # keys that no kernel of this inference makes: the cache
     old = 2.0 * heads * keys * size["K"] * DTYPES[dtype] if cached else 0.0
     both = sum(m.layer.macs for s in (steps[0], steps[at + 1]) if (m := mac_step(s)))
     launch = Launch(

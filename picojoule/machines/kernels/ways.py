@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -44,6 +44,24 @@ class Call(Protocol):
     def dims(self) -> tuple[tuple[str, Any], ...]: ...
     @property
     def bytes(self) -> float | None: ...
+
+
+class Product(NamedTuple):
+    """`batch` products (m x k) x (k x n)."""
+
+    batch: int
+    m: int
+    n: int
+    k: int
+
+
+class Tiling(NamedTuple):
+    """Ways to cut the results of a product into tiles of `m` x `n`: `rows` x `columns` of them. float64[way] each."""
+
+    m: np.ndarray
+    n: np.ndarray
+    rows: np.ndarray
+    columns: np.ndarray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,7 +249,7 @@ def _product(
     width, result = DTYPES[dtype], RESULT_BYTES.get(dtype, DTYPES[dtype])
     a, b, c = (a_bytes if a_bytes is not None else batch * m * k * width), batch * n * k * width, batch * m * n * result
     if device.kind == "cpu":
-        return _blocked(device, dtype, batch, m, n, k, a, b, c)
+        return _blocked(device, dtype, Product(batch, m, n, k), a, b, c)
     vector = dtype in device.vector_dtypes
     aligned = k * width % ALIGNED_BYTES == 0 and n * result % ALIGNED_BYTES == 0
     engine = VECTOR if vector else UNALIGNED if not aligned else INTEGER if dtype in ("int8", "uint8") else MATRIX
@@ -259,7 +277,7 @@ def _product(
         unit_instructions=sums / 4 / device.units,
         cache_bytes=count * loads + 2 * sums,
         unit_cache_bytes=waves * loads,
-        dram_bytes=_dram_bytes(device, a, b, width, batch, m, n, k, tm, tn, gm, gn) + c,
+        dram_bytes=_dram_bytes(device, a, b, width, Product(batch, m, n, k), Tiling(tm, tn, gm, gn)) + c,
         footprint_bytes=a + b + c,
         launches=1.0,
         steps=3.0 + prologue + 2.0 * (s > 1) + (waves - 1) * per_wave,
@@ -268,13 +286,12 @@ def _product(
     )
 
 
-def _blocked(
-    device: Device, dtype: str, batch: int, m: int, n: int, k: int, a: float, b: float, c: float
-) -> dict[str, np.ndarray]:
+def _blocked(device: Device, dtype: str, product: Product, a: float, b: float, c: float) -> dict[str, np.ndarray]:
     """A product on CPU cores: each takes whole blocks of `ROWS` x `PANEL` results; vectors are filled along the columns.
 
     Blocking for the private caches is taken to work: each operand passes once through the last-level cache.
     """
+    batch, m, n, k = product
     blocks = batch * math.ceil(m / min(m, ROWS)) * math.ceil(n / PANEL)
     vector = min(16, max(1, device.lanes // 2))  # two pipes share the lanes, and no CPU has vectors of more than 64 bytes
     filled = vector * math.ceil(n / vector)
@@ -301,25 +318,14 @@ def _occupancy(device: Device, native: bool, vector: bool, held: np.ndarray, til
     return np.asarray(np.minimum(1.0, 1.25 * o / (o + 0.25)))
 
 
-def _dram_bytes(
-    device: Device,
-    a: float,
-    b: float,
-    width: int,
-    batch: int,
-    m: int,
-    n: int,
-    k: int,
-    tm: np.ndarray,
-    tn: np.ndarray,
-    gm: np.ndarray,
-    gn: np.ndarray,
-) -> np.ndarray:
+def _dram_bytes(device: Device, a: float, b: float, width: int, product: Product, tiling: Tiling) -> np.ndarray:
     """Bytes of both operands from DRAM: once, and again where neither fits half of the last-level cache.
 
     Then the units work on one near-square block of tiles at a time: 2 * m * n * k * width / side, with side squared the sums
     that the units hold together; never more than reloading each operand for each tile row or column.
     """
+    batch, m, n, k = product
+    tm, tn, gm, gn = tiling
     once = np.full(len(tm), float(a + b))
     if a + b <= 0.6 * device.cache_bytes or min(a, b) / batch <= 0.5 * device.cache_bytes:
         return once

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
+from picojoule.cost.cost import Cost
+from picojoule.cost.operators import NetworkOperator
 from picojoule.errors import NoMapping
 from picojoule.hardware.chip import Chip
 from picojoule.hardware.chipfile.read import chips, load_chip
@@ -67,6 +69,7 @@ class MappedChip:
                 cache=ask.cache,
                 time_limit=ask.time_limit_s,
                 space=ask.space,
+                operators=ask.operators,
                 progress=progress,
             )
         except NoMapping as e:
@@ -76,9 +79,10 @@ class MappedChip:
 def answer(result: NetworkResult, ask: Ask) -> Answer:
     """The answer that a mapped network gives."""
     chip = result.chip
-    layers = tuple(_layer(x, chip) for x in result.layers)
+    layers = (*(_layer(x, chip) for x in result.layers), *(_operator(x, chip) for x in result.operators))
     system = chip.scope == "system"
-    dram = sum(x.count * _dram_pj(x.result) for x in result.layers) if system else 0.0
+    dram = sum(x.count * _dram_pj(x.result.cost, chip) for x in result.layers) if system else 0.0
+    dram += sum(x.count * _dram_pj(x.priced.cost, chip) for x in result.operators) if system else 0.0
     own, published = result.layers[0].result.cost.area_um2, published_area(chip.name)
     area = own * 1e-6 if own is not None else published[0] if published else None
     bits = ask.bits or chip.compute.bits
@@ -96,10 +100,13 @@ def answer(result: NetworkResult, ask: Ask) -> Answer:
         notes.append(f"{NOT_REAL[chip.name]}: not to be compared with hardware")
     if not result.proved:
         notes.append(f"search stopped at a gap of {100 * result.gap:.2g} %")
+    notes += result.of_operators()
     return Answer(
         machine=chip.name, kind="chip, mapped", model=result.model, batch=ask.batch, bits=bits, precision=f"{bits} b",
         layers=layers, latency_s=result.latency_s, energy_pj=result.energy_pj, offchip_pj=dram, offchip_inside=system,
-        offchip_bytes=sum(x.offchip_bytes or 0.0 for x in layers) if system else None, peak_macs_per_s=peak,
+        offchip_bytes=sum(x.offchip_bytes or 0.0 for x in layers) if system else None,
+        operators=result.counted, at_least=result.at_least,
+        operators_s=result.operators_cycles / chip.clock_hz, operators_pj=result.operators_pj, peak_macs_per_s=peak,
         area_mm2=area, technology_nm=chip.technology_nm, evidence="modelled",
         scope=MappedChip(chip=chip).scope, gap=result.gap, sources=_sources(chip, result, ask), notes=tuple(notes),
     )  # fmt: skip
@@ -130,31 +137,47 @@ def _layer(x: NetworkLayer, chip: Chip) -> LayerAnswer:
     )  # fmt: skip
 
 
+def _operator(x: NetworkOperator, chip: Chip) -> LayerAnswer:
+    return LayerAnswer(
+        name=x.names[0], count=x.count, macs=0, latency_s=x.cycles / chip.clock_hz, energy_pj=x.energy_pj,
+        offchip_bytes=x.count * operator_bytes(x, chip) if chip.scope == "system" else None, utilization=0.0,
+        bound_by=x.priced.cost.bound_by,
+    )  # fmt: skip
+
+
 def dram_bytes(result: LayerResult) -> float:
     """Bytes that one occurrence reads from and writes to the outermost memory."""
-    dram = result.chip.dram.name
+    outermost = {m.name for m in result.chip.outermost}
     bits = {t.name: t.bits for t in result.layer.tensors}
-    rows = [c for c in result.cost.contributions if c.component == dram and c.tensor]
+    rows = [c for c in result.cost.contributions if c.component in outermost and c.tensor]
     words = sum(c.count * bits[c.tensor] for c in rows if c.action in ("read", "write"))
     return (words + sum(c.count for c in rows if c.action.startswith("metadata"))) / 8  # metadata is counted in bits
 
 
-def _dram_pj(result: LayerResult) -> float:
-    dram = result.chip.dram.name
-    return sum(c.energy_pj for c in result.cost.contributions if c.component == dram)
+def operator_bytes(x: NetworkOperator, chip: Chip) -> float:
+    """Bytes that one occurrence of an operator without MACs reads from and writes to the outermost memory."""
+    outermost = {m.name for m in chip.outermost}
+    words = sum(c.count for c in x.priced.cost.contributions if c.component in outermost and c.tensor)
+    return words * x.priced.work.bits / 8
+
+
+def _dram_pj(cost: Cost, chip: Chip) -> float:
+    outermost = {m.name for m in chip.outermost}
+    return sum(c.energy_pj for c in cost.contributions if c.component in outermost)
 
 
 def _sources(chip: Chip, result: NetworkResult, ask: Ask) -> tuple[tuple[str, str], ...]:
     published = published_area(chip.name) if result.layers[0].result.cost.area_um2 is None else None
-    outer, beyond = chip.dram.name, f"not in the figures of a {chip.scope}: {chip.dram.name} is part of it"
+    outer = " and ".join(m.name for m in chip.outermost)
+    beyond = f"not in the figures of a {chip.scope}: {outer} is part of it"
     proof = "proved best" if result.proved else f"within {100 * result.gap:.2g} % of the best"
     return (
         ("energy", f"sum over layers of counts x prices at the mapping {proof} for {ask.objective} (space {ask.space}); "
                    f"prices: {chip.source or 'the chip file'}"),
         ("off-chip energy", f"accesses of {outer} x its price: {chip.dram.source or chip.source}"
                             if chip.scope == "system" else beyond),
-        ("latency", "sum over layers of the slowest of compute and every memory port, ideal double buffering"),
-        ("off-chip bytes", f"words read from and written to {outer}; every tensor of every layer starts and ends there"
+        ("latency", "sum over layers and other operators of the slowest of compute, lanes and every memory port"),
+        ("off-chip bytes", f"words read from and written to {outer}; every layer and operator starts and ends there"
                            if chip.scope == "system" else beyond),
         ("peak", f"{chip.pes:,} MACs x {chip.compute.per_cycle(result.layers[0].result.layer):g} a cycle x "
                  f"{chip.clock_hz / 1e6:g} MHz"),

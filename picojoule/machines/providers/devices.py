@@ -55,28 +55,35 @@ class CalibratedDevice:
 
 def _answer(p: NetworkPrediction, ask: Ask, bits: int) -> Answer:
     d, peak, priced = p.device, p.device.peak(p.dtype) / 2, p.device.prices_measured
-    offchip = sum(k.count * k.dram_bytes for k in p.kernels)
+    counted = [k for k in p.kernels if k.macs or ask.operators == "all"]
+    offchip = sum(k.count * k.dram_bytes for k in counted)
     layers = tuple(
         LayerAnswer(
             name=k.name, count=k.count, macs=k.count * k.macs, latency_s=k.count * k.seconds,
             energy_pj=k.count * k.energy_j * 1e12 if priced else None, offchip_bytes=k.count * k.dram_bytes,
             utilization=k.macs / (k.seconds * peak), bound_by=k.bound,
         )
-        for k in p.kernels
-        if k.macs
+        for k in counted
     )  # fmt: skip
-    rest = sum(k.count * k.seconds for k in p.kernels if not k.macs)
+    rest_s = sum(k.count * k.seconds for k in p.kernels if not k.macs)
+    rest_pj = sum(k.count * k.energy_j for k in p.kernels if not k.macs) * 1e12
+    latency, energy = (
+        (p.latency_s, p.energy_j * 1e12) if ask.operators == "all" else (p.latency_s - rest_s, p.energy_j * 1e12 - rest_pj)
+    )
     errors = d.calibration.get("hot") if d.calibration else None
     notes = [*p.notes, f"{p.launch} launch, element-wise operators fused"]
-    notes.append(f"operators without MACs take {100 * rest / p.latency_s:.0f} % of the latency")
+    if ask.operators == "macs":
+        notes.append("kernels without MACs left out; what is fused into the others is not")
     if errors:
         notes.append(f"single kernels: mean error {errors['mean_error_percent']} % on held-out ones")
     return Answer(
         machine=d.name, kind=f"{d.kind}, {'calibrated model' if d.status == 'calibrated' else 'model over its data sheet'}",
-        model=p.model, batch=ask.batch, bits=bits, precision=p.dtype, layers=layers, latency_s=p.latency_s,
-        energy_pj=p.energy_j * 1e12 if priced else None, offchip_pj=d.parameters.dram_pj_per_byte * offchip if priced else None,
+        model=p.model, batch=ask.batch, bits=bits, precision=p.dtype, layers=layers, latency_s=latency,
+        energy_pj=energy if priced else None, offchip_pj=d.parameters.dram_pj_per_byte * offchip if priced else None,
         offchip_inside=d.kind == "gpu", offchip_bytes=offchip, peak_macs_per_s=peak, area_mm2=None, technology_nm=None,
-        evidence="modelled", scope=CalibratedDevice(device=d).scope,
+        evidence="modelled", scope=CalibratedDevice(device=d).scope, operators=ask.operators,
+        operators_s=rest_s if ask.operators == "all" else 0.0,
+        operators_pj=(rest_pj if ask.operators == "all" else 0.0) if priced else None,
         sources=(
             ("latency", f"sum of kernels, each launch + steps + max(products, cache, DRAM): {d.source}"),
             ("energy", "static power x time + operations and bytes at fitted prices" if priced else "no counter was read"),

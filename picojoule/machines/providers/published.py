@@ -78,7 +78,7 @@ class Roofline:
             offchip_pj=None, offchip_inside={"board": True, "system": True, "package": False, "chip": False}.get(p.scope),
             offchip_bytes=sum(x.offchip_bytes or 0.0 for x in layers), peak_macs_per_s=peak.macs_per_s,
             area_mm2=p.area_mm2.value if p.area_mm2 else None, technology_nm=p.node_nm, evidence="modelled", scope=self.scope,
-            is_bound=True,
+            is_bound=True, operators="macs",
             sources=self._sources(peak), notes=self._notes(),
         )  # fmt: skip
 
@@ -102,7 +102,10 @@ class Roofline:
             )
 
     def _notes(self) -> tuple[str, ...]:
-        p, notes = self.platform, ["a bound: no kernel reaches the nominal roofs throughout"]
+        p, notes = (
+            self.platform,
+            ["a bound: no kernel reaches the nominal roofs throughout, and operators without MACs are not counted"],
+        )
         if p.power_w is None:
             notes.append("power is not disclosed, so no energy")
         if p.confidence != "H":

@@ -86,7 +86,7 @@ def flip_json(f: Flip) -> dict[str, Any]:
 def waits(a: Answer) -> list[tuple[str, float]]:
     """(cause, share of the latency that waits for it), the largest first."""
     shares: dict[str, float] = {}
-    for x in a.layers:
+    for x in (x for x in a.layers if x.latency_s):
         shares[x.bound_by] = shares.get(x.bound_by, 0.0) + x.latency_s / a.latency_s
     return sorted(shares.items(), key=lambda kv: -kv[1])
 
@@ -96,6 +96,11 @@ def waits_text(a: Answer, most: int = 2) -> str:
     return ", ".join(f"{cause} {100 * share:.0f} %" for cause, share in waits(a)[:most])
 
 
+def operators_text(a: Answer) -> str:
+    """Which operators the figures count."""
+    return "MACs only" if a.operators == "macs" else "all, at least" if a.at_least else "all"
+
+
 def dram_text(a: Answer) -> str:
     return {True: "yes", False: "no", None: "not stated"}[a.offchip_inside]
 
@@ -103,7 +108,7 @@ def dram_text(a: Answer) -> str:
 def _parts(c: Comparison) -> list[RenderableType]:
     parts: list[RenderableType] = [f"{c.model}, {c.condition}; objective of mapped chips: {c.ask.objective}", ""]
     rows = _rows(c)
-    words = ("machine", "kind", "evidence", "scope", "DRAM inside", "front", "waits for")
+    words = ("machine", "kind", "evidence", "scope", "DRAM inside", "operators", "front", "waits for")
     right = tuple(k for k in rows[0] if k not in (*words, "precision"))
     parts += [tables.rows_table([{k: v for k, v in r.items() if k not in words[1:]} for r in rows], right), ""]
     parts += [tables.rows_table([{k: r[k] for k in words} for r in rows]), ""]
@@ -114,7 +119,8 @@ def _parts(c: Comparison) -> list[RenderableType]:
     parts += [f"note: {n}" for n in c.notes]
     parts.append(
         "Energy and traffic are per inference, latency is of the batch. front: no machine of the same kind and scope "
-        "beats it in both energy and time. Energies of different scope are not ranked, nor bounds against predictions."
+        "beats it in both energy and time. Energies of different scope are not ranked, nor bounds against predictions. "
+        "operators: what all figures count; at least: operations of some are unknown; --operators macs compares MAC layers alone."
     )
     return parts
 
@@ -141,6 +147,7 @@ def _rows(c: Comparison) -> list[dict[str, object]]:
             "evidence": a.evidence,
             "scope": a.scope,
             "DRAM inside": dram_text(a),
+            "operators": operators_text(a),
             "front": "*" if a.machine in c.undominated else "",
             "waits for": waits_text(a),
         }

@@ -16,6 +16,8 @@ def loop_nest(mapping: Mapping, layer: Layer, chip: Chip) -> str:
     lines: list[str] = []
     depth = i = 0
     entries = mapping.entries
+    for name, memory in mapping.homes:
+        lines.append(f"{memory} is where {name} {'ends' if name == layer.output.name else 'starts'}")
     while i < len(entries):
         e, j = entries[i], i + 1
         if isinstance(e, Node):

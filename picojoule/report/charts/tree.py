@@ -6,6 +6,7 @@ import math
 from html import escape
 
 from picojoule.hardware.chip import Chip, Compute, FanOut, Group, Memory
+from picojoule.hardware.vector_unit import KINDS, VectorUnit
 from picojoule.quantities.units import show
 
 
@@ -21,6 +22,7 @@ def tree_text(chip: Chip) -> str:
             lines += [f"{indent}├─ {_memory_text(m)}" for m in level.memories[:-1]]
             lines.append(f"{indent}└─ {_memory_text(level.memories[-1])}")
             indent += "   "
+            lines += [f"{indent}├─ {_vector_text(v)}" for v in _beside(chip, level)]
     lines.append(f"{indent}└─ {_compute_text(chip.compute)}")
     return "\n".join(lines)
 
@@ -96,6 +98,25 @@ def _compute_text(c: Compute) -> str:
     return f"{c.name}: {_show(c.mac_pj, 'energy')} per {c.number or f'{c.bits} b'} MAC{rate}"
 
 
+def _beside(chip: Chip, group: Group) -> list[VectorUnit]:
+    """The vector unit where it sits at a memory of the group."""
+    return [chip.vector] if chip.vector is not None and chip.vector.at in [m.name for m in group.memories] else []
+
+
+def _vector_text(v: VectorUnit) -> str:
+    lanes = f"{v.lanes:g} operations a cycle" if v.lanes is not None else "rate unknown"
+    priced = ", ".join(f"{k} {_show(pj, 'energy')}" for k, pj in v.energies)
+    parts = [
+        f"vector unit at {v.at}",
+        f"{lanes} of {v.number or show(v.bits, 'size')}",
+        priced or "energies unknown",
+        f"does {', '.join(v.does)} only" if v.does != KINDS else "",
+        f"drains {', '.join(v.drain)}" if v.drain else "",
+        f"holds {show(v.holds_bits, 'size')}" if v.holds_bits else "",
+    ]
+    return f"{v.name}: {'; '.join(p for p in parts if p)}"
+
+
 # The picture: one row a level; a fan-out opens a frame that holds everything inside it.
 _WIDTH, _ROW, _GAP, _PAD, _HEAD = 640, 52, 14, 14, 26
 _STYLE = ("font-family:system-ui,sans-serif;font-size:12px", "#1f2933", "#52606d")
@@ -136,7 +157,13 @@ def _draw(chip: Chip, i: int, x: float, y: float, width: float, body: list[str])
                 _FILLS.get(m.technology, "#e4e7eb"),
                 body,
             )
-        return _draw(chip, i + 1, x, y + _ROW + _GAP, width, body)
+        y += _ROW + _GAP
+        for v in _beside(chip, level):
+            lanes, drain = _vector_text(v).split(": ", 1)[1], f"drains {', '.join(v.drain)}" if v.drain else ""
+            body.append("<g>")
+            y = _box(x + width / 2, y, width / 2, v.name, lanes, drain, "#f3dfe3", body) + _GAP
+            body.append("</g>")
+        return _draw(chip, i + 1, x, y, width, body)
     slot = len(body)
     bottom = _draw(chip, i + 1, x + _PAD, y + _HEAD, width - 2 * _PAD, body) + _PAD
     transfer = f"{_show(level.transfer_pj, 'energy')} per {show(level.transfer_bits, 'size')}"

@@ -9,13 +9,12 @@ import picojoule
 from picojoule.hardware.chip import Chip
 from picojoule.report import units
 from picojoule.report.charts.tree import tree_svg
-from picojoule.report.pages import html, sections
+from picojoule.report.pages import html, operators, sections
 from picojoule.report.pages.document import css, document
 from picojoule.search.result import LayerResult, NetworkResult
-from picojoule.workload.network import Network
 
 
-def network_page(result: NetworkResult, network: Network | None = None) -> str:
+def network_page(result: NetworkResult) -> str:
     """The report of `pj map --html`."""
     body = [
         html.tag("h1", f"{result.model} on {result.chip.name}"),
@@ -27,10 +26,10 @@ def network_page(result: NetworkResult, network: Network | None = None) -> str:
         sections.roofline(result),
         sections.network_certificate(result),
         sections.layers(result),
-        sections.vector_ops(network, result.chip),
+        operators.section(result),
         _chip(result.chip),
         sections.provenance(result.chip),
-        sections.reading(result, network),
+        sections.reading(result),
     ]
     return document(f"{result.model} on {result.chip.name} - picojoule", body)
 

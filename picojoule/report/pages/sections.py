@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any
 
 from picojoule.cost.cost import Cost
 from picojoule.hardware.chip import Chip
@@ -13,9 +12,8 @@ from picojoule.report import units
 from picojoule.report.charts import plots, rooflines
 from picojoule.report.charts.nest import loop_nest
 from picojoule.report.pages import html
-from picojoule.report.to_json import totals_json, vector_op_json
+from picojoule.report.to_json import totals_json
 from picojoule.search.result import LayerResult, NetworkLayer, NetworkResult
-from picojoule.workload.network import Network
 
 STATIC = "static power"  # of the chip as a whole
 
@@ -29,7 +27,7 @@ def tiles(result: NetworkResult) -> str:
     utilization = totals_json(result)["utilization"]
     per_mac = result.energy_pj / result.macs if result.macs else 0.0
     shown = [
-        (units.energy(result.energy_pj), "energy of one inference"),
+        (units.energy(result.energy_pj), "energy of one inference" + (", at least" if result.at_least else "")),
         (units.seconds(result.latency_s), f"latency ({result.cycles:,.0f} cycles)"),
         (units.edp(result.edp_js), "energy x delay"),
         (units.count(result.macs), "MACs"),
@@ -161,8 +159,9 @@ def _heat(cost: Cost, cause: str) -> object:
 
 def roofline(result: NetworkResult) -> str:
     chip = result.chip
-    per_cycle = sum(p.bits_per_cycle for p in chip.dram.ports)
+    per_cycle = sum(p.bits_per_cycle for m in chip.outermost for p in m.ports)
     bandwidth = per_cycle * chip.clock_hz / 8 if per_cycle and math.isfinite(per_cycle) else None
+    outermost = " and ".join(m.name for m in chip.outermost)
     peak = chip.pes * chip.compute.macs_per_cycle * chip.clock_hz
     points = []
     for i, x in enumerate(result.layers, 1):
@@ -171,9 +170,9 @@ def roofline(result: NetworkResult) -> str:
             cost = x.result.cost
             points.append(rooflines.Point(i, x.names[0], cost.macs / moved, cost.macs / cost.latency_s))
     slope = (
-        f"The slope is the bandwidth of {chip.dram.name}, {units.count(bandwidth)}B/s over all its ports."
+        f"The slope is the bandwidth of {outermost}, {units.count(bandwidth)}B/s over all its ports."
         if bandwidth
-        else f"This chip declares no bandwidth for {chip.dram.name}, so that there is no slope."
+        else f"This chip declares no bandwidth for {outermost}, so that there is no slope."
     )
     lead = f"Each point is a layer under its best mapping, numbered as in the table above. {slope}"
     return html.tag("h2", "Roofline") + html.tag("p", lead) + rooflines.roofline(points, peak, bandwidth, "roofline")
@@ -182,7 +181,8 @@ def roofline(result: NetworkResult) -> str:
 def dram_bytes(result: LayerResult) -> float:
     """Bytes that the layer moves to and from the outermost memory."""
     bits = {t.name: t.bits for t in result.layer.tensors}
-    moved = (c for c in result.cost.contributions if c.component == result.chip.dram.name and c.action in ("read", "write"))
+    outermost = {m.name for m in result.chip.outermost}
+    moved = (c for c in result.cost.contributions if c.component in outermost and c.action in ("read", "write"))
     return sum(c.count * bits.get(c.tensor, 0) for c in moved) / 8
 
 
@@ -268,45 +268,8 @@ def _front(result: LayerResult) -> str:
     return head + plots.front(points, f"energy-latency front of {result.layer.name}")
 
 
-def vector_ops(network: Network | None, chip: Chip) -> str:
-    head = html.tag("h2", "Operators without MACs")
-    if network is None:
-        return ""
-    if not network.vector_ops:
-        return head + html.tag("p", "The network has none.")
-    ops = [vector_op_json(step, chip) for step in network.vector_ops]
-    largest = max(o["count"] * o["unfused_dram_pj"] for o in ops)
-    divisor, unit = units.unit_for(largest, "energy")
-    total = sum(o["count"] * o["unfused_dram_pj"] for o in ops)
-    lead = (
-        "Pooling, softmax, normalisation, element-wise and data movement: what they do and move, of all occurrences. They are "
-        f"not part of the totals above. If none is fused, so that each reads and writes {chip.dram.name}, that alone adds "
-        f"{units.energy(total)}; the energy of their operations is {_ops_energy(ops)}."
-    )
-    if strange := [f"{o['name']} ({o['op']})" for o in ops if not o["known"]]:
-        lead += (
-            f" Not understood: {', '.join(strange[:8])}{f' and {len(strange) - 8} more' if len(strange) > 8 else ''}. Whatever "
-            "they compute, multiply-accumulates included, is in no total here."
-        )
-    columns = ["operator", "op", "count", "scalar ops", "reads", "writes", f"{chip.dram.name} energy [{unit}]", "note"]
-    return head + html.tag("p", lead) + html.table(columns, [_vector_row(o, divisor) for o in ops], left=(0, 1), wrap=(7,))
-
-
-def _vector_row(op: dict[str, Any], divisor: float) -> list[object]:
-    n = op["count"]
-    ops = "unknown" if op["ops"] is None else units.count(n * op["ops"])
-    moved = (units.bits(8 * n * op["read_bytes"]), units.bits(8 * n * op["written_bytes"]))
-    return [_short(op["name"]), op["op"], n, ops, *moved, units.figures(n * op["unfused_dram_pj"] / divisor), op["why"] or "-"]
-
-
-def _ops_energy(ops: list[dict[str, Any]]) -> str:
-    if any(o["ops_pj"] is None for o in ops):
-        return "unknown, since the chip prices no scalar operation or an operator is not understood"
-    return units.energy(sum(o["count"] * o["ops_pj"] for o in ops))
-
-
 def provenance(chip: Chip) -> str:
-    numbers = [n for n in where_from(chip) if n.value is not None or (n.kind == "energy" and n.what != "vector")]
+    numbers = [n for n in where_from(chip) if n.value is not None or n.kind == "energy"]
     rows = [(n.component, n.what, n.shown, n.source or "-") for n in numbers]
     lead = (
         "Where each number of the chip comes from. Energies of a read and a write are per access of a memory word, of a transfer "
@@ -317,13 +280,13 @@ def provenance(chip: Chip) -> str:
     return html.tag("h2", "Provenance") + html.tag("p", lead) + table
 
 
-def reading(result: NetworkResult, network: Network | None) -> str:
-    notes = list(network.notes) if network else []
+def reading(result: NetworkResult) -> str:
     lines = [
         "Energies add up: the sum over components, or over tensors, is the total of the layer.",
-        "Weights and activations start and end in the outermost memory for each layer; nothing is fused across layers.",
+        "Weights and activations start and end in the outermost memory for each layer and operator; nothing is fused across "
+        "layers but what the chip applies as results leave its MACs.",
         "Proved best means: no mapping in the stated space (see each certificate) has a lower objective under this cost model.",
-        *notes,
+        *result.network.notes,
     ]
     return html.tag("h2", "How to read this") + "<ul>" + "".join(f"<li>{html.text(x)}</li>" for x in lines) + "</ul>"
 

@@ -71,7 +71,7 @@ def _run(progress: Progress) -> Outcome:
 def _image_by_image(network: Network) -> float:
     """pJ of the CONV layers where weights stay for rows and columns of the output, but not for the whole batch."""
     flow = replace(dataflow("weight-stationary"), stays=(("weight", ("row", "column"), ()),))
-    convs = replace(network, steps=tuple(s for s in network.steps if s.layer.op == "Conv"))
+    convs = network.part(lambda s: s.layer.op == "Conv")
     return under(flow, convs, seconds=SECONDS).energy_pj
 
 

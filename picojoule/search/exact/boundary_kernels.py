@@ -12,36 +12,36 @@ from picojoule.search.exact.kernels import INF, hopeless, label_cycles
 
 
 @kernel
-def allowance(subs, digits, stride, move_start, move_to, least, low, fixed, limit, keeps, out):  # noqa: ANN001, ANN201
+def allowance(grid, below, limit, out):  # noqa: ANN001, ANN201
     """out[0, T]: the most energy spent above a fan-out at tile T or a smaller one with which some spatial extents s still
     end below limit[s], every tensor at its least price further in; out[1 + t, T]: the same without t's price (a run
     leaves it in place, for which `beyond` charges the run's own words)."""
-    tensors, dims = least.shape[0], digits.shape[1]
+    tensors, dims = grid.least.shape[0], grid.digits.shape[1]
     for s in range(len(limit)):
-        for tile in range(len(digits)):
+        for tile in range(len(grid.digits)):
             at = 0
             ok = True
             for d in range(dims):
-                b = subs[s, d, digits[tile, d]]
+                b = below.subs[s, d, grid.digits[tile, d]]
                 if b < 0:
                     ok = False
                     break
-                at += b * stride[d]
+                at += b * grid.stride[d]
             if not ok:
                 continue
-            left = limit[s] - fixed[s]
+            left = limit[s] - below.fixed[s]
             for t in range(tensors):
-                if keeps[t]:
-                    left -= low[s, t] * least[t, at]
+                if below.keeps[t]:
+                    left -= below.low[s, t] * grid.least[t, at]
             out[0, tile] = max(out[0, tile], left)
             for t in range(tensors):
-                if keeps[t]:
-                    out[1 + t, tile] = max(out[1 + t, tile], left + low[s, t] * least[t, at])
-    for tile in range(len(digits) - 1, -1, -1):
+                if below.keeps[t]:
+                    out[1 + t, tile] = max(out[1 + t, tile], left + below.low[s, t] * grid.least[t, at])
+    for tile in range(len(grid.digits) - 1, -1, -1):
         for d in range(dims):
-            a = digits[tile, d]
-            for m in range(move_start[d, a], move_start[d, a + 1]):
-                after = tile + (move_to[d, m] - a) * stride[d]
+            a = grid.digits[tile, d]
+            for m in range(grid.move_start[d, a], grid.move_start[d, a + 1]):
+                after = tile + (grid.move_to[d, m] - a) * grid.stride[d]
                 for k in range(1 + tensors):
                     out[k, tile] = max(out[k, tile], out[k, after])
 
@@ -64,11 +64,8 @@ def finished(old, out):  # noqa: ANN001, ANN201
 
 
 @kernel
-def select(st, goal, old, ids, sub, crossed, low, top, least_rank, fixed, port_floor, out):  # noqa: ANN001, ANN201
-    """Of the finished labels, those that may still meet the goal below these spatial extents: a bound per label.
-
-    low, top: float64[T] pJ per least word below, and per word of a run.  least_rank: least words of the slider's ranks.
-    """
+def select(st, goal, old, ids, below, out):  # noqa: ANN001, ANN201
+    """Of the finished labels, those that may still meet the goal below these spatial extents (`Least`): a bound per label."""
     dims = st.digits.shape[1]
     found = 0
     barred = np.int64(-1)
@@ -81,19 +78,19 @@ def select(st, goal, old, ids, sub, crossed, low, top, least_rank, fixed, port_f
         waste = old.waste[i]
         ok = True
         for d in range(dims):
-            b = sub[d, above[d]]
+            b = below.sub[d, above[d]]
             if b < 0:
                 ok = False
                 break
-            waste *= crossed[d, above[d]]
+            waste *= below.waste[d, above[d]]
             at += b * st.stride[d]
         if not ok:
             barred = np.int64(old.tile[i])
             continue
-        e = old.energy[i] + fixed
+        e = old.energy[i] + below.fixed
         for t in range(len(st.keeps)):
             if st.keeps[t]:
-                price = low[t] * st.least[t, at]
+                price = below.low[t] * st.least[t, at]
                 if t == old.owner[i]:
                     start = st.digits[old.run[i]]
                     n = st.base[t]
@@ -101,26 +98,24 @@ def select(st, goal, old, ids, sub, crossed, low, top, least_rank, fixed, port_f
                         if st.owner[d] == t:
                             n *= st.factor[t, 0, d, start[d]]
                     if t == st.slider:
-                        n *= least_rank
-                    price = min(price, top[t] * n)
+                        n *= below.ranks
+                    price = min(price, below.top[t] * n)
                 e += price
-        if not hopeless(goal, e, label_cycles(goal, waste, old.load[i], port_floor)):
+        if not hopeless(goal, e, label_cycles(goal, waste, old.load[i], below.port_floor)):
             out[found] = i
             found += 1
     return found
 
 
 @kernel
-def summarise(st, old, least_energy, least_waste, run_words):  # noqa: ANN001, ANN201
-    """Per tile above a boundary: least energy and padding of its finished labels, and per tensor the fewest positions
-    of a run that leaves it in place (run_words[t, tile]; infinite where there is none)."""
+def summarise(st, old, out):  # noqa: ANN001, ANN201
+    """Lower the entries of a `Summary` to those of the finished labels."""
     full = old.head.shape[1] - 1
     for tile in range(st.digits.shape[0]):
         i = old.head[tile, full]
         while i >= 0:
             if old.alive[i]:
-                least_energy[tile] = min(least_energy[tile], old.energy[i])
-                least_waste[tile] = min(least_waste[tile], old.waste[i])
+                out.energy[tile] = min(out.energy[tile], old.energy[i])
                 t = old.owner[i]
                 if t >= 0:
                     start = st.digits[old.run[i]]
@@ -128,36 +123,37 @@ def summarise(st, old, least_energy, least_waste, run_words):  # noqa: ANN001, A
                     for d in range(st.digits.shape[1]):
                         if st.owner[d] == t:
                             n *= st.factor[t, 0, d, start[d]]
-                    run_words[t, tile] = min(run_words[t, tile], n)
+                    out.runs[t, tile] = min(out.runs[t, tile], n)
             i = old.next[i]
 
 
 @kernel
-def bound_spatial(subs, tiles, digits, stride, least_energy, least, run_least, low_coef, top_coef, keeps, fixed, out):  # noqa: ANN001, ANN201
+def bound_spatial(grid, below, tiles, energy, run_least, out):  # noqa: ANN001, ANN201
     """out[s] = a lower bound of the energy with spatial extents s: fixed[s] + min over tiles above the fan-out of
     least energy so far + per tensor the cheaper of its least price below and a run from above.
 
-    subs: int16[s, D, n].  tiles: the tiles with a finished label.  low_coef, top_coef: float64[s, T] pJ per least word.
+    below: `Choices`.  tiles: the tiles with a finished label.  energy: float64[tile] so far.  run_least: float64[T, tile]
+    words of a run.
     """
-    dims = digits.shape[1]
+    dims = grid.digits.shape[1]
     for s in range(len(out)):
         best = INF
         for tile in tiles:
-            e = least_energy[tile]
+            e = energy[tile]
             if e >= best:
                 continue
             at = 0
             ok = True
             for d in range(dims):
-                b = subs[s, d, digits[tile, d]]
+                b = below.subs[s, d, grid.digits[tile, d]]
                 if b < 0:
                     ok = False
                     break
-                at += b * stride[d]
+                at += b * grid.stride[d]
             if not ok:
                 continue
-            for t in range(len(keeps)):
-                if keeps[t]:
-                    e += min(low_coef[s, t] * least[t, at], top_coef[s, t] * run_least[t, tile])
+            for t in range(len(below.keeps)):
+                if below.keeps[t]:
+                    e += min(below.low[s, t] * grid.least[t, at], below.top[s, t] * run_least[t, tile])
             best = min(best, e)
-        out[s] = best + fixed[s]
+        out[s] = best + below.fixed[s]

@@ -8,8 +8,8 @@ import numpy as np
 
 from picojoule.search.exact import boundary_kernels, kernels
 from picojoule.search.exact.boundaries import Boundary
-from picojoule.search.exact.problem import Prices
-from picojoule.search.exact.records import Goal, Pool, Stage
+from picojoule.search.exact.problem import Crossed, Prices
+from picojoule.search.exact.records import Choices, Goal, GoalKind, Grid, Pool, Stage, Summary
 from picojoule.search.exact.stages import StageTables
 
 
@@ -32,6 +32,8 @@ class Bounds:
 
     def __init__(self, tables: StageTables) -> None:
         self.tables, self.problem, self.lattice, self.choices = tables, tables.problem, tables.lattice, tables.choices
+        lat = tables.lattice
+        self.grid = Grid(lat.digits, lat.stride, lat.move_start, lat.move_to, self.problem.least)
         self._template_key: tuple[object, ...] = ()
         self._template_stage: Stage | None = None
 
@@ -46,21 +48,21 @@ class Bounds:
 
     def values(self, goal: Goal, bounds: np.ndarray, cycles: np.ndarray) -> np.ndarray:
         energy = bounds + goal.leak * cycles
-        if goal.mode == 0:
+        if goal.kind == GoalKind.EDP:
             return energy * cycles
-        if goal.mode == 1:
+        if goal.kind == GoalKind.ENERGY_WITHIN:
             return np.where(cycles <= goal.limit, energy, np.inf)
-        if goal.mode == 3:
+        if goal.kind == GoalKind.WEIGHTED:
             return energy + goal.steep * cycles
-        if goal.mode == 4:
+        if goal.kind == GoalKind.FRONT:
             return energy
         return energy + 0.5 * (goal.steep + goal.flat) * cycles
 
     def choice_cycles(self, k: int, way: list[Boundary]) -> np.ndarray:
         """Compute cycles, without padding, for each choice of spatial extents of stage k."""
-        extents = self.choices[k][0]
+        extents = self.choices[k].extents
         so_far = float(np.prod([b.extents.prod() for b in way]))
-        deeper = float(np.prod([e.prod(axis=1).max() for e, _ in self.choices[k + 1 :]] or [1.0]))
+        deeper = float(np.prod([c.extents.prod(axis=1).max() for c in self.choices[k + 1 :]] or [1.0]))
         return self.tables.cycles_of(1.0) / (so_far * deeper * extents.prod(axis=1))
 
     def template(self, prices: Prices, k: int, way: list[Boundary]) -> Stage:
@@ -68,50 +70,52 @@ class Bounds:
         key = (id(prices), k, tuple(id(b) for b in way))
         if self._template_key != key:
             self._template_key = key
-            self._template_stage = self.tables.stage(prices, k, [*way, self.tables.boundaries.idle()])
+            self._template_stage = self.tables.stage(prices, k, [*way, self.tables.boundaries.idle(k)])
         assert self._template_stage is not None
         return self._template_stage
 
-    def inner(
-        self, prices: Prices, k: int, way: list[Boundary], some: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """(low, top, fixed, digits below) of stage k for some of its choices of spatial extents, for bounds."""
+    def inner(self, prices: Prices, k: int, way: list[Boundary], some: np.ndarray) -> Choices:
+        """Lower bounds of stage k below some of its choices of spatial extents."""
         tensors = len(self.problem.tensors)
         low, top = np.zeros((len(some), tensors)), np.zeros((len(some), tensors))
         copies, idle = (x[some] for x in self.tables.boundaries.copies(k))
-        fixed = self._fixed_bounds(prices, k, way, copies)
+        fixed = self._fixed_bounds(prices, k, way, copies, some)
         for t in range(tensors):
             if prices.pattern[k][t]:
-                fixed = fixed + self._bound_coefficients(prices, k, way, t, copies[:, t], idle[:, t], low, top)
-        return low, top, fixed, self.tables.boundaries.subs(k)[some]
+                low[:, t], top[:, t], debt = self._bound_coefficients(prices, k, way, t, copies[:, t], idle[:, t], some)
+                fixed = fixed + debt
+        return Choices(self.tables.boundaries.subs(k)[some], low, top, fixed, np.array(prices.pattern[k]))
 
     def _bound_coefficients(
-        self,
-        prices: Prices,
-        k: int,
-        way: list[Boundary],
-        t: int,
-        copies: np.ndarray,
-        idle: np.ndarray,
-        low: np.ndarray,
-        top: np.ndarray,
-    ) -> np.ndarray:
-        """Fill the tensor's columns; returns what a node that saves more further in than it costs may take off (or 0)."""
+        self, prices: Prices, k: int, way: list[Boundary], t: int, copies: np.ndarray, idle: np.ndarray, some: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The tensor's columns of `low` and `top`, and what a node that saves more further in than it costs may take off."""
         line = prices.lines[k, t]
-        earlier = 1.0
-        own = bool(line.merges) and line.merges[0] == k
+        low, top = np.zeros(len(some)), np.zeros(len(some))
+        served: np.ndarray | float = 1.0
+        for m in line.held:
+            served = self._copies_here(k, t, m, copies, way, some)
+        merged = served
         for j, c in enumerate(line.coef):
-            if j >= 2 or (j == 1 and not own):
-                earlier *= way[line.merges[j - 1]].copies[t]
-            merged = copies * earlier if own and j else earlier
-            low[:, t] += c / merged
-            top[:, t] += c * idle / merged
-        debt = np.minimum(np.minimum(low[:, t], top[:, t]), 0.0) * self.tables.mac_words(t)
-        np.maximum(low[:, t], 0.0, out=low[:, t])
-        np.maximum(top[:, t], 0.0, out=top[:, t])
-        return debt
+            if j:
+                merged = merged * self._copies_here(k, t, line.merges[j - 1], copies, way, some)
+            each = merged if c >= 0.0 else merged / served  # what it saves is most where the copies it holds do not agree
+            low += c / each
+            top += c * idle / each
+        debt = np.minimum(np.minimum(low, top), 0.0) * self.tables.mac_words(t)
+        return np.maximum(low, 0.0), np.maximum(top, 0.0), debt
 
-    def _fixed_bounds(self, prices: Prices, k: int, way: list[Boundary], copies: np.ndarray) -> np.ndarray:
+    def _copies_here(
+        self, k: int, t: int, merged: Crossed, copies: np.ndarray, way: list[Boundary], some: np.ndarray
+    ) -> np.ndarray | float:
+        """The most copies that one word of a tensor may serve at a merged boundary: for some choices of stage k, or as known."""
+        if merged.stage != k:
+            return self.tables.copies_at(t, merged, way)
+        if merged.axes is None:
+            return copies
+        return self.tables.boundaries.part_copies(t, merged.axes, self.choices[k].axes[some])
+
+    def _fixed_bounds(self, prices: Prices, k: int, way: list[Boundary], copies: np.ndarray, some: np.ndarray) -> np.ndarray:
         pr = self.problem
         if k < len(pr.stages) - 1:
             tail, deeper = self.tables.tail(prices, k)
@@ -128,8 +132,7 @@ class Bounds:
             merged: np.ndarray = np.ones(len(copies))
             for j, c in enumerate(line.coef):
                 if j:
-                    s = line.merges[j - 1]
-                    merged = merged * (copies[:, t] if s == k else way[s].copies[t])
+                    merged = merged * self._copies_here(k, t, line.merges[j - 1], copies[:, t], way, some)
                 total = total + c * words / merged
         return total
 
@@ -137,16 +140,14 @@ class Bounds:
         """Lower bounds of the energy for each choice of spatial extents, below the labels `above`."""
         pr, tensors = self.problem, len(self.problem.tensors)
         size = self.lattice.size
-        energy, waste = np.full(size, np.inf), np.full(size, np.inf)
-        runs = np.full((tensors, size), np.inf)
-        st = self.template(prices, k, way)
-        boundary_kernels.summarise(st, above, energy, waste, runs)
-        tiles = np.flatnonzero(np.isfinite(energy))
+        found = Summary(np.full(size, np.inf), np.full((tensors, size), np.inf))
+        boundary_kernels.summarise(self.template(prices, k, way), above, found)
+        tiles = np.flatnonzero(np.isfinite(found.energy))
         n = len(cycles)
         out = ChoiceBounds(np.full(n, np.inf), np.zeros((n, tensors)), np.zeros((n, tensors)), np.zeros(n))
         if not len(tiles):
             return out
-        best = energy[tiles].min()
+        best = found.energy[tiles].min()
         least_fixed = self.tables.tail(prices, k - 1)[0]  # may be negative: what outputs save by starting from zero
         keep = np.array([not kernels.hopeless(goal, best + least_fixed, c) for c in cycles])
         if pr.chip.stays:
@@ -154,16 +155,13 @@ class Bounds:
         if not keep.any():
             return out
         idx = np.flatnonzero(keep)
-        low, top, fixed, subs = self.inner(prices, k, way, idx)
-        kept = np.array(prices.pattern[k])
-        least_run = runs * pr.base[:, None]
+        below = self.inner(prices, k, way, idx)
+        least_run = found.runs * pr.base[:, None]
         if pr.slider >= 0:
             least_run[pr.slider] *= self.tables.least_ranks
         result = np.empty(len(idx))
-        boundary_kernels.bound_spatial(
-            subs, tiles, self.lattice.digits, self.lattice.stride, energy, pr.least, least_run, low, top, kept, fixed, result
-        )
-        out.energy[idx], out.low[idx], out.top[idx], out.fixed[idx] = result, low, top, fixed
+        boundary_kernels.bound_spatial(self.grid, below, tiles, found.energy, least_run, result)
+        out.energy[idx], out.low[idx], out.top[idx], out.fixed[idx] = result, below.low, below.top, below.fixed
         return out
 
     def allowed(self, goal: Goal, prices: Prices, k: int, way: list[Boundary], st: Stage) -> Stage:
@@ -177,13 +175,9 @@ class Bounds:
         floor = self.tables.tail(prices, k)[0]
         idx = np.flatnonzero(limit > floor)
         if len(idx):
-            low, top, fixed, subs = self.inner(prices, k + 1, way, idx)
-            lat = self.lattice
-            kept = np.array(prices.pattern[k + 1])
-            boundary_kernels.allowance(
-                subs, lat.digits, lat.stride, lat.move_start, lat.move_to, self.problem.least, low, fixed, limit[idx], kept, allow
-            )
+            below = self.inner(prices, k + 1, way, idx)
+            boundary_kernels.allowance(self.grid, below, limit[idx], allow)
             known = k + 2 == len(self.problem.stages) and not prices.scales  # where tiles change the price, there is no most
-            most = top.max(axis=0) * (1 + 1e-9) if known else np.full(tensors, np.inf)
-            return st._replace(allow=allow, top_coef=top.min(axis=0) * (1 - 1e-9), top_most=most)
+            most = below.top.max(axis=0) * (1 + 1e-9) if known else np.full(tensors, np.inf)
+            return st._replace(allow=allow, top_coef=below.top.min(axis=0) * (1 - 1e-9), top_most=most)
         return st._replace(allow=allow)

@@ -15,7 +15,7 @@ from picojoule.search.exact.bounds import Bounds
 from picojoule.search.exact.goals import Found, goal, hull_goal, stairs_goal
 from picojoule.search.exact.labels import MOST_LABELS, LabelPool
 from picojoule.search.exact.problem import Prices
-from picojoule.search.exact.records import Goal, Pool, Stage
+from picojoule.search.exact.records import Action, Crossing, Goal, GoalKind, Least, Pool, Rules, Stage
 from picojoule.search.exact.stages import StageTables
 from picojoule.search.exact.trace import write_mapping
 
@@ -79,7 +79,7 @@ class LayerSearch:
             self._outer_stage(prices)
 
     def _outer_stage(self, prices: Prices) -> None:
-        way = [self.tables.boundaries.idle()]
+        way = [self.tables.boundaries.idle(0)]
         fanout = self.problem.stages[0].fanout
         assert fanout is None
         last = len(self.problem.stages) == 1
@@ -106,7 +106,7 @@ class LayerSearch:
                 ("spassed", 0),
                 ("rested", 0),
                 ("parent", -1),
-                ("action", -1),
+                ("action", Action.ENTER),
             ):
                 getattr(pool, field_)[n] = value
             pool.load[n], pool.top_load[n] = extra[1:], 0.0
@@ -120,6 +120,9 @@ class LayerSearch:
         if self.options.deadline is None:
             return MOST_LABELS
         return max(1000, int((self.options.deadline - time.process_time()) * LABELS_PER_S))
+
+    def _rules(self, k: int) -> Rules:
+        return Rules(k, self.options.runs, self.options.slides)
 
     def _leave_open(self, prices: Prices) -> None:
         """Count a pattern as not looked at: its bound limits what can be proved."""
@@ -136,9 +139,7 @@ class LayerSearch:
         while True:
             pool = self.pools[k].reset(self.lattice.size, full + 1 if full else 1)
             if start(pool):
-                found = kernels.advance(
-                    st, goal, pool, k, self.options.runs, self.options.slides, self.ends, self._label_budget()
-                )
+                found = kernels.advance(st, goal, pool, self._rules(k), self.ends, self._label_budget())
                 if found >= 0:
                     break
             if found == -2 or not self.pools[k].grow():  # out of time or room: what the labels could reach stays open
@@ -169,7 +170,11 @@ class LayerSearch:
             self.progress.opened += 1
             goal = self._with_cycles(compute[s])
             boundary = self.tables.boundaries.boundary(k, s)
-            chosen = self._select(prices, k, way, above, ids, boundary, bounds.of(s), goal)
+            low, top, fixed = bounds.of(s)
+            least = Least(
+                boundary.sub, boundary.waste, low, top, fixed, self.tables.least_ranks, self.tables.port_floor(prices, k - 1, way)
+            )
+            chosen = self._select(prices, k, way, above, ids, least, goal)
             for which, below in self.tables.boundaries.classes(boundary, above.tile[chosen]):
                 here = [*way, boundary.inside(below)]
                 self._open(prices, k, here, above, chosen[which], self._with_cycles(compute[s]))
@@ -179,42 +184,21 @@ class LayerSearch:
         last = k == len(self.problem.stages) - 1
         st = self.bounds.allowed(self.goal, prices, k, way, self.tables.stage(prices, k, way))
         extra = self.tables.fixed(prices, way) if last else np.zeros(1 + len(self.ports))
-        runs, b = self.tables.run_counts(prices, k, way), way[-1]
+        b = way[-1]
+        crossing = Crossing(b.sub, b.waste, b.extents, self.tables.run_counts(prices, k, way), extra)
 
         def start(pool: Pool) -> bool:
-            n = kernels.enter(st, goal, above, pool, chosen, b.sub, b.extents, b.waste, runs, k, self.options.runs, extra)
-            return n >= 0
+            n = kernels.enter(st, goal, above, pool, chosen, crossing, self._rules(k))
+            return int(n) >= 0
 
         self._advance(prices, k, way, st, goal, start)
 
     def _select(
-        self,
-        prices: Prices,
-        k: int,
-        way: list[Boundary],
-        above: Pool,
-        ids: np.ndarray,
-        boundary: Boundary,
-        prices_below: tuple[np.ndarray, np.ndarray, float],
-        goal: Goal,
+        self, prices: Prices, k: int, way: list[Boundary], above: Pool, ids: np.ndarray, below: Least, goal: Goal
     ) -> np.ndarray:
-        """The finished labels of the stage above that may still meet the goal below these extents."""
-        low, top, fixed = prices_below
+        """The finished labels of the stage above that may still meet the goal below the extents of `below`."""
         out = np.empty(len(ids), np.int32)
-        n = boundary_kernels.select(
-            self.bounds.template(prices, k, way),
-            goal,
-            above,
-            ids,
-            boundary.sub,
-            boundary.waste,
-            low,
-            top,
-            self.tables.least_ranks,
-            fixed,
-            self.tables.port_floor(prices, k - 1, way),
-            out,
-        )
+        n = boundary_kernels.select(self.bounds.template(prices, k, way), goal, above, ids, below, out)
         return out[:n]
 
     def _collect(self, prices: Prices, k: int, way: list[Boundary], pool: Pool, goal: Goal, found: int) -> None:
@@ -231,9 +215,9 @@ class LayerSearch:
 
     def _accept(self, new: Found) -> None:
         self.found.append(new)
-        if self.goal.mode == 2:
+        if self.goal.kind == GoalKind.HULL:
             self.goal = hull_goal(self.goal, [(f.energy_pj, f.cycles) for f in self.found])
-        elif self.goal.mode == 4:
+        elif self.goal.kind == GoalKind.FRONT:
             self.goal = stairs_goal(self.goal, [(f.energy_pj, f.cycles) for f in self.found])
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from picojoule.mapping.mapping import Mapping
-from picojoule.search.exact.records import Goal
+from picojoule.search.exact.records import Goal, GoalKind
 
 TOLERANCE = 1e-12
 
@@ -21,34 +21,29 @@ class Found:
     mapping: Mapping
 
 
-def goal(
-    mode: int,
-    least_cycles: float,
-    leak: float,
-    best: float = np.inf,
-    limit: float = np.inf,
-    slope: float = 0.0,
-    flat: float = 0.0,
-) -> Goal:
-    """A goal for `LayerSearch.run`; see `kernels.Goal` for the modes. `slope` is pJ per cycle."""
+def goal(kind: GoalKind, *, limit: float = np.inf, slope: float = 0.0, flat: float = 0.0) -> Goal:
+    """A goal for `optimal.solve`, which fills in what the layer and the chip say; `limit` in cycles, slopes in pJ per cycle.
+
+    `limit` is for ENERGY_WITHIN, `slope` for WEIGHTED and (the steepest) for HULL, `flat` (the flattest) for HULL.
+    """
     return Goal(
-        mode,
-        np.array([best]),
-        limit,
-        np.empty(0),
-        np.empty(0),
-        slope,
-        flat,
-        leak,
-        least_cycles,
-        least_cycles,
-        TOLERANCE,
-        np.array([np.inf, np.inf]),
+        kind=int(kind),
+        best=np.array([np.inf]),
+        limit=limit,
+        cycles=np.empty(0),
+        energy=np.empty(0),
+        steep=slope,
+        flat=flat,
+        leak=0.0,
+        base_cycles=0.0,
+        least_cycles=0.0,
+        rescale=TOLERANCE,
+        held=np.array([np.inf, np.inf]),
     )
 
 
 def stairs_goal(goal: Goal, points: list[tuple[float, float]]) -> Goal:
-    """A mode-4 goal: below every point (energy, cycles) that is as fast."""
+    """A FRONT goal: below every point (energy, cycles) that is as fast."""
     stairs: list[tuple[float, float]] = []
     for e, c in sorted(points, key=lambda x: (x[1], x[0])):
         if not stairs or e < stairs[-1][0]:
@@ -57,7 +52,7 @@ def stairs_goal(goal: Goal, points: list[tuple[float, float]]) -> Goal:
 
 
 def hull_goal(goal: Goal, points: list[tuple[float, float]]) -> Goal:
-    """A mode-2 goal whose hull runs through the lower left of the points (energy, cycles)."""
+    """A HULL goal whose hull runs through the lower left of the points (energy, cycles)."""
     hull: list[tuple[float, float]] = []
     for e, c in sorted(points, key=lambda x: (x[1], x[0])):
         if hull and e >= hull[-1][0]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from picojoule.search.exact.compiled import inner, kernel, shared
+from picojoule.search.exact.records import Action, GoalKind
 
 INF = np.inf
 
@@ -16,18 +17,18 @@ INF = np.inf
 @shared
 def threshold(goal, cycles):  # noqa: ANN001, ANN201
     """Energies below this are worth finding at this many cycles."""
-    if goal.mode == 0:
+    if goal.kind == GoalKind.EDP:
         return goal.best[0] / cycles
-    if goal.mode == 1:
+    if goal.kind == GoalKind.ENERGY_WITHIN:
         return goal.best[0] if cycles <= goal.limit else -INF
     n = len(goal.cycles)
     if cycles >= goal.held[1]:
         held = goal.held[0]
     else:
         held = INF
-    if goal.mode == 3:
+    if goal.kind == GoalKind.WEIGHTED:
         return goal.best[0] - goal.steep * cycles
-    if goal.mode == 4:
+    if goal.kind == GoalKind.FRONT:
         for i in range(n):
             if goal.cycles[i] <= cycles:
                 held = min(held, goal.energy[i])
@@ -98,11 +99,11 @@ def beyond(st, goal, tile, energy, owner, run, waste):  # noqa: ANN001, ANN201
     if st.last:
         return False
     if waste > 1.0:
-        if goal.mode == 0:
+        if goal.kind == GoalKind.EDP:
             energy += (waste - 1.0) * max(0.0, energy + st.tail)
-        elif goal.mode == 2:
+        elif goal.kind == GoalKind.HULL:
             energy += goal.flat * goal.base_cycles * (waste - 1.0)
-        elif goal.mode == 3:
+        elif goal.kind == GoalKind.WEIGHTED:
             energy += goal.steep * goal.base_cycles * (waste - 1.0)
     if energy < st.allow[0, tile]:
         return False
@@ -232,11 +233,13 @@ def label_cycles(goal, waste, load, extra):  # noqa: ANN001, ANN202
 
 
 @inner
-def _least_cycles(st, goal, waste, load, tile, mask, top, owner, run):  # noqa: ANN001, ANN202
-    """Least cycles of any mapping that a label can become: as `label_cycles`, with the words that must still come."""
-    c = max(goal.base_cycles * waste, goal.least_cycles)
-    for k in range(len(load)):
-        x = load[k] + st.tail_port[k]
+def _least_cycles(st, goal, pool, n):  # noqa: ANN001, ANN202
+    """Least cycles of any mapping that label n can become: as `label_cycles`, with the words that must still come."""
+    tile, mask, top = np.int64(pool.tile[n]), np.int64(pool.mask[n]), pool.top[n] != 0
+    owner, run = np.int64(pool.owner[n]), np.int64(pool.run[n])
+    c = max(goal.base_cycles * pool.waste[n], goal.least_cycles)
+    for k in range(pool.load.shape[1]):
+        x = pool.load[n, k] + st.tail_port[k]
         for t in range(len(st.keeps)):
             at = run if t == owner else tile
             if st.keeps[t] and not (mask >> t) & 1 and not (top and t == owner):
@@ -253,7 +256,7 @@ def _promising(st, goal, pool, n):  # noqa: ANN001, ANN202
     owner, run, waste = np.int64(pool.owner[n]), np.int64(pool.run[n]), pool.waste[n]
     energy = pool.energy[n]
     bound = energy + rest(st, tile, mask, top, owner, pool.top_energy[n], run)
-    if hopeless(goal, bound, _least_cycles(st, goal, waste, pool.load[n], tile, mask, top, owner, run)):
+    if hopeless(goal, bound, _least_cycles(st, goal, pool, n)):
         return False
     return top or not beyond(st, goal, tile, energy + _here(st, tile, mask), owner, run, waste)
 
@@ -305,12 +308,12 @@ def _place(st, pool, i, t, n, dig):  # noqa: ANN001, ANN202
         pool.sdim[n] = -1
     if st.last and t == pool.owner[i]:
         pool.owner[n] = -1
-    pool.parent[n], pool.action[n] = i, t
+    pool.parent[n], pool.action[n] = i, Action.PLACE + t
     return True
 
 
 @inner
-def _shrink(st, pool, i, d, to, n, dig, stage, runs, slides):  # noqa: ANN001, ANN202
+def _shrink(st, pool, i, d, to, n, dig, rules):  # noqa: ANN001, ANN202
     """Put a loop over d around what follows label i, as label n: the tile's digit of d becomes `to`."""
     tile, mask = np.int64(pool.tile[i]), np.int64(pool.mask[i])
     pool.energy[n], pool.used[n], pool.mask[n] = pool.energy[i], pool.used[i], mask
@@ -320,16 +323,16 @@ def _shrink(st, pool, i, d, to, n, dig, stage, runs, slides):  # noqa: ANN001, A
         pool.load[n, k] = pool.load[i, k]
     pool.top[n], pool.top_energy[n] = 0, 0.0
     pool.owner[n], pool.run[n], pool.segment[n] = -1, 0, 0
-    if runs and not st.last:
+    if rules.runs and not st.last:
         t = np.int64(st.owner[d])
         if t >= 0 and st.owner_useful[t]:
             if pool.owner[i] == t:
                 pool.owner[n], pool.run[n], pool.segment[n] = t, pool.run[i], pool.segment[i]
             else:
-                pool.owner[n], pool.run[n], pool.segment[n] = t, tile, stage
+                pool.owner[n], pool.run[n], pool.segment[n] = t, tile, rules.stage
     pool.sdim[n], pool.sfrom[n], pool.spassed[n], pool.rested[n] = -1, 0, 0, 0
     s = st.slider
-    if slides and s >= 0 and not (st.last and (mask >> s) & 1):
+    if rules.slides and s >= 0 and not (st.last and (mask >> s) & 1):
         if st.affine[d]:
             pool.sdim[n] = d
             if pool.sdim[i] == d and not pool.rested[i] and pool.spassed[i] == 0:
@@ -338,11 +341,11 @@ def _shrink(st, pool, i, d, to, n, dig, stage, runs, slides):  # noqa: ANN001, A
                 pool.sfrom[n] = dig[d]
         elif st.owner[d] == s and not st.last and pool.sdim[i] >= 0:
             pool.sdim[n], pool.sfrom[n], pool.spassed[n], pool.rested[n] = pool.sdim[i], pool.sfrom[i], pool.spassed[i], 1
-    pool.parent[n], pool.action[n] = i, 16 + d
+    pool.parent[n], pool.action[n] = i, Action.SHRINK + d
 
 
 @kernel
-def advance(st, goal, pool, stage, runs, slides, ends, most):  # noqa: ANN001, ANN201
+def advance(st, goal, pool, rules, ends, most):  # noqa: ANN001, ANN201
     """Expand every label of the stage, from large tiles to small. Returns the number of ends, or -1 if the pool is full.
 
     In the last stage a label with every tensor placed is an end; its id goes to `ends` and `goal.best` is lowered.
@@ -366,7 +369,7 @@ def advance(st, goal, pool, stage, runs, slides, ends, most):  # noqa: ANN001, A
                     i = np.int64(pool.next[i])
                     continue
                 top, owner, run = pool.top[i] != 0, np.int64(pool.owner[i]), np.int64(pool.run[i])
-                cycles = _least_cycles(st, goal, pool.waste[i], pool.load[i], tile, mask, top, owner, run)
+                cycles = _least_cycles(st, goal, pool, i)
                 bound = pool.energy[i] + rest(st, tile, mask, top, owner, pool.top_energy[i], run)
                 if hopeless(goal, bound, cycles):
                     i = np.int64(pool.next[i])
@@ -380,12 +383,12 @@ def advance(st, goal, pool, stage, runs, slides, ends, most):  # noqa: ANN001, A
                         ends[found] = i
                         found += 1
                     total = bound + goal.leak * cycles
-                    if goal.mode == 0:
+                    if goal.kind == GoalKind.EDP:
                         goal.best[0] = min(goal.best[0], total * cycles)
-                    elif goal.mode == 1:
+                    elif goal.kind == GoalKind.ENERGY_WITHIN:
                         if cycles <= goal.limit:
                             goal.best[0] = min(goal.best[0], total)
-                    elif goal.mode == 3:
+                    elif goal.kind == GoalKind.WEIGHTED:
                         goal.best[0] = min(goal.best[0], total + goal.steep * cycles)
                     elif cycles <= goal.held[1]:
                         goal.held[0], goal.held[1] = total, cycles
@@ -400,7 +403,7 @@ def advance(st, goal, pool, stage, runs, slides, ends, most):  # noqa: ANN001, A
                         if n + 8 >= len(pool.energy):
                             return -1
                         if d >= 0:
-                            _shrink(st, pool, i, d, st.move_to[d, m], n, dig, stage, runs, slides)
+                            _shrink(st, pool, i, d, st.move_to[d, m], n, dig, rules)
                         elif not st.keeps[m] or (mask >> m) & 1 or not _place(st, pool, i, m, n, dig):
                             continue
                         if _promising(st, goal, pool, n):
@@ -410,36 +413,31 @@ def advance(st, goal, pool, stage, runs, slides, ends, most):  # noqa: ANN001, A
 
 
 @kernel
-def enter(st, goal, old, pool, ids, sub, spatial, crossed, run_count, stage, runs, extra):  # noqa: ANN001, ANN201
-    """Carry labels of the stage above (`ids`) across a boundary into this stage. Returns their number, or -1 if the pool is full.
-
-    sub: int16[D, n] digit below the fan-out for a digit above it (-1: does not divide).  spatial: int64[D] extents.
-    crossed: float64[D, n], padding of a ragged unrolled outermost loop.  run_count: float64[segment, J, D, n, n] positions
-    of the owner's run (digit at its start, digit below the boundary).  extra: [energy, load per port] fixed below the fan-out.
-    """
-    dims = st.digits.shape[1]
+def enter(st, goal, old, pool, ids, crossing, rules):  # noqa: ANN001, ANN201
+    """Carry labels of the stage above (`ids`) across a boundary into this stage. Returns their number, or -1 without room."""
     for x in range(len(ids)):
-        i = ids[x]
-        above = st.digits[old.tile[i]]
-        waste = 1.0
-        at = np.int64(0)
-        for d in range(dims):
-            waste *= crossed[d, above[d]]
-            at += sub[d, above[d]] * st.stride[d]
         n = pool.total[0]
         if n + 8 >= len(pool.energy):
             return -1
-        _enter_one(st, old, pool, i, n, at, st.digits[at], spatial, waste, run_count, stage, runs, extra)
+        _enter_one(st, old, pool, ids[x], n, crossing, rules)
         if _promising(st, goal, pool, n):
             _insert(st, pool, n)
     return len(ids)
 
 
 @inner
-def _enter_one(st, old, pool, i, n, at, dig, spatial, waste, run_count, stage, runs, extra):  # noqa: ANN001, ANN202
-    pool.energy[n], pool.used[n], pool.waste[n] = old.energy[i] + extra[0], 0.0, old.waste[i] * waste
+def _enter_one(st, old, pool, i, n, crossing, rules):  # noqa: ANN001, ANN202
+    """Fill label n of this stage with label i of the stage above, its run and its sliding carried along."""
+    above = st.digits[old.tile[i]]
+    waste = 1.0
+    at = np.int64(0)
+    for d in range(st.digits.shape[1]):
+        waste *= crossing.waste[d, above[d]]
+        at += crossing.sub[d, above[d]] * st.stride[d]
+    dig = st.digits[at]
+    pool.energy[n], pool.used[n], pool.waste[n] = old.energy[i] + crossing.extra[0], 0.0, old.waste[i] * waste
     for k in range(st.port.shape[0]):
-        pool.load[n, k] = old.load[i, k] + extra[1 + k]
+        pool.load[n, k] = old.load[i, k] + crossing.extra[1 + k]
     pool.tile[n], pool.mask[n], pool.top[n] = at, 0, 1
     pool.owner[n], pool.run[n], pool.segment[n] = -1, 0, 0
     pool.sdim[n], pool.sfrom[n], pool.spassed[n], pool.rested[n] = -1, 0, 0, 0
@@ -447,15 +445,15 @@ def _enter_one(st, old, pool, i, n, at, dig, spatial, waste, run_count, stage, r
     if s >= 0 and old.sdim[i] >= 0:
         d = old.sdim[i]
         pool.sdim[n], pool.sfrom[n], pool.spassed[n], pool.rested[n] = d, old.sfrom[i], old.spassed[i], old.rested[i]
-        if spatial[d] > 1 and old.spassed[i] == 0:
-            pool.spassed[n] = stage
+        if crossing.extents[d] > 1 and old.spassed[i] == 0:
+            pool.spassed[n] = rules.stage
         if st.last and not st.keeps[s]:
             pool.sdim[n] = -1
     pool.top_energy[n] = 0.0
     for k in range(st.port.shape[0]):
         pool.top_load[n, k] = 0.0
     t = old.owner[i]
-    if runs and t >= 0:
+    if rules.runs and t >= 0:
         if st.keeps[t]:
             pool.owner[n] = t
             pool.run[n], pool.segment[n] = old.run[i], old.segment[i]
@@ -464,7 +462,7 @@ def _enter_one(st, old, pool, i, n, at, dig, spatial, waste, run_count, stage, r
                 w = st.base[t]
                 for d in range(len(dig)):
                     if st.owner[d] == t:
-                        w *= run_count[old.segment[i], j, d, start[d], dig[d]]
+                        w *= crossing.run_counts[old.segment[i], j, d, start[d], dig[d]]
                 if t == s:
                     for k in range(st.rank_dims.shape[0]):
                         p, r = st.rank_dims[k, 0], st.rank_dims[k, 1]
@@ -484,4 +482,4 @@ def _enter_one(st, old, pool, i, n, at, dig, spatial, waste, run_count, stage, r
                     pool.top_load[n, k] += st.port[k, t, j] * w
         elif not st.last and st.owner_useful[t]:
             pool.owner[n], pool.run[n], pool.segment[n] = t, old.run[i], old.segment[i]
-    pool.parent[n], pool.action[n] = i, -1
+    pool.parent[n], pool.action[n] = i, Action.ENTER

@@ -136,7 +136,17 @@ def build_lattice(layer: Layer, imperfect: bool, coarse: bool = False) -> Lattic
         for i, t in enumerate(extents[d]):
             waste[d, i] = -(-bounds[d] // t) * t / bounds[d]
     padded = np.array([[*e, *[1] * (widest - len(e))] for e in extents], np.int64)
-    return Lattice(dims, bounds, extents, stride, np.ascontiguousarray(grids), start, to, padded, waste)
+    return Lattice(
+        dims=dims,
+        bounds=bounds,
+        extents=extents,
+        stride=stride,
+        digits=np.ascontiguousarray(grids),
+        move_start=start,
+        move_to=to,
+        extent=padded,
+        waste=waste,
+    )
 
 
 def _moves(extents: np.ndarray) -> list[list[int]]:

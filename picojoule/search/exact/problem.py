@@ -8,17 +8,19 @@ save by starting from zero is a constant per word (see `_output_prices`).
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
 from picojoule.cost.model import MILLIWATT_SECOND_PJ
 from picojoule.errors import NoMapping, SpecError
 from picojoule.hardware.chip import Chip, FanOut, Group, Memory, tensor_word_pj, transfer_word_pj
-from picojoule.mapping.footprint import counted_bits
+from picojoule.mapping.footprint import counted_bits, tile_bits
 from picojoule.search.exact.lattice import build_lattice
-from picojoule.search.exact.rank_kernels import Merge, plain_table, rank_peak, shared_copies, slide_table
+from picojoule.search.exact.rank_kernels import Merge, Merged, merged, plain_table, rank_peak, slide_table
 from picojoule.search.exact.sparse import PLAIN, Form, SparseView, sparse_view
 from picojoule.workload.layer import Layer, Rank, Tensor, distinct
 
@@ -51,17 +53,26 @@ def stage_specs(chip: Chip) -> tuple[StageSpec, ...]:
 Pattern = tuple[tuple[bool, ...], ...]  # [stage][tensor]: kept there?
 
 
+class Crossed(NamedTuple):
+    """A fan-out whose copies are served together: the stage it stands above, and the axes (their places; None: all of them)."""
+
+    stage: int
+    axes: tuple[int, ...] | None = None
+
+
 @dataclass(frozen=True)
 class Line:
     """A tensor's way to one of its nodes (or to the MACs): prices per word after merging 0, 1, ... boundaries.
 
     `coef[j]` pJ per word with the innermost j boundaries merged; `port[k][j]` cycles x instances per word.
-    `merges[j]` is the stage whose fan-out the j-th merge crosses.
+    `merges[j]` is the fan-out, or the part of one, that the j-th merge crosses. `held`: the axes that the node's memory serves
+    together, whose copies are one at the node already.
     """
 
     coef: tuple[float, ...]
     port: tuple[tuple[float, ...], ...]
-    merges: tuple[int, ...]
+    merges: tuple[Crossed, ...]
+    held: tuple[Crossed, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -72,22 +83,30 @@ class PortKey:
     serves: str
     stage: int  # -1: DRAM
     bits_per_cycle: float
+    together: tuple[int, ...] = ()  # the axes (their places) that one instance serves together
 
 
 class Problem:
     """One layer on one chip under one accounting: everything that does not depend on pattern or spatial extents."""
 
     def __init__(
-        self, layer: Layer, chip: Chip, *, imperfect: bool = True, accounting: str = "default", coarse: bool = False
+        self,
+        layer: Layer,
+        chip: Chip,
+        *,
+        imperfect: bool = True,
+        accounting: str = "default",
+        coarse: bool = False,
+        homes: tuple[tuple[str, str], ...] = (),
     ) -> None:
         chip.check_priced()
-        if any(m.serves for m in chip.memories):
-            raise SpecError(
-                f"chip {chip.name!r}: memories that serve axes are not searched yet", hint="evaluate a mapping of yours"
-            )
+        if accounting != "default" and any(m.serves for m in chip.memories):
+            raise SpecError("memories that serve axes are searched under the default accounting only", hint="leave it out")
         self.layer, self.chip, self.box = layer, chip, accounting == "timeloop"
         self.lattice = build_lattice(layer, imperfect, coarse)
         self.stages = stage_specs(chip)
+        self.homes = homes
+        self.home = self._home_stages()  # per tensor the stage whose memory it starts or ends in, -1: an outermost one
         self.tensors = layer.tensors
         self.names = [d for d, _ in layer.dims]
         self.relevant = np.array([[d in t.dims for d in self.names] for t in self.tensors])
@@ -105,6 +124,21 @@ class Problem:
         self.sparse = sparse_view(self)
         self._tables: dict[tuple, np.ndarray] = {}
         self._least_ranks: dict[int, np.ndarray] = {}
+
+    def _home_stages(self) -> list[int]:
+        """Per tensor the stage whose memory is its home; -1 for an outermost memory, which must have room for all it keeps."""
+        places = {m.name: s for s, x in enumerate(self.stages) if x.group for m in x.group.memories}
+        out = [places[dict(self.homes)[t.name]] if t.name in dict(self.homes) else -1 for t in self.layer.tensors]
+        for m in self.chip.outermost:
+            kept = [t for t, home in zip(self.layer.tensors, out, strict=True) if home < 0 and t.role in m.keeps]
+            need, room = sum(tile_bits(self.layer, t, m, self.layer.bounds) for t in kept), m.usable_bits()
+            if room is not None and need > room:
+                raise NoMapping(
+                    f"layer {self.layer.name!r} does not fit {self.chip.name!r}: {m.name} starts and ends with all of "
+                    f"{', '.join(t.name for t in kept)}, {need:,} b, and has room for {room:,} b",
+                    hint="enlarge the memory, or use fewer bits",
+                )
+        return out
 
     def _owners(self) -> np.ndarray:
         out = np.full(len(self.names), -1, np.int8)
@@ -203,7 +237,7 @@ class Problem:
             rank, p, q = self.ranks[k]
             e, f = self.lattice.extents[p], self.lattice.extents[q]
             out = np.full((len(e), len(f)), np.inf)
-            plain_table(rank, e, f, *self._sharing(k, merges), self.box, out)
+            plain_table(rank, e, f, self._sharing(k, merges), self.box, out)
             self._tables[key] = out
         return self._tables[key]
 
@@ -215,22 +249,22 @@ class Problem:
             e, f = self.lattice.extents[p], self.lattice.extents[q]
             out = np.full((len(e) if which == 0 else len(f), len(e), len(f)), np.inf)
             if self.tensors[self.slider].role != "output":
-                slide_table(rank, e, f, which, step, *self._sharing(k, merges), self.box, out)
+                slide_table(rank, e, f, which, step, self._sharing(k, merges), self.box, out)
             self._tables[key] = out
         return self._tables[key]
 
-    def _sharing(self, k: int, merges: tuple[Merge, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _sharing(self, k: int, merges: tuple[Merge, ...]) -> Merged:
         """The merged fan-outs of rank k as the kernels see them, and the copies that share."""
         (a, b, *_), _, _ = self.ranks[k]
-        return np.array(merges, np.int64).reshape(-1, 4), *shared_copies(a, b, merges)
+        return merged(a, b, merges)
 
     @cached_property
     def patterns(self) -> tuple[Pattern, ...]:
         """Every choice of which tensors each group keeps, as its memories allow."""
         choices = []
-        for spec in self.stages:
-            for t in self.tensors:
-                memory = spec.group.memory_for(t.role) if spec.group else None
+        for s, spec in enumerate(self.stages):
+            for t, home in zip(self.tensors, self.home, strict=True):
+                memory = spec.group.memory_for(t.role) if spec.group and s > home else None
                 rule = memory.keeps_role(t.role) if memory else "never"
                 choices.append({"must": (True,), "may": (True, False), "never": (False,)}[rule])
         n = len(self.tensors)
@@ -238,13 +272,42 @@ class Problem:
         return tuple(tuple(tuple(f[s * n : (s + 1) * n]) for s in range(len(self.stages))) for f in flat)
 
     def memory(self, stage: int, t: int) -> Memory:
-        """The memory of a stage that keeps tensor t; stage -1 is DRAM."""
+        """The memory of a stage that keeps tensor t; stage -1 is the outermost one."""
         if stage < 0:
-            return self.chip.dram
+            return self.chip.home(self.tensors[t].role)
         group = self.stages[stage].group
         memory = group.memory_for(self.tensors[t].role) if group else None
         assert memory is not None
         return memory
+
+    def served(self, stage: int, memory: Memory) -> tuple[int, ...]:
+        """The places of the axes of a stage's fan-out that an instance of its memory serves together."""
+        f = self.stages[stage].fanout if stage >= 0 and memory.serves else None
+        return tuple(i for i, a in enumerate(f.axes) if a.name in memory.serves) if f else ()
+
+    def held(self, stage: int, t: int) -> tuple[int, ...]:
+        """The places of the axes that a stage's memory of tensor t serves together; () at the MACs and outside."""
+        return self.served(stage, self.memory(stage, t)) if 0 <= stage < len(self.stages) else ()
+
+    @cached_property
+    def boxed(self) -> np.ndarray:
+        """bool[tensor, D]: dimensions of sliding windows and of padded ranks, which loops must not part from a served axis."""
+        some = [
+            [d for r in t.ranks if len(r.terms) > 1 or r.offset or r.size is not None for _, d in r.terms] for t in self.tensors
+        ]
+        return np.array([[d in x for d in self.names] for x in some])
+
+    def served_sets(self, stage: int) -> list[tuple[int, ...]]:
+        """The sets of axes that memories of a stage serve together."""
+        group = self.stages[stage].group
+        return [x for m in (group.memories if group else ()) if (x := self.served(stage, m))]
+
+    def most_copies(self, merged: Crossed) -> int:
+        """Places of a fan-out along the axes of a merge."""
+        f = self.stages[merged.stage].fanout
+        if f is None:
+            return 1
+        return f.size if merged.axes is None else math.prod(f.axes[i].size for i in merged.axes)
 
     def check_fits(self, pattern: Pattern) -> None:
         """Raise NoMapping if not even one element of each tensor that must be kept fits."""
@@ -261,10 +324,11 @@ class Problem:
                     )
 
     def least_load(self, tensor: Tensor) -> float:
-        """Least share of a tensor's dense bits that must pass DRAM's ports."""
+        """Least share of a tensor's dense bits that must pass the ports of its home."""
         if self.sparse is None:
             return 1.0
-        t, memory = self.tensors.index(tensor), self.chip.dram
+        t = self.tensors.index(tensor)
+        memory = self.memory(self.home[t], t)
         forms = [self.sparse.form(t, memory, True)] + ([] if tensor.role == "output" else [self.sparse.whole_form(t, memory)])
         return self.sparse.share([memory], tensor.role) * min(x.words + x.metadata_bits / tensor.bits for x in forms)
 
@@ -277,12 +341,14 @@ class Problem:
     def ports(self) -> tuple[PortKey, ...]:
         """All kinds of ports with a finite bandwidth."""
         out = []
-        places = [(-1, self.chip.dram)] + [(s, m) for s, x in enumerate(self.stages) if x.group for m in x.group.memories]
+        places = [(-1, m) for m in self.chip.outermost] + [
+            (s, m) for s, x in enumerate(self.stages) if x.group for m in x.group.memories
+        ]
         for s, m in places:
             for serves in ("read", "write", "readwrite"):
                 width = sum(p.bits_per_cycle for p in m.ports if p.serves == serves)
                 if width:
-                    out.append(PortKey(m.name, serves, s, width))
+                    out.append(PortKey(m.name, serves, s, width, self.served(s, m)))
         return tuple(out)
 
 
@@ -313,8 +379,8 @@ class Prices:
             (self._output_prices if x.role == "output" else self._operand_prices)(t)
 
     def homes(self, t: int) -> list[int]:
-        """Stages that keep tensor t, DRAM (-1) first, then the MACs (number of stages) last."""
-        return [-1, *(s for s in range(len(self.pattern)) if self.pattern[s][t]), len(self.pattern)]
+        """Stages that keep tensor t, its home first (-1: the outermost memory), then the MACs (number of stages) last."""
+        return [self.problem.home[t], *(s for s in range(len(self.pattern)) if self.pattern[s][t]), len(self.pattern)]
 
     def _port_rate(self, stage: int, t: int, action: str) -> np.ndarray:
         """Cycles (times instances in use) per word of tensor t that the memory of a stage reads or writes, per port."""
@@ -328,16 +394,25 @@ class Prices:
                 out[k] = self.problem.tensors[t].bits / port.bits_per_cycle
         return out
 
-    def _crossing(self, outer: int, inner: int, t: int) -> tuple[tuple[int, ...], list[float]]:
-        """Boundaries between a holder and a place, innermost first, and the transfer energy of each in pJ per word."""
-        last = min(inner, len(self.pattern) - 1)
-        merges = tuple(s for s in range(last, outer, -1) if self.problem.stages[s].fanout)
+    def _crossing(self, outer: int, inner: int, t: int) -> tuple[tuple[Crossed, ...], list[float]]:
+        """Fan-outs between a holder and a place, innermost first, and the transfer energy of each in pJ per word.
+
+        A node whose memory serves some axes of the fan-out above stands above those: its holder is reached over the others.
+        """
+        stages, last = self.problem.stages, min(inner, len(self.pattern) - 1)
+        merges = [Crossed(s) for s in range(last, outer, -1) if stages[s].fanout]
+        if own := self.problem.held(inner, t):
+            f = stages[inner].fanout
+            others = tuple(i for i in range(len(f.axes) if f else 0) if i not in own)
+            merges[:1] = [Crossed(inner, others)] if others else []
+        if below := self.problem.held(outer, t):
+            merges.append(Crossed(outer, below))
         pj = []
-        for s in merges:
-            f = self.problem.stages[s].fanout
-            assert f is not None
-            pj.append(transfer_word_pj(f, self.problem.tensors[t]))
-        return merges, pj
+        for s, _ in merges:
+            fanout = stages[s].fanout
+            assert fanout is not None
+            pj.append(transfer_word_pj(fanout, self.problem.tensors[t]))
+        return tuple(merges), pj
 
     def _pj(self, stage: int, t: int, action: str) -> float:
         if stage >= len(self.pattern):
@@ -365,7 +440,8 @@ class Prices:
         port = np.zeros((len(self.ports), len(merges) + 1))
         port[:, 0] += node_rate
         port[:, -1] += holder_rate
-        self.lines[inner, t] = Line(tuple(coef), tuple(map(tuple, port)), merges)
+        held = self.problem.held(inner, t)
+        self.lines[inner, t] = Line(tuple(coef), tuple(map(tuple, port)), merges, (Crossed(inner, held),) if held else ())
 
     def _operand_prices(self, t: int) -> None:
         if self.sparse is not None:
@@ -390,7 +466,7 @@ class Prices:
             memories = [self.problem.memory(s, t) for s in homes[: at + 1]]
             share, last = view.share(memories, role), inner == len(self.pattern)
             above, node, codec = view.form(t, memories[-1], not last), PLAIN, 0.0
-            if last and outer == -1:
+            if last and outer == homes[0]:
                 above = view.whole_form(t, memories[-1])
             if not last:
                 node = view.form(t, self.problem.memory(inner, t), False)
@@ -500,7 +576,7 @@ class Prices:
             read, into = self._pj(outer, t, "read"), self._pj(inner, t, "write")
             rate = self._port_rate(outer, t, "write") + self._port_rate(outer, t, "read")
             self._line(t, outer, inner, into, self._pj(outer, t, "write") + read, self._port_rate(inner, t, "write"), rate)
-            self.first_visits.append((merges, read, into))
+            self.first_visits.append((tuple(s for s, _ in merges), read, into))
 
     def constant_pj(self, copies: dict[int, float]) -> float:
         """pJ that no tile changes; `copies[s]` is how many copies of an output tile the boundary of stage s makes."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from picojoule.search.exact.compiled import allocating, inner
@@ -44,9 +46,16 @@ def rank_words_reference(rank, tile, slide, merges=(), box=False):  # noqa: ANN0
     return sum(map(len, union.values()))
 
 
-def shared_copies(a: int, b: int, merges: tuple[Merge, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """(int64[n, 2] offsets of the copies that the merged fan-outs make, group by group; int64[groups + 1] where each group
-    begins). Each fan-out merges the copies whose offset a*p + b*r is the same; a group has one such class of each."""
+class Merged(NamedTuple):
+    """Fan-outs whose copies are served together, as the kernels see them."""
+
+    merges: np.ndarray  # int64[m, 4]: (S1, D1, S2, D2) of each
+    copies: np.ndarray  # int64[n, 2]: offsets of the copies that they make, group by group
+    groups: np.ndarray  # int64[groups + 1]: where each group begins
+
+
+def merged(a: int, b: int, merges: tuple[Merge, ...]) -> Merged:
+    """Of a rank a*p + b*r. Each fan-out merges the copies whose offset is the same; a group has one such class of each."""
     groups = [np.zeros((1, 2), np.int64)]
     for s1, d1, s2, d2 in merges:
         classes: dict[int, list[tuple[int, int]]] = {}
@@ -55,12 +64,15 @@ def shared_copies(a: int, b: int, merges: tuple[Merge, ...]) -> tuple[np.ndarray
                 classes.setdefault(a * j1 * d1 + b * j2 * d2, []).append((j1 * d1, j2 * d2))
         alike = [np.array(c, np.int64) for c in classes.values()]
         groups = [(g[:, None] + c[None]).reshape(-1, 2) for g in groups for c in alike]
-    return np.concatenate(groups), np.cumsum([0, *map(len, groups)], dtype=np.int64)
+    begins = np.cumsum([0, *map(len, groups)], dtype=np.int64)
+    return Merged(np.array(merges, np.int64).reshape(-1, 4), np.concatenate(groups), begins)
 
 
 @inner
-def _mark(mark, stamp, v0, a, b, c1, c2, size, box, lo, put):  # noqa: ANN001, ANN202
-    """Stamp the elements of one tile into `mark` (index - lo). put: count new ones, else clear them (returns minus)."""
+def _mark(mark, stamp, v0, part, rank, box, lo, put):  # noqa: ANN001, ANN202
+    """Stamp the elements of one tile, `part` of it valid from v0 on, into `mark` (index - lo). Returns how many are new (put)."""
+    a, b, _, _, _, size = rank
+    c1, c2 = part
     n = 0
     if c1 <= 0 or c2 <= 0:
         return 0
@@ -92,20 +104,22 @@ def _mark(mark, stamp, v0, a, b, c1, c2, size, box, lo, put):  # noqa: ANN001, A
 
 
 @inner
-def _moved(mark, kill, stamp, own, rank, p, r, t1, t2, which, step, passes, box, lo):  # noqa: ANN001, ANN202
-    """Newly stamped elements that the tile at (p, r) moves; `kill` is scratch, stamped `own`, for what it held just before."""
+def _moved(scratch, stamp, own, rank, tile, at, slide, box):  # noqa: ANN001, ANN202
+    """Newly stamped elements that the tile at `at` moves; `kill` is stamped `own` with what it held just before."""
     a, b, n1, n2, off, size = rank
+    mark, kill = scratch
+    (p, r), (t1, t2), (which, step, passes) = at, tile, slide
     c1, c2 = min(t1, n1 - p), min(t2, n2 - r)
     whole = which < 0
     if which == 0:
         whole = (p // t1 // step) % passes == 0
     elif which == 1:
         whole = (r // t2 // step) % passes == 0
-    v0 = off + a * p + b * r
+    v0 = lo = off + a * p + b * r
     if whole:
-        return _mark(mark, stamp, v0, a, b, c1, c2, size, box, lo, True)
+        return _mark(mark, stamp, v0, (c1, c2), rank, box, lo, True)
     pp, rr = (p - step * t1, r) if which == 0 else (p, r - step * t2)
-    _mark(kill, own, off + a * pp + b * rr, a, b, min(t1, n1 - pp), min(t2, n2 - rr), size, box, lo, False)
+    _mark(kill, own, off + a * pp + b * rr, (min(t1, n1 - pp), min(t2, n2 - rr)), rank, box, lo, False)
     n = 0
     last = a * (c1 - 1) + b * (c2 - 1)
     if box:
@@ -136,14 +150,16 @@ def _first(p, d, s):  # noqa: ANN001, ANN202
 
 
 @allocating
-def rank_words(rank, t1, t2, which, step, passes, merges, copies, groups, box):  # noqa: ANN001, ANN201
+def rank_words(rank, tile, slide, shared, box):  # noqa: ANN001, ANN201
     """Elements of the rank off + a*p + b*r (0 <= index < size) moved over all tile positions. Twin of the reference.
 
-    rank: (a, b, n1, n2, off, size).  t1, t2: the tile.  which: the dimension (0 or 1) of the sliding run, -1 for none;
-    tile i of it is whole where (i // step) % passes == 0, else only what the tile i - step lacks is moved.
-    merges: int64[m, 4], (S1, D1, S2, D2) of fan-outs whose copies are served together; copies, groups: `shared_copies`.
+    rank: (a, b, n1, n2, off, size).  tile: its two extents.  slide: (which, step, passes), which the dimension (0 or 1) of
+    the sliding run, -1 for none; tile i of it is whole where (i // step) % passes == 0, else only what the tile i - step
+    lacks is moved.  shared: `Merged`, the reference's merges.
     """
     a, b, n1, n2, off, size = rank
+    t1, t2 = tile
+    merges, copies, groups = shared
     span = a * (t1 - 1) + b * (t2 - 1) + 1
     mark = np.zeros(span, np.int64)
     kill = np.zeros(span, np.int64)
@@ -160,8 +176,7 @@ def rank_words(rank, t1, t2, which, step, passes, merges, copies, groups, box): 
                     p, r = p0 + copies[m, 0], r0 + copies[m, 1]
                     if p < n1 and r < n2:
                         own += 1  # what one copy held says nothing about its neighbours: a clipped one held less
-                        lo = off + a * p + b * r
-                        total += _moved(mark, kill, stamp, own, rank, p, r, t1, t2, which, step, passes, box, lo)
+                        total += _moved((mark, kill), stamp, own, rank, tile, (p, r), slide, box)
     return total
 
 
@@ -171,11 +186,12 @@ def rank_peak(rank, t1, t2, box):  # noqa: ANN001, ANN201
     a, b, n1, n2, off, size = rank
     mark = np.zeros(a * (t1 - 1) + b * (t2 - 1) + 1, np.int64)
     kill = np.zeros(1, np.int64)
-    best, stamp, which, one = np.int64(0), np.int64(0), np.int64(-1), np.int64(1)
+    best, stamp, one = np.int64(0), np.int64(0), np.int64(1)
+    still = (np.int64(-1), one, one)
     for p in range(0, n1, t1):
         for r in range(0, n2, t2):
             stamp += 1
-            best = max(best, _moved(mark, kill, stamp, stamp, rank, p, r, t1, t2, which, one, one, box, off + a * p + b * r))
+            best = max(best, _moved((mark, kill), stamp, stamp, rank, (t1, t2), (p, r), still, box))
     return best
 
 
@@ -189,22 +205,23 @@ def _below(t1, t2, merges):  # noqa: ANN001, ANN202
 
 
 @allocating
-def plain_table(rank, e1, e2, merges, copies, groups, box, out):  # noqa: ANN001, ANN201
+def plain_table(rank, e1, e2, shared, box, out):  # noqa: ANN001, ANN201
     """out[i, j] = rank_words of the tile (e1[i], e2[j]); tiles that do not divide a merged D are left as they are."""
-    which, one = np.int64(-1), np.int64(1)
+    one = np.int64(1)
+    still = (np.int64(-1), one, one)
     for i in range(len(e1)):
         for j in range(len(e2)):
-            if _below(e1[i], e2[j], merges):
-                out[i, j] = rank_words(rank, e1[i], e2[j], which, one, one, merges, copies, groups, box)
+            if _below(e1[i], e2[j], shared.merges):
+                out[i, j] = rank_words(rank, (e1[i], e2[j]), still, shared, box)
 
 
 @allocating
-def slide_table(rank, e1, e2, which, step, merges, copies, groups, box, out):  # noqa: ANN001, ANN201
+def slide_table(rank, e1, e2, which, step, shared, box, out):  # noqa: ANN001, ANN201
     """out[x, i, j] = rank_words of the tile (e1[i], e2[j]) under a run along `which` that begins at extent e[x]."""
     n = rank[2] if which == 0 else rank[3]
     for i in range(len(e1)):
         for j in range(len(e2)):
-            if not _below(e1[i], e2[j], merges):
+            if not _below(e1[i], e2[j], shared.merges):
                 continue
             t = e1[i] if which == 0 else e2[j]
             seen_passes, seen = 0, 0.0
@@ -215,5 +232,5 @@ def slide_table(rank, e1, e2, which, step, merges, copies, groups, box, out):  #
                     continue
                 if passes != seen_passes:
                     seen_passes = passes
-                    seen = rank_words(rank, e1[i], e2[j], which, step, passes, merges, copies, groups, box)
+                    seen = rank_words(rank, (e1[i], e2[j]), (which, step, passes), shared, box)
                 out[x, i, j] = seen

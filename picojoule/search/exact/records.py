@@ -2,9 +2,31 @@
 
 from __future__ import annotations
 
+from enum import IntEnum
 from typing import NamedTuple
 
 import numpy as np
+
+
+class GoalKind(IntEnum):
+    """What a search looks for; `kernels.threshold` says up to which energy something is wanted."""
+
+    EDP = 0  # least energy x cycles
+    ENERGY_WITHIN = 1  # least energy among those of at most `limit` cycles
+    HULL = 2  # every vertex of the lower hull of (cycles, energy) between two slopes
+    WEIGHTED = 3  # least energy + steep x cycles
+    FRONT = 4  # every (cycles, energy) that no other is at least as good as
+
+
+ONE_BEST = (GoalKind.EDP, GoalKind.ENERGY_WITHIN, GoalKind.WEIGHTED)  # kinds with a single value to lower
+
+
+class Action(IntEnum):
+    """How a label came from its parent: a tensor placed (PLACE + its number), a loop (SHRINK + its dimension), or ENTER."""
+
+    ENTER = -1  # across the boundary above this stage
+    PLACE = 0
+    SHRINK = 16
 
 
 class Stage(NamedTuple):
@@ -73,7 +95,7 @@ class Pool(NamedTuple):
     spassed: np.ndarray  # V of Stage.slide
     rested: np.ndarray  # 1: loops irrelevant to the slider lie below the sliding run
     parent: np.ndarray
-    action: np.ndarray  # 0..2 place tensor, 16 + d shrink, -1 entry
+    action: np.ndarray  # see `Action`
     alive: np.ndarray
     next: np.ndarray
     head: np.ndarray  # int32[tile, masks]
@@ -84,12 +106,12 @@ class Pool(NamedTuple):
 class Goal(NamedTuple):
     """Which (energy, cycles) are worth finding: those below a threshold that falls with the cycles.
 
-    mode 0: energy * cycles < best[0].  mode 1: energy < best[0] where cycles <= limit.
-    mode 2: below the lower hull through (cycles[i], energy[i]), extended by the slopes -steep and -flat.
-    mode 3: energy + steep * cycles < best[0].  mode 4: below every (cycles[i], energy[i]) that is as fast.
+    EDP: energy * cycles < best[0].  ENERGY_WITHIN: energy < best[0] where cycles <= limit.
+    HULL: below the lower hull through (cycles[i], energy[i]), extended by the slopes -steep and -flat.
+    WEIGHTED: energy + steep * cycles < best[0].  FRONT: below every (cycles[i], energy[i]) that is as fast.
     """
 
-    mode: int
+    kind: int  # a GoalKind
     best: np.ndarray
     limit: float
     cycles: np.ndarray
@@ -100,4 +122,61 @@ class Goal(NamedTuple):
     base_cycles: float  # cycles of the spatial extents without waste
     least_cycles: float  # no mapping is faster (ports with compulsory words)
     rescale: float  # tolerance: prune what is not better by this relative amount
-    held: np.ndarray  # float64[2]: (energy, cycles) of the best end of this call in mode 2
+    held: np.ndarray  # float64[2]: (energy, cycles) of the best end of this call for a HULL
+
+
+class Rules(NamedTuple):
+    """Which moves a stage may make."""
+
+    stage: int  # its number
+    runs: bool  # nodes kept in place by loops of a stage above
+    slides: bool  # sliding windows credited
+
+
+class Crossing(NamedTuple):
+    """A boundary with chosen spatial extents, and what lies fixed below it."""
+
+    sub: np.ndarray  # int16[D, n]: digit below for a digit above (-1: does not divide)
+    waste: np.ndarray  # float64[D, n]: padding of a ragged unrolled outermost loop
+    extents: np.ndarray  # int64[D]
+    run_counts: np.ndarray  # float64[segment, J, D, n, n]: positions of a run (digit at its start, digit below the boundary)
+    extra: np.ndarray  # float64[1 + K]: energy and load of each port that all below has
+
+
+class Least(NamedTuple):
+    """Lower bounds below a boundary with chosen spatial extents. What a label at a tile costs there at least follows."""
+
+    sub: np.ndarray  # int16[D, n]: digit below for a digit above
+    waste: np.ndarray  # float64[D, n]
+    low: np.ndarray  # float64[T]: pJ per least word of the tensor's node
+    top: np.ndarray  # float64[T]: pJ per word of a run that leaves the node in place
+    fixed: float
+    ranks: float  # least words of the slider's ranks
+    port_floor: np.ndarray  # float64[K]: what may still come off each load
+
+
+class Grid(NamedTuple):
+    """The tiles of a layer, and the words that each moves at least."""
+
+    digits: np.ndarray  # int16[tile, D]
+    stride: np.ndarray  # int64[D]
+    move_start: np.ndarray  # int32[D, n + 1]
+    move_to: np.ndarray  # int16[D, m]
+    least: np.ndarray  # float64[T, tile]
+
+
+class Choices(NamedTuple):
+    """Lower bounds of a stage below some spatial extents s of its fan-out."""
+
+    subs: np.ndarray  # int16[s, D, n]: digit below for a digit above
+    low: np.ndarray  # float64[s, T]: pJ per least word
+    top: np.ndarray  # float64[s, T]: pJ per word of a run
+    fixed: np.ndarray  # float64[s]
+    keeps: np.ndarray  # bool[T]
+
+
+class Summary(NamedTuple):
+    """The finished labels above a boundary, by tile."""
+
+    energy: np.ndarray  # float64[tile]: the least so far; infinite without a label
+    runs: np.ndarray  # float64[T, tile]: the fewest positions of a run that leaves the tensor in place; infinite without one

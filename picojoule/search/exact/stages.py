@@ -3,22 +3,38 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from picojoule.search.exact.bank import Bank
 from picojoule.search.exact.boundaries import Boundaries, Boundary
 from picojoule.search.exact.counts import Counts, Pair
-from picojoule.search.exact.problem import Line, PortKey, Prices, Problem
+from picojoule.search.exact.problem import Crossed, Line, PortKey, Prices, Problem
 from picojoule.search.exact.rank_kernels import Merge
 from picojoule.search.exact.records import Stage
+from picojoule.search.exact.served import ServedTiles
 from picojoule.search.exact.stays import FORBIDDEN, StayTables
 
-Levels = tuple[tuple[int, ...], ...]  # per merge level of a line the stages whose boundaries' copies are served together
-NO_SCALE = np.ones((1, 1, 1))
+Levels = tuple[tuple[Crossed, ...], ...]  # per merge level of a line the boundaries, or parts, whose copies are served together
+Stages = tuple[tuple[int, ...], ...]  # the same for one dimension: those that unroll it
+
+
+class Scales(NamedTuple):
+    """What tiles cost beyond the least price of a dense word: these fields of `Stage`."""
+
+    scaled: bool
+    scale: np.ndarray
+    scale_port: np.ndarray
+    extra: np.ndarray
+    extra_port: np.ndarray
+
+
+ONES = np.ones((1, 1, 1))
+NO_SCALES = Scales(False, ONES, ONES[None], ONES[0], ONES)
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +51,7 @@ class Frame:
     full: int
     foot: np.ndarray
     merged: dict[int, Levels]  # of the tensors kept here
+    held: dict[int, tuple[Crossed, ...]]  # the axes that the memory of a tensor kept here serves together, where it does
 
 
 class StageTables:
@@ -50,12 +67,13 @@ class StageTables:
         )
         self.stays = StayTables(problem)
         self._mac_words: dict[int, float] = {}
-        self._levels: dict[tuple[int, tuple[int, ...]], Levels] = {}
+        self._levels: dict[tuple[int, tuple[Crossed, ...], tuple[Crossed, ...]], Levels] = {}
+        self.served = ServedTiles(problem)
         n = problem.widest
         self._plains, self._slides = Bank(n, n), Bank(n, n, n)
         self._rank_tables: dict[tuple[object, ...], tuple[np.ndarray, np.ndarray]] = {}
         self._run_blocks: dict[tuple[object, ...], np.ndarray] = {}
-        self.least_ranks = math.prod(float(problem._least_rank(r).min()) for r in range(len(problem.ranks)))
+        self.least_ranks = math.prod([float(problem._least_rank(r).min()) for r in range(len(problem.ranks))], start=1.0)
 
     def cycles_of(self, spread: float) -> float:
         """Compute cycles when `spread` MAC units work, without padding."""
@@ -65,25 +83,26 @@ class StageTables:
     def widest_cycles(self) -> float:
         """Compute cycles at the widest spread of all fan-outs."""
         widest = 1.0
-        for extents, _ in self.choices:
-            widest *= float(np.prod(extents, axis=1).max())
+        for choice in self.choices:
+            widest *= float(np.prod(choice.extents, axis=1).max())
         return self.cycles_of(widest)
 
     def compulsory_cycles(self) -> float:
-        """Cycles that DRAM's ports need for each tensor once (outputs written once)."""
-        worst = 0.0
-        dram = self.problem.chip.dram
-        for serves in ("read", "write", "readwrite"):
-            width = sum(p.bits_per_cycle for p in dram.ports if p.serves == serves)
-            if not width:
-                continue
-            bits = 0.0
-            for t in self.problem.tensors:
-                action = "write" if t.role == "output" else "read"
-                own = any(p.serves == action for p in dram.ports)
-                if serves == (action if own else "readwrite"):
-                    bits += self.problem.layer.elements(t) * t.bits * self.problem.least_load(t)
-            worst = max(worst, bits / width)
+        """Cycles that the ports of the tensors' homes need for each tensor once (outputs written once)."""
+        pr, worst = self.problem, 0.0
+        at = [pr.memory(home, t) for t, home in enumerate(pr.home)]
+        for memory in dict.fromkeys(at):
+            for serves in ("read", "write", "readwrite"):
+                width = sum(p.bits_per_cycle for p in memory.ports if p.serves == serves)
+                if not width:
+                    continue
+                bits = 0.0
+                for t in (t for t, home in zip(pr.tensors, at, strict=True) if home == memory):
+                    action = "write" if t.role == "output" else "read"
+                    own = any(p.serves == action for p in memory.ports)
+                    if serves == (action if own else "readwrite"):
+                        bits += pr.layer.elements(t) * t.bits * pr.least_load(t)
+                worst = max(worst, bits / width)
         return worst
 
     def least_cycles(self) -> float:
@@ -92,25 +111,26 @@ class StageTables:
 
     def levels(self, line: Line, t: int) -> Levels:
         """Per merge level of tensor t's line the stages whose boundaries' copies are served together."""
-        key = t, line.merges
+        key = t, line.merges, line.held
         if key not in self._levels:
-            out: list[tuple[int, ...]] = [()]
-            for s in line.merges:
-                f = self.problem.stages[s].fanout
+            out: list[tuple[Crossed, ...]] = [line.held]
+            for m in line.merges:
+                f = self.problem.stages[m.stage].fanout
                 assert f is not None
                 on = f.reduction if self.problem.tensors[t].role == "output" else f.multicast
-                out.append((*out[-1], s) if on else out[-1])
+                out.append((*out[-1], m) if on else out[-1])
             self._levels[key] = tuple(out)
         return self._levels[key]
 
-    def positions(self, d: int, merged: Sequence[int], way: list[Boundary]) -> np.ndarray:
+    def positions(self, d: int, merged: Sequence[Crossed], way: list[Boundary]) -> np.ndarray:
         """float64[n]: positions of each extent along d, the copies of the merged boundaries counted once."""
-        return self.counts.positions(d, tuple([way[s].pairs[d] for s in merged if way[s].pairs[d][0] > 1]))
+        pairs = [way[s].pair(d, axes) for s, axes in merged]
+        return self.counts.positions(d, tuple([x for x in pairs if x[0] > 1]))
 
-    def merges(self, r: int, merged: Sequence[int], way: list[Boundary]) -> tuple[Merge, ...]:
+    def merges(self, r: int, merged: Sequence[Crossed], way: list[Boundary]) -> tuple[Merge, ...]:
         """(S1, D1, S2, D2) of each merged boundary that unrolls both dimensions of rank r: those whose copies overlap."""
         _, p, q = self.problem.ranks[r]
-        both = [(*way[s].pairs[p], *way[s].pairs[q]) for s in merged]
+        both = [(*way[s].pair(p, axes), *way[s].pair(q, axes)) for s, axes in merged]
         return tuple([x for x in both if x[0] > 1 and x[2] > 1])
 
     def frame(self, prices: Prices, k: int) -> Frame:
@@ -119,7 +139,8 @@ class StageTables:
             pr, kept = self.problem, prices.pattern[k]
             tensors = len(pr.tensors)
             levels = 1 + max((len(prices.lines[k, t].merges) for t in range(tensors) if kept[t]), default=0)
-            room = np.full(tensors, FORBIDDEN / 2 if pr.chip.stays else np.inf)
+            bounded = pr.chip.stays or pr.served_sets(k)  # so that forbidden tiles have no room either
+            room = np.full(tensors, FORBIDDEN / 2 if bounded else np.inf)
             shared, coef = np.zeros(tensors, bool), np.zeros((tensors, levels))
             for t in (t for t in range(tensors) if kept[t]):
                 memory = pr.memory(k, t)
@@ -132,17 +153,19 @@ class StageTables:
             counts = np.repeat(pr.counts[:, None], levels, axis=1)
             useful = np.array([any(x[t] for x in prices.pattern[k + 1 :]) for t in range(tensors)])
             full = sum(1 << t for t in range(tensors) if kept[t])
+            held = {t: own for t in range(tensors) if kept[t] and (own := prices.lines[k, t].held)}
             prices.frames[k] = Frame(
-                levels,
-                np.array(kept),
-                room,
-                shared,
-                coef,
-                counts,
-                useful,
-                full,
-                pr.foot if pr.sparse is None else pr.sparse.foot(k, kept),
-                merged,
+                levels=levels,
+                keeps=np.array(kept),
+                room=room,
+                shared=shared,
+                coef=coef,
+                counts=counts,
+                useful=useful,
+                full=full,
+                foot=pr.foot if pr.sparse is None else pr.sparse.foot(k, kept),
+                merged=merged,
+                held=held,
             )
         found = prices.frames[k]
         assert isinstance(found, Frame)
@@ -162,44 +185,46 @@ class StageTables:
         foot = frame.foot
         if pr.chip.stays:
             foot = self.stays.footprints(k, np.prod([b.extents for b in way], axis=0), prices.pattern[k], foot)
+        for t, own in frame.held.items():
+            foot = self.served.footprints(t, own[0].axes or (), way[k], foot)
         return Stage(
-            lat.digits,
-            lat.stride,
-            lat.extent,
-            lat.move_start,
-            lat.move_to,
-            lat.waste,
-            frame.keeps,
-            frame.room,
-            frame.shared,
-            foot,
-            pr.base,
-            frame.coef,
-            port,
-            factor,
-            pr.slider,
-            pr.rank_dims,
-            plain,
-            self._plains.tables,
-            slide,
-            self._slides.tables,
-            pr.least,
-            np.maximum(low, 0.0),
-            pr.owner,
-            frame.useful,
-            pr.affine,
-            frame.full,
-            last,
-            self.perfect,
-            float(tail),
-            deeper,
-            np.zeros((1, 1)),
-            np.zeros(tensors),
-            np.full(tensors, np.inf),
-            tail_port,
-            low_port,
-            deeper_port,
-            *self.scales(prices, k, way, frame.levels),
+            digits=lat.digits,
+            stride=lat.stride,
+            extent=lat.extent,
+            move_start=lat.move_start,
+            move_to=lat.move_to,
+            waste=lat.waste,
+            keeps=frame.keeps,
+            room=frame.room,
+            shared=frame.shared,
+            foot=foot,
+            base=pr.base,
+            coef=frame.coef,
+            port=port,
+            factor=factor,
+            slider=pr.slider,
+            rank_dims=pr.rank_dims,
+            plain=plain,
+            plains=self._plains.tables,
+            slide=slide,
+            slides=self._slides.tables,
+            least=pr.least,
+            low_coef=np.maximum(low, 0.0),
+            owner=pr.owner,
+            owner_useful=frame.useful,
+            affine=pr.affine,
+            full=frame.full,
+            last=last,
+            perfect=self.perfect,
+            tail=float(tail),
+            deeper_coef=deeper,
+            allow=np.zeros((1, 1)),
+            top_coef=np.zeros(tensors),
+            top_most=np.full(tensors, np.inf),
+            tail_port=tail_port,
+            low_port=low_port,
+            deeper_port=deeper_port,
+            **self.scales(prices, k, way, frame.levels)._asdict(),
         )
 
     def _words(self, frame: Frame, way: list[Boundary]) -> tuple[np.ndarray, np.ndarray]:
@@ -209,15 +234,27 @@ class StageTables:
             for j, (merged, coef) in enumerate(zip(levels, frame.coef[t].tolist(), strict=False)):
                 if merged:
                     for d in self.problem.idle[t]:
-                        if pairs := [way[s].pairs[d] for s in merged if way[s].pairs[d][0] > 1]:
+                        if pairs := [x for s, axes in merged if (x := way[s].pair(d, axes))[0] > 1]:
                             found = self.counts.positions(d, tuple(pairs))
                             factor[t, j, d, : len(found)] = found
-                low[t] += coef / self.copies(t, merged, way)
+                low[t] += coef / self.least_copies(t, merged, frame.held.get(t, ()), coef, way)
         return factor, low
 
-    def copies(self, t: int, merged: Sequence[int], way: list[Boundary]) -> float:
+    def copies(self, t: int, merged: Sequence[Crossed], way: list[Boundary]) -> float:
         """The most copies that one word may serve at the merged boundaries."""
-        return math.prod([way[s].copies[t] for s in merged], start=1.0)
+        return math.prod([self.copies_at(t, m, way) for m in merged], start=1.0)
+
+    def copies_at(self, t: int, merged: Crossed, way: list[Boundary]) -> float:
+        """The same at one merged boundary, or part of one."""
+        b = way[merged.stage]
+        return b.copies[t] if merged.axes is None else float(self.boundaries.part_copies(t, merged.axes, b.axes[None])[0])
+
+    def least_copies(
+        self, t: int, merged: Sequence[Crossed], held: tuple[Crossed, ...], price: float, way: list[Boundary]
+    ) -> float:
+        """By which a price per word is to be divided for a price per least word (of all copies apart): the most copies
+        that one word may serve; what a node saves (a negative price) is most where the copies it holds as one do not agree."""
+        return self.copies(t, merged[len(held) :] if held and price < 0.0 else merged, way)
 
     def _loads(self, prices: Prices, k: int, way: list[Boundary]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Cycles of ports as `Stage` has them: (`port`, `low_port`, `tail_port`, `deeper_port`)."""
@@ -231,21 +268,22 @@ class StageTables:
             line = prices.lines[k, t]
             port[:, t, : len(line.coef)] = np.array(line.port) / used[:, None]
             for j, merged in enumerate(levels):
-                low[:, t] += port[:, t, j] / self.copies(t, merged, way)
+                if own := frame.held.get(t, ()):
+                    low[:, t] += [x / self.least_copies(t, merged, own, x, way) for x in port[:, t, j].tolist()]
+                else:
+                    low[:, t] += port[:, t, j] / self.copies(t, merged, way)
         if k < len(self.problem.stages) - 1:
             tail = self.port_floor(prices, k, way)
             deeper = self._deeper_ports(prices, k, used)
         return port, low, np.where((low < 0).any(axis=1) | (deeper < 0).any(axis=1), -np.inf, tail), deeper
 
-    def scales(
-        self, prices: Prices, k: int, way: list[Boundary], levels: int
-    ) -> tuple[bool, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    def scales(self, prices: Prices, k: int, way: list[Boundary], levels: int) -> Scales:
         """What tiles cost beyond the least price of a dense word (see `Stage`), where some tensor is compressed."""
         tensors, stages = range(len(self.problem.tensors)), len(self.problem.stages)
         own = [t for t in tensors if (k, t) in prices.scales]
         inner = [t for t in tensors if k == stages - 1 and prices.pattern[k][t] and (stages, t) in prices.scales]
         if not own and not inner:
-            return False, NO_SCALE, NO_SCALE[None], NO_SCALE[0], NO_SCALE
+            return NO_SCALES
         shape, ports = (len(tensors), levels, self.lattice.size), len(self.ports)
         energy, port = np.ones(shape), np.ones((ports, *shape))
         extra, extra_port = np.zeros((len(tensors), self.lattice.size)), np.zeros((ports, len(tensors), self.lattice.size))
@@ -259,7 +297,7 @@ class StageTables:
                 extra[t] += line.coef[j] * words * (found.energy[j] - 1.0)
                 for x in range(ports):
                     extra_port[x, t] += line.port[x][j] / used[x] * words * (found.port[x, j] - 1.0)
-        return True, energy, port, extra, extra_port
+        return Scales(True, energy, port, extra, extra_port)
 
     def mac_words_merged(self, prices: Prices, t: int, way: list[Boundary]) -> list[float]:
         """Words that the MACs ask of their tensor's innermost holder, per merge level."""
@@ -276,7 +314,11 @@ class StageTables:
 
     def used(self, way: list[Boundary]) -> np.ndarray:
         """float64[K]: instances in use of each port's memory, below the boundaries known so far."""
-        return np.array([math.prod(b.spread for b in way[: p.stage + 1]) for p in self.ports])
+        places = [math.prod(b.spread for b in way[: p.stage + 1]) for p in self.ports]
+        for i, p in enumerate(self.ports):
+            if p.together and p.stage < len(way):
+                places[i] /= float(way[p.stage].along(p.together).prod())
+        return np.array(places)
 
     def _rank_indices(self, frame: Frame, k: int, way: list[Boundary]) -> tuple[np.ndarray, np.ndarray]:
         """(int64[J, R], int64[V, J, R, 2]): where the slider's words per tile stand among the tables, and under each run.
@@ -285,22 +327,29 @@ class StageTables:
         of that boundary and of all further in. What no run can reach, and levels that the slider has not, stay 0.
         """
         pr, ranks = self.problem, len(self.problem.ranks)
-        levels = frame.merged.get(pr.slider, ())
+        own = frame.held.get(pr.slider, ())
+        levels = tuple(x[len(own) :] for x in frame.merged.get(pr.slider, ()))
+        wide = own[0].axes if own else None
         key = (k, frame.levels, levels, tuple([b.pairs[d] for b in way for _, p, q in pr.ranks for d in (p, q)]))
+        if own or any(m.axes is not None for x in levels for m in x):
+            key = (*key, tuple(b.axes.tobytes() for b in way))
         if key in self._rank_tables:
             return self._rank_tables[key]
         plain, slide = np.zeros((frame.levels, ranks), np.int64), np.zeros((k + 1, frame.levels, ranks, 2), np.int64)
         for j, merged in enumerate(levels):
             for r, (_, p, q) in enumerate(pr.ranks):
                 merges = self.merges(r, merged, way)
-                plain[j, r] = self._plains.index((r, merges), partial(pr.plain, r, merges))
+                widened = partial(self.served.widened, r, wide, way[k]) if wide else None
+                plain[j, r] = self._plains.index(*_made((r, merges), pr.plain, widened))
                 for passed in range(k + 1):
                     for which, d in enumerate((p, q)):
                         if passed and way[passed].pairs[d][0] == 1:
                             continue
                         step = math.prod([b.pairs[d][0] for b in way[passed:]]) if passed else 1
+                        if wide and passed:
+                            step //= way[k].pair(d, wide)[0]
                         run = r, which, step, merges
-                        slide[passed, j, r, which] = self._slides.index(run, partial(pr.slides, *run))
+                        slide[passed, j, r, which] = self._slides.index(*_made(run, pr.slides, widened))
         self._rank_tables[key] = plain, slide
         return plain, slide
 
@@ -340,11 +389,11 @@ class StageTables:
             below = next((s for s in range(k + 1, len(self.problem.stages)) if prices.pattern[s][t]), None)
             if below is None:
                 continue
-            line, copies = prices.lines[below, t], 1.0
+            line = prices.lines[below, t]
+            copies = float(math.prod(map(self.problem.most_copies, line.held)))
             for j in range(len(line.coef)):
                 if j:
-                    f = self.problem.stages[line.merges[j - 1]].fanout
-                    copies *= f.size if f else 1
+                    copies *= self.problem.most_copies(line.merges[j - 1])
                 for x, port in enumerate(self.ports):
                     if port.stage <= k:
                         out[x, t] += line.port[x][j] / used[x] / (copies if line.port[x][j] > 0 else 1.0)
@@ -352,11 +401,11 @@ class StageTables:
 
     def _line_floor(self, prices: Prices, s: int, t: int) -> float:
         """Least pJ per word of a line over all spatial extents."""
-        line, copies, out = prices.lines[s, t], 1.0, 0.0
+        line, out = prices.lines[s, t], 0.0
+        copies = float(math.prod(map(self.problem.most_copies, line.held)))
         for j, c in enumerate(line.coef):
             if j:
-                f = self.problem.stages[line.merges[j - 1]].fanout
-                copies *= f.size if f else 1
+                copies *= self.problem.most_copies(line.merges[j - 1])
             out += c / copies if c > 0 else c
         return out
 
@@ -368,8 +417,7 @@ class StageTables:
             line, words, copies = prices.lines[len(self.problem.stages), t], self.mac_words(t), 1.0
             for j, c in enumerate(line.coef):
                 if j:
-                    f = self.problem.stages[line.merges[j - 1]].fanout
-                    copies *= f.size if f else 1
+                    copies *= self.problem.most_copies(line.merges[j - 1])
                 total += c * words / copies
         return float(total)
 
@@ -410,11 +458,15 @@ class StageTables:
         out = np.ones((max(k, 1), frame.levels, len(self.lattice.dims), n, n))
         for d, t in enumerate(self.problem.owner.tolist()):
             if t in frame.merged and k:
-                block = self._run_block(d, frame.merged[t], tuple([b.pairs[d] for b in way]))
+                levels = tuple(
+                    tuple(m.stage for m in merged if m.axes is None or way[m.stage].pair(d, m.axes)[0] > 1)
+                    for merged in frame.merged[t]
+                )
+                block = self._run_block(d, levels, tuple([b.pairs[d] for b in way]))
                 out[:, : block.shape[1], d, : block.shape[2], : block.shape[2]] = block
         return out
 
-    def _run_block(self, d: int, levels: Levels, pairs: tuple[Pair, ...]) -> np.ndarray:
+    def _run_block(self, d: int, levels: Stages, pairs: tuple[Pair, ...]) -> np.ndarray:
         """float64[segment, J, n, n] of one dimension; `pairs` of the boundaries from the outside in."""
         key = d, levels, pairs
         if key not in self._run_blocks:
@@ -428,3 +480,13 @@ class StageTables:
                     block[segment, j] = self.counts.runs(d, inside, tuple(before))
             self._run_blocks[key] = block
         return self._run_blocks[key]
+
+
+def _made(
+    key: tuple[Any, ...], make: Callable[..., np.ndarray], widened: partial[tuple[Hashable, np.ndarray]] | None
+) -> tuple[Hashable, Callable[[], np.ndarray]]:
+    """(key, maker) of a table for the bank; `widened` takes it at the tiles of a memory that serves an axis."""
+    if widened is None:
+        return key, partial(make, *key)
+    found, table = widened(make(*key))
+    return (key, found), lambda: table

@@ -11,6 +11,7 @@ import numpy as np
 
 from picojoule.hardware.chip import Stay
 from picojoule.search.exact.problem import Problem
+from picojoule.search.exact.spatial import Unrollings
 from picojoule.workload.kinds import dims_of
 
 FORBIDDEN = 1 << 61  # bits
@@ -61,13 +62,11 @@ class StayTables:
     def _is_one(self, d: int, spread: np.ndarray) -> np.ndarray:
         return np.asarray(self.problem.lattice.extents[d] == 1)
 
-    def possible(
-        self, k: int, spread: np.ndarray, choices: list[tuple[np.ndarray, np.ndarray]], kept: tuple[tuple[bool, ...], ...]
-    ) -> np.ndarray:
+    def possible(self, k: int, spread: np.ndarray, choices: list[Unrollings], kept: tuple[tuple[bool, ...], ...]) -> np.ndarray:
         """bool[n]: spatial extents of stage k that leave every stay further in some tile: dimensions that must be whole and
         one wide have to be unrolled whole by the fan-outs above the node, the later ones at their widest."""
         pr = self.problem
-        extents = choices[k][0]
+        extents = choices[k].extents
         ok = np.ones(len(extents), bool)
         for s in range(k, len(pr.stages)):
             for t, x in enumerate(pr.tensors):
@@ -75,6 +74,6 @@ class StayTables:
                 for name in {n for y in stays for n in dims_of(pr.layer, y.whole) if n in dims_of(pr.layer, y.single)}:
                     d = pr.names.index(name)
                     done = int(spread[d])
-                    later = int(np.prod([e[:, d].max() for e, _ in choices[k + 1 : s + 1]] or [1]))
+                    later = int(np.prod([c.extents[:, d].max() for c in choices[k + 1 : s + 1]] or [1]))
                     ok &= extents[:, d] * done * later >= int(pr.lattice.bounds[d])
         return ok

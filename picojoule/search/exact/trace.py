@@ -7,28 +7,30 @@ from collections.abc import Sequence
 from picojoule.mapping.mapping import Loop, Mapping, Node
 from picojoule.search.exact.boundaries import Boundary
 from picojoule.search.exact.problem import Problem
-from picojoule.search.exact.records import Pool
+from picojoule.search.exact.records import Action, Pool
 from picojoule.search.exact.spatial import ragged_first
 
 
 def write_mapping(problem: Problem, pools: Sequence[Pool | None], stage: int, way: Sequence[Boundary], label: int) -> Mapping:
     """The loops and nodes of an end label of the last stage, below the boundaries `way`."""
-    entries: list[Loop | Node] = [Node(problem.chip.dram.name, t.name) for t in problem.tensors]
+    starts = [(t, problem.chip.home(t.role).name) for t, home in zip(problem.tensors, problem.home, strict=True) if home < 0]
+    entries: list[Loop | Node] = [Node(memory, t.name) for t, memory in starts]
     lattice = problem.lattice
     now = [int(e[0]) for e in lattice.extents]
     for at, action, tile in _steps(pools, stage, label):
-        if 0 <= action < 16:
-            entries.append(Node(problem.memory(at, action).name, problem.tensors[action].name))
+        if Action.PLACE <= action < Action.SHRINK:
+            t = action - Action.PLACE
+            entries.append(Node(problem.memory(at, t).name, problem.tensors[t].name))
             continue
         after = [int(lattice.extents[d][i]) for d, i in enumerate(lattice.digits[tile])]
-        if action == -1:
+        if action == Action.ENTER:
             entries += _unrolled(problem, at, way[at])
         else:
-            d = action - 16
+            d = action - Action.SHRINK
             entries.append(Loop(lattice.dims[d], -(-now[d] // after[d])))
         now = after
     entries += [Loop(lattice.dims[d], n) for d, n in enumerate(now) if n > 1]
-    return Mapping(tuple(_joined(entries)))
+    return Mapping(tuple(_joined(entries)), problem.homes)
 
 
 def _steps(pools: Sequence[Pool | None], stage: int, label: int) -> list[tuple[int, int, int]]:
@@ -40,7 +42,7 @@ def _steps(pools: Sequence[Pool | None], stage: int, label: int) -> list[tuple[i
         action = int(pool.action[label])
         out.append((stage, action, int(pool.tile[label])))
         label = int(pool.parent[label])
-        if action == -1:
+        if action == Action.ENTER:
             stage -= 1
     return out[::-1]
 
@@ -55,7 +57,7 @@ def _unrolled(problem: Problem, stage: int, boundary: Boundary) -> list[Loop | N
     for a, (axis, row) in enumerate(zip(f.axes, boundary.axes, strict=True)):
         for d, n in enumerate(row):
             if n > 1:
-                outermost = ragged_first(problem.lattice.extents[d], boundary.axes[:, d]) == a
+                outermost = ragged_first(problem.lattice.extents[d], boundary.axes[:, d], int(boundary.below[d])) == a
                 (first if outermost else others).append(Loop(problem.lattice.dims[d], int(n), f.name, axis.name))
     return [*first, *others]
 

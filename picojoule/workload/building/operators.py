@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from picojoule.workload import ops as table
+from picojoule.workload.access import Access
 from picojoule.workload.building.shapes import Shape, Window
 from picojoule.workload.building.value import BITS, Value
 from picojoule.workload.op import Body, Op, Rank, Tensor, one
@@ -21,10 +22,11 @@ PASSES = {  # reads of the operand where a row does not fit the unit; a running 
     **dict.fromkeys(("LayerNormalization", "GroupNormalization", "InstanceNormalization", "MeanVarianceNormalization"), 3),
     **dict.fromkeys(("RMSNormalization", "SimplifiedLayerNormalization", "LpNormalization", "Hardmax"), 2),
     "DynamicQuantizeLinear": 2,  # the range, then the integers
+    **{"SkipLayerNormalization": 3, "SkipSimplifiedLayerNormalization": 2, "QLinearSoftmax": 3},  # as the plain ones
 }
 BY_CHANNEL = frozenset({"GroupNormalization", "InstanceNormalization"})  # whole are pixels, and the channels of a group
 PAIRED = frozenset({"RotaryEmbedding"})  # an element-wise operator that pairs elements of the last axis
-IN_ORDER = frozenset({"Transpose", "Concat", "Split", "Slice", "Pad", "Expand"})  # moves whose index is affine
+IN_ORDER = frozenset({"Transpose", "Concat", "Split", "Slice", "Pad", "Expand", "Gather"})  # moves whose index is affine
 NO_INDEX = {  # understood, but no affine index leads from the result to the operand
     **dict.fromkeys(("Resize", "Upsample", "GridSample", "RoiAlign"), "interpolation: no affine index"),
     "MaxUnpool": "it writes where the data say",
@@ -49,11 +51,11 @@ PLAIN = Index()
 
 @dataclass
 class Sketch:
-    """The dimensions and tensors of an operator, and the activation behind each tensor, while they are collected."""
+    """The dimensions and tensors of an operator, and what these are in the network, while they are collected."""
 
     dims: dict[str, int] = field(default_factory=dict)
     tensors: list[Tensor] = field(default_factory=list)
-    behind: list[Value | None] = field(default_factory=list)  # None: parameters
+    accesses: list[Access] = field(default_factory=list)  # of all tensors but the parameters
     body: Body = Body.MAP
     whole: tuple[str, ...] = ()
 
@@ -63,16 +65,18 @@ class Sketch:
             self.dims[name] = bound
         return name
 
-    def add(self, role: str, value: Value, ranks: Sequence[Rank]) -> None:
-        """A tensor whose ranks of unit dimensions go."""
-        kept = []
-        for r in ranks:
-            terms = tuple((c, d) for c, d in r.terms if d in self.dims)
-            if terms:
+    def add(self, role: str, value: Value, ranks: Sequence[Rank | None]) -> None:
+        """A tensor by the rank of each axis; ranks of unit dimensions go, as axes without a rank (None) do."""
+        kept, axes = [], []
+        for axis, r in enumerate(ranks):
+            terms = tuple((c, d) for c, d in r.terms if d in self.dims) if r is not None else ()
+            if r is not None and terms:
                 kept.append(Rank(terms, r.offset, r.size))
-        name = f"{'Z' if role == 'output' else 'X'}{sum((t.role == 'output') == (role == 'output') for t in self.tensors)}"
-        self.tensors.append(Tensor(name, role, tuple(kept), value.bits))
-        self.behind.append(value)
+                axes.append(axis)
+        made = role == "output"
+        name = f"{'Z' if made else 'X'}{sum((t.role == 'output') == made for t in self.tensors)}"
+        self.tensors.append(Tensor(name, "weight" if value.trained else role, tuple(kept), value.bits, learned=value.trained))
+        self.accesses.append(value.access(self.tensors[-1], axes))
 
 
 def operator(
@@ -86,9 +90,9 @@ def operator(
     moved: tuple[int, int],
     index: Index = PLAIN,
     note: str = "",
-) -> tuple[Op, tuple[Value | None, ...]]:
-    """(the operator, the activation behind each of its tensors, None for parameters). `ops` None: it is not understood."""
-    held = list({(v.name, v.shape): v for v in reads if v.elements}.values())
+) -> tuple[Op, tuple[Access, ...]]:
+    """(the operator, what its tensors are in the network, but for its parameters "P"). `ops` None: it is not understood."""
+    held = list({(v.name, v.layout or v.shape): v for v in reads if v.elements}.values())
     sketch = _sketch(kind, held, [v for v in writes if v.elements], index, known=ops is not None)
     if sketch.body is Body.OPAQUE:
         note = note or NO_INDEX.get(kind, "")
@@ -96,11 +100,20 @@ def operator(
         shape = next((v.shape for v in (*writes, *reads)), ())
         axes = [a % len(shape) for a in index.parameter_axes or () if shape]
         _parameters(sketch, parameters, axes, max((v.bits for v in (*writes, *reads)), default=BITS))
-    passes = PASSES.get(kind, 1)
-    op = Op(name, kind, tuple(sketch.dims.items()), tuple(sketch.tensors), note, sketch.body, sketch.whole, passes, ops)
+    op = Op(
+        name=name,
+        op=kind,
+        dims=tuple(sketch.dims.items()),
+        tensors=tuple(sketch.tensors),
+        note=note,
+        body=sketch.body,
+        whole=sketch.whole,
+        passes=PASSES.get(kind, 1),
+        ops=ops,
+    )
     if (op.read_elements, op.written_elements) != moved:
-        op = Op(name, kind, op.dims, op.tensors, note, op.body, op.whole, passes, ops, moved)
-    return op, tuple(sketch.behind)
+        op = replace(op, moved=moved)
+    return op, tuple(sketch.accesses)
 
 
 def _sketch(kind: str, reads: list[Value], writes: Sequence[Value], index: Index, known: bool) -> Sketch:
@@ -108,7 +121,7 @@ def _sketch(kind: str, reads: list[Value], writes: Sequence[Value], index: Index
     if not known or kind in NO_INDEX:
         return _apart(reads, writes, Body.OPAQUE)
     if kind in table.VIEWS or not (reads or writes):
-        return _apart(reads, writes, Body.MOVE)
+        return _apart(reads, writes, Body.MOVE, whole=False)
     if kind in table.NORMALISATION or kind in PASSES:
         return _normalised(kind, reads, writes, index)
     if kind in table.REDUCTION and reads and writes:
@@ -128,13 +141,13 @@ def _sketch(kind: str, reads: list[Value], writes: Sequence[Value], index: Index
     return _mapped(kind, reads, writes) or _apart(reads, writes, Body.MAP)
 
 
-def _apart(reads: Sequence[Value], writes: Sequence[Value], body: Body) -> Sketch:
+def _apart(reads: Sequence[Value], writes: Sequence[Value], body: Body, *, whole: bool = True) -> Sketch:
     """Every tensor with dimensions of its own, all of which must be whole: which element makes which is not said."""
     s = Sketch(body=body)
     for role, values, letter in (("input", reads, "x"), ("output", writes, "z")):
         for i, v in enumerate(values):
             s.add(role, v, [one(s.dim(f"{letter}{i}a{axis}", n)) for axis, n in enumerate(v.shape)])
-    s.whole = tuple(s.dims)
+    s.whole = tuple(s.dims) if whole else ()
     return s
 
 
@@ -153,12 +166,12 @@ def _mapped(kind: str, reads: Sequence[Value], writes: Sequence[Value]) -> Sketc
     return _used(s)
 
 
-def _broadcast_ranks(own: Shape, shape: Shape) -> list[Rank] | None:
+def _broadcast_ranks(own: Shape, shape: Shape) -> list[Rank | None] | None:
     """The ranks of an operand of shape `own` in an operator over `shape`, aligned at the last axis as numpy does."""
     skip = len(shape) - len(own)
     if skip < 0 or any(n not in (1, shape[skip + i]) for i, n in enumerate(own)):
         return None
-    return [one(f"a{skip + i}") for i, n in enumerate(own) if n != 1]
+    return [one(f"a{skip + i}") if n != 1 else None for i, n in enumerate(own)]
 
 
 def _used(s: Sketch) -> Sketch:
@@ -204,7 +217,8 @@ def _reduced(reads: Sequence[Value], writes: Sequence[Value], index: Index) -> S
 def _kept_axes(shape: Shape, result: Shape, axes: set[int] | None) -> list[int] | None:
     """The axes of the operand that a reduction keeps, in order; None where the result does not tell."""
     if len(result) == len(shape):  # also a running sum, which keeps all
-        return [i for i, (a, b) in enumerate(zip(shape, result, strict=True)) if a == b] if result else []
+        kept = [i for i, (a, b) in enumerate(zip(shape, result, strict=True)) if a == b]
+        return kept if all(n == 1 for i, n in enumerate(result) if i not in kept) else None
     if axes is not None:
         kept = [i for i in range(len(shape)) if i not in axes]
         return kept if tuple(shape[i] for i in kept) == result else None
@@ -217,7 +231,7 @@ def _pooled(x: Value, writes: Sequence[Value], win: Window) -> Sketch:
     lead = len(x.shape) - len(win.kernel)
     names = [s.dim(f"a{i}", n) for i, n in enumerate(z.shape)]
     taps = [s.dim(f"w{i}", n) for i, n in enumerate(win.kernel)]
-    ranks = [one(d) for d in names[:lead]]
+    ranks: list[Rank] = [one(d) for d in names[:lead]]
     for i, tap in enumerate(taps):
         terms = ((win.stride[i], names[lead + i]), (win.dilation[i], tap))
         ranks.append(Rank(terms, -win.begin[i], x.shape[lead + i]))
@@ -259,6 +273,8 @@ def _moved(kind: str, reads: Sequence[Value], writes: Sequence[Value], index: In
         if s is not None:
             s.body = Body.MOVE
         return s
+    if kind == "Gather":
+        return _rows(reads, writes) if index.axes == (0,) else None
     if len(reads) == 1 and len(writes) == 1 and kind == "Transpose" and index.order is not None:
         return _transposed(reads[0], writes[0], index.order)
     if len(reads) == 1 and len(writes) == 1 and kind in ("Slice", "Pad") and index.begin is not None:
@@ -266,6 +282,17 @@ def _moved(kind: str, reads: Sequence[Value], writes: Sequence[Value], index: In
     if kind in ("Concat", "Split") and index.axes is not None and len(index.axes) == 1:
         return _joined(reads, writes, index.axes[0]) if kind == "Concat" else _cut(reads[0], writes, index.axes[0])
     return None
+
+
+def _rows(reads: Sequence[Value], writes: Sequence[Value]) -> Sketch | None:
+    """Rows of a trained table, one for each index: the table's row hangs on data, its column is the last axis of the result."""
+    if len(reads) != 1 or len(writes) != 1 or writes[0].shape[:-1] != reads[0].shape:
+        return None
+    s = Sketch(body=Body.MOVE)
+    names = [s.dim(f"a{i}", n) for i, n in enumerate(writes[0].shape)]
+    s.add("input", reads[0], [one(d) for d in names[:-1]])
+    s.add("output", writes[0], [one(d) for d in names])
+    return s
 
 
 def _transposed(x: Value, z: Value, order: Sequence[int]) -> Sketch:
@@ -288,14 +315,18 @@ def _sliced(x: Value, z: Value, begin: Sequence[int], step: Sequence[int] | None
 
 
 def _joined(reads: Sequence[Value], writes: Sequence[Value], axis: int) -> Sketch | None:
-    """Each operand is one box of the result, which thus has a tensor for each."""
+    """Each operand is one box of the result, which thus has a tensor for each; an axis of one element is repeated."""
     z, at = writes[0], axis % len(writes[0].shape)
-    if len(writes) != 1 or any(len(x.shape) != len(z.shape) for x in reads) or sum(x.shape[at] for x in reads) != z.shape[at]:
+    alike = all(len(x.shape) == len(z.shape) for x in reads) and all(
+        n in (1, z.shape[j]) for x in reads for j, n in enumerate(x.shape) if j != at
+    )
+    if len(writes) != 1 or not alike or sum(x.shape[at] for x in reads) != z.shape[at]:
         return None
     s, begin = Sketch(body=Body.MOVE), 0
     for i, x in enumerate(reads):
-        names = [s.dim(f"a{j}" if j != at else f"a{at}p{i}", n, of=z.shape[j]) for j, n in enumerate(x.shape)]
-        s.add("input", x, [one(d) for d in names])
+        box = (*z.shape[:at], x.shape[at], *z.shape[at + 1 :])
+        names = [s.dim(f"a{j}" if j != at else f"a{at}p{i}", n, of=z.shape[j]) for j, n in enumerate(box)]
+        s.add("input", x, [one(d) if n == x.shape[j] else None for j, (d, n) in enumerate(zip(names, box, strict=True))])
         s.add("output", z, [Rank(((1, d),), begin, z.shape[at]) if j == at else one(d) for j, d in enumerate(names)])
         begin += x.shape[at]
     return s
@@ -304,7 +335,8 @@ def _joined(reads: Sequence[Value], writes: Sequence[Value], axis: int) -> Sketc
 def _cut(x: Value, writes: Sequence[Value], axis: int) -> Sketch | None:
     """Each result is one box of the operand, which thus has a tensor for each."""
     at = axis % len(x.shape)
-    if any(len(z.shape) != len(x.shape) for z in writes) or sum(z.shape[at] for z in writes) != x.shape[at]:
+    around = (*x.shape[:at], *x.shape[at + 1 :])
+    if any((*z.shape[:at], *z.shape[at + 1 :]) != around for z in writes) or sum(z.shape[at] for z in writes) != x.shape[at]:
         return None
     s, begin = Sketch(body=Body.MOVE), 0
     for i, z in enumerate(writes):
@@ -324,4 +356,3 @@ def _parameters(s: Sketch, elements: int, axes: Sequence[int], bits: int) -> Non
     if elements != each:
         ranks.append(one(s.dim("table", elements // each)))
     s.tensors.append(Tensor("P", "weight", tuple(ranks), bits, learned=True))
-    s.behind.append(None)

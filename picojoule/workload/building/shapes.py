@@ -120,7 +120,7 @@ def conv_transpose_layers(
     groups: int = 1,
     bits: Bits = 16,
     learned: bool = True,
-) -> tuple[tuple[Layer, ...], int]:
+) -> tuple[tuple[tuple[Layer, tuple[Phase, ...]], ...], int]:
     """A transposed convolution as sub-pixel convolutions, one for each phase of the stride, and the outputs without a tap.
 
     `weight` is (channels, filters/groups, kernel...), `output` the spatial size. Output o takes input i through tap k where
@@ -133,8 +133,8 @@ def conv_transpose_layers(
     outs, taps = OUTPUT_DIMS[axes], KERNEL_DIMS[axes]
     spans = zip(image[2:], output, win.kernel, win.stride, win.dilation, win.begin, strict=True)
     per_axis = [_phases(*span) for span in spans]
-    layers: list[Layer] = []
-    for combo in product(*per_axis):
+    phases, layers = list(product(*per_axis)), list[Layer]()
+    for combo in phases:
         bounds = {"N": image[0], "G": groups, "K": weight[1], "C": weight[0] // groups}
         bounds |= {d: p.outputs for d, p in zip(outs, combo, strict=True)} | {d: p.taps for d, p in zip(taps, combo, strict=True)}
         spatial = tuple(Rank(((1, outs[i]), (p.step, taps[i])), p.offset, image[2 + i]) for i, p in enumerate(combo))
@@ -143,22 +143,28 @@ def conv_transpose_layers(
     scatter = math.prod(image[2:]) * win.taps * image[0] * weight[0] * weight[1]
     if layers and sum(x.macs for x in layers) != scatter:
         layers[0] = replace(layers[0], note=f"input times kernel, edges not cropped: {scatter} MACs")
-    covered = math.prod(sum(p.outputs for p in phases) for phases in per_axis)
+    covered = math.prod(sum(p.outputs for p in axis) for axis in per_axis)
     bare = image[0] * weight[1] * groups * (math.prod(output) - covered)
-    return tuple(layers), bare
+    return tuple(zip(layers, phases, strict=True)), bare
 
 
-@dataclass(frozen=True)
-class _Phase:
-    """The outputs of one residue of the stride: how many, how many taps reach them, and input = q + step*j + offset."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phase:
+    """The outputs of one residue of the stride: how many, how many taps reach them, and input = q + step*j + offset.
+
+    They are outputs start, start + stride, ...; tap j is the kernel's last_tap - j * period.
+    """
 
     outputs: int
     taps: int
     step: int
     offset: int
+    start: int
+    last_tap: int
+    period: int
 
 
-def _phases(size: int, output: int, kernel: int, stride: int, dilation: int, pad: int) -> list[_Phase]:
+def _phases(size: int, output: int, kernel: int, stride: int, dilation: int, pad: int) -> list[Phase]:
     shared = math.gcd(dilation, stride)
     period, step = stride // shared, dilation // shared  # taps k, k + period, ... meet the same residue
     found = []
@@ -171,7 +177,8 @@ def _phases(size: int, output: int, kernel: int, stride: int, dilation: int, pad
         taps = -(-(kernel - first) // period)
         offset = (start + pad - first * dilation) // stride - step * (taps - 1)  # taps walked backwards: positive coefficients
         if (count, taps) != (1, 1) or 0 <= offset < size:  # one output whose only tap meets padding has no MAC
-            found.append(_Phase(count, taps, step, offset))
+            last = first + period * (taps - 1)
+            found.append(Phase(outputs=count, taps=taps, step=step, offset=offset, start=start, last_tap=last, period=period))
     return found
 
 
@@ -235,7 +242,7 @@ def einsum(equation: str, a: Sequence[int], b: Sequence[int], name: str = "einsu
 
     Refuses a diagonal (a letter twice in one operand) and a letter that only one operand sums over: neither is one product.
     """
-    left, right, result = _letters(equation, (len(a), len(b)), name)
+    left, right, result = einsum_letters(equation, (len(a), len(b)), name)
     sizes: dict[str, int] = {}
     for letter, n in (*zip(left, a, strict=True), *zip(right, b, strict=True)):
         known = sizes.setdefault(letter, n)
@@ -252,7 +259,7 @@ def einsum(equation: str, a: Sequence[int], b: Sequence[int], name: str = "einsu
     return Product(size(both & kept), size((wide_a - both) & kept), size((wide_b - both) & kept), size((wide_a | wide_b) - kept))
 
 
-def _letters(equation: str, ranks: tuple[int, int], name: str) -> tuple[str, str, str]:
+def einsum_letters(equation: str, ranks: tuple[int, int], name: str) -> tuple[str, str, str]:
     """The letters of both operands and of the result, with `...` spelled out and an implied result made explicit."""
     text = equation.replace(" ", "")
     operands, arrow, result = text.partition("->")

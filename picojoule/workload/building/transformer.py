@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from picojoule.errors import SpecError
 from picojoule.workload.building.blocks import attention
 from picojoule.workload.building.builder import Builder, Value
-from picojoule.workload.network import Network
+from picojoule.workload.building.operators import Index
+from picojoule.workload.network import Network, Persistence
+from picojoule.workload.op import Mask
 
 PREFILL, DECODE = "prefill", "decode"
 TOKENS = {"decoder": 1024, "encoder": 128}  # where nobody says how many
@@ -110,7 +112,15 @@ def _tokens(b: Builder, t: Transformer, run: Run) -> Value:
     """Rows of the token table, positions, and token types."""
     ids = b.input("tokens", (run.batch, run.tokens))
     width = t.embedding or t.hidden
-    x = b.move("Gather", ids, shape=(run.batch, run.tokens, width), name="embed", read=ids.elements * (1 + width))
+    x = b.move(
+        "Gather",
+        ids,
+        shape=(run.batch, run.tokens, width),
+        name="embed",
+        parameters=ids.elements * width,  # only the rows that are asked for
+        table=b.weight("embed.weight", (t.vocabulary, width)),
+        index=Index(axes=(0,), parameter_axes=(0, 1, 2)),
+    )
     if width != t.hidden:
         x = b.linear(x, t.hidden, name="embed.project", bias=not t.causal)
     for table in ("positions",) * bool(t.positions) + ("segments",) * t.segments:
@@ -124,8 +134,10 @@ def _image(b: Builder, t: Transformer, run: Run) -> Value:
     p, side = t.patches, t.patches.image // t.patches.patch
     x = b.conv(b.input("image", (run.batch, p.channels, p.image, p.image)), t.hidden, p.patch, stride=p.patch, name="patches")
     x = b.view(x, (run.batch, t.hidden, side * side), name="flatten", op="Flatten")
-    x = b.move("Transpose", x, shape=(run.batch, side * side, t.hidden), name="transpose")
-    x = b.move("Concat", x, shape=(run.batch, run.tokens, t.hidden), name="class_token", read=x.elements + t.hidden)
+    order = Index(order=(0, 2, 1))
+    x = b.move("Transpose", x, shape=(run.batch, side * side, t.hidden), name="transpose", index=order)
+    token, after = b.weight("class_token.weight", (1, 1, t.hidden)), Index(axes=(1,))
+    x = b.move("Concat", token, x, shape=(run.batch, run.tokens, t.hidden), name="class_token", index=after)
     return b.elementwise("Add", x, name="positions", parameters=run.tokens * t.hidden)
 
 
@@ -148,7 +160,7 @@ def _attend(b: Builder, t: Transformer, run: Run, x: Value, name: str, kept: lis
         whole = b.linear(x, q_size + 2 * kv_size, name=f"{name}.qkv", bias=t.bias[0])
         shapes = [(run.batch, run.tokens, n) for n in (q_size, kv_size, kv_size)]
         parts = [b.value(f"{name}.{w}", s) for w, s in zip("qkv", shapes, strict=True)]
-        b.vector(f"{name}.split", "Split", 0, [whole], parts)
+        b.vector(f"{name}.split", "Split", 0, [whole], parts, index=Index(axes=(-1,)))
     else:
         widths = (("q", q_size), ("k", kv_size), ("v", kv_size))
         parts = [b.linear(x, n, name=f"{name}.{w}", bias=t.bias[0]) for w, n in widths]
@@ -159,16 +171,20 @@ def _attend(b: Builder, t: Transformer, run: Run, x: Value, name: str, kept: lis
     if t.rotary:
         q, k = (b.elementwise("RotaryEmbedding", y, name=f"{name}.{w}_rotary") for w, y in (("q", q), ("k", k)))
     seen = min(run.context, max(0, t.window - run.tokens)) if t.window else run.context
-    past = [b.input(f"{name}.{w}_cache", (run.batch, t.kv_heads, seen, t.head_size)) for w in "kv"] if seen else []
+    cached = (run.batch, t.kv_heads, seen, t.head_size)
+    past = [b.input(f"{name}.{w}_cache", cached, persistence=Persistence.CACHE) for w in "kv"] if seen else []
     out = b.value(f"{name}.context", (run.batch, run.tokens, q_size))
-    attention(b, q, k, v, out, f"{name}.attention", past=past, masked=t.causal)
-    kept += [k, v, *past] if t.causal else []
+    mask = Mask(causal=True, window=t.window) if t.causal else None
+    attention(b, q, k, v, out, f"{name}.attention", past=past, mask=mask)
+    if t.causal:
+        b.cached(k, v)
+        kept += [k, v, *past]
     return b.linear(out, t.hidden, name=f"{name}.out", bias=t.bias[1])
 
 
 def _heads(x: Value, heads: int, size: int) -> Value:
     """(batch, tokens, heads * size) read as (batch, heads, tokens, size): a matter of addresses."""
-    return Value(x.name, (x.shape[0], heads, x.shape[1], size), x.bits)
+    return x.reshaped((*x.shape[:2], heads, size)).permuted(0, 2, 1, 3)
 
 
 def _feed_forward(b: Builder, t: Transformer, x: Value, name: str) -> Value:
@@ -178,7 +194,7 @@ def _feed_forward(b: Builder, t: Transformer, x: Value, name: str) -> Value:
     elif t.fused:
         both = b.linear(x, 2 * t.feedforward, name=f"{name}.gate_up", bias=bias)
         halves = [b.value(f"{name}.{half}", (*x.shape[:-1], t.feedforward)) for half in ("gate", "up")]
-        b.vector(f"{name}.chunk", "Split", 0, [both], halves)
+        b.vector(f"{name}.chunk", "Split", 0, [both], halves, index=Index(axes=(-1,)))
         y = b.elementwise("Mul", b.elementwise(t.activation, halves[0], name=f"{name}.act"), halves[1], name=f"{name}.mul")
     else:
         gate = b.elementwise(t.activation, b.linear(x, t.feedforward, name=f"{name}.gate", bias=bias), name=f"{name}.act")
@@ -202,7 +218,9 @@ def _head(b: Builder, t: Transformer, run: Run, x: Value) -> Value:
         return b.linear(_norm(b, t, x, "transform.norm"), t.vocabulary, name="decoder")
     if not t.head:
         return x
-    first = b.move("Slice", x, shape=(run.batch, t.hidden), name="first_token", read=run.batch * t.hidden)
+    token = Index(begin=(0, 0, 0))
+    first = b.move("Slice", x, shape=(run.batch, 1, t.hidden), name="first_token", read=run.batch * t.hidden, index=token)
+    first = first.reshaped((run.batch, t.hidden))
     if t.head == "pooler" or (t.head == "classes" and not t.patches):
         first = b.elementwise("Tanh", b.linear(first, t.hidden, name="pooler"), name="pooler.tanh")
     return b.linear(first, t.classes, name="classifier") if t.head == "classes" else first

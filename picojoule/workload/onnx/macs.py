@@ -12,9 +12,11 @@ from picojoule.errors import SpecError
 from picojoule.workload import ops as table
 from picojoule.workload.building import blocks
 from picojoule.workload.building.builder import Value
-from picojoule.workload.building.shapes import Product, Shape, Window, einsum, matmul, same_window
+from picojoule.workload.building.products import Letters, matmul_letters
+from picojoule.workload.building.shapes import Product, Shape, Window, einsum, matmul
 from picojoule.workload.onnx import attention as onnx_attention
 from picojoule.workload.onnx.facts import attributes
+from picojoule.workload.onnx.index import window_of
 from picojoule.workload.onnx.reader import Reader
 
 Handler = Callable[[Reader, onnx.NodeProto], None]
@@ -33,35 +35,20 @@ def conv(reader: Reader, node: onnx.NodeProto) -> None:
     win, out = window_of(a, image.shape, reader.shape(weight)[2:], transposed), reader.result(node)
     if transposed:
         win = _transposed_window(a, win, image.shape, out.shape)
-    computed = [] if reader.is_constant(weight) else [reader.values[weight]]
     reader.build.conv_window(
         image,
-        reader.shape(weight),
+        _operand(reader, node, weight),
         win,
         out,
         name=reader.label(node),
         op=node.op_type,
         groups=a.get("group", 1),
         bias=math.prod(reader.shape(node.input[bias_at])) if has_bias else 0,
-        weight_bits=reader.bits(weight),
-        weight_name=_trained(reader, weight),
-        others=computed,
+        stored=reader.stored(weight),
         transposed=transposed,
     )
     if integer:
         scales(reader, node, out)
-
-
-def window_of(a: dict[str, Any], image: Shape, kernel: Shape, transposed: bool = False) -> Window:
-    """The window of a convolution's or pooling's attributes, with auto_pad resolved."""
-    axes = len(kernel)
-    stride, dilation = tuple(a.get("strides", [1] * axes)), tuple(a.get("dilations", [1] * axes))
-    auto, pads = a.get("auto_pad", "NOTSET"), a.get("pads", [0] * 2 * axes)
-    if auto in ("SAME_UPPER", "SAME_LOWER") and not transposed:
-        return same_window(image[2:], kernel, stride, dilation, extra_first=auto == "SAME_LOWER")
-    if auto == "VALID":
-        pads = [0] * 2 * axes
-    return Window(kernel, stride, dilation, tuple(pads[:axes]), tuple(pads[axes:]))
 
 
 def _transposed_window(a: dict[str, Any], win: Window, image: Shape, out: Shape) -> Window:
@@ -84,7 +71,8 @@ def gemm(reader: Reader, node: onnx.NodeProto) -> None:
     left, right = reader.shape(a), reader.shape(b)
     left, right = left[::-1] if flags.get("transA") else left, right[::-1] if flags.get("transB") else right
     out = reader.result(node)
-    _product(reader, node, a, b, matmul(left, right, reader.label(node)), out)
+    letters = Letters(left="km" if flags.get("transA") else "mk", right="nk" if flags.get("transB") else "kn", result="mn")
+    _product(reader, node, a, b, matmul(left, right, reader.label(node)), letters, out)
     if c and reader.is_constant(c):
         reader.build.bias(out, math.prod(reader.shape(c)), reader.label(node))
     elif c:
@@ -100,8 +88,13 @@ def product(reader: Reader, node: onnx.NodeProto) -> None:
     left, right = reader.shape(a), reader.shape(b)
     left = (*left[:-2], left[-1], left[-2]) if flags.get("transA") else left
     right = (*right[:-2], right[-1], right[-2]) if flags.get("transB") else right
-    out = reader.result(node)
-    _product(reader, node, a, b, matmul(left, right, reader.label(node)), out)
+    out, letters = reader.result(node), matmul_letters(len(left), len(right))
+    letters = Letters(
+        left=_turned(letters.left) if flags.get("transA") else letters.left,
+        right=_turned(letters.right) if flags.get("transB") else letters.right,
+        result=letters.result,
+    )
+    _product(reader, node, a, b, matmul(left, right, reader.label(node)), letters, out)
     if node.op_type in ("QLinearMatMul", "MatMulInteger"):
         scales(reader, node, out)
 
@@ -110,9 +103,11 @@ def packed_product(reader: Reader, node: onnx.NodeProto) -> None:
     """MatMulNBits of onnxruntime: weights of 2 to 8 bits in blocks, with a scale for each block."""
     a = attributes(node)
     x, out = reader.values[node.input[0]], reader.result(node)
-    extents = Product(1, x.elements // a["K"], a["N"], a["K"])
-    bits = {"weight": a["bits"], "input": x.bits, "output": out.bits}
-    reader.build.mac(extents.layer(reader.label(node), node.op_type, bits=bits), [x], [out], weight=node.input[1])
+    rows, label, stored = x.elements // a["K"], reader.label(node), node.input[1]
+    extents, letters = Product(1, rows, a["N"], a["K"]), Letters(left="mk", right="nk", result="mn")
+    weight = reader.build.weight(f"{label}.weight", (a["N"], a["K"]), a["bits"], stored)
+    flat, made = x.reshaped((rows, a["K"])), out.reshaped((rows, a["N"]))
+    reader.build.product(extents, letters, flat, weight, made, name=label, op=node.op_type, stored=stored)
     blocks = a["N"] * -(-a["K"] // a["block_size"])
     name, why = f"{reader.label(node)}.scales", "a scale for each block of weights, applied as the weights are used"
     reader.build.vector(name, "DequantizeLinear", a["N"] * a["K"], [out], [], read=0, parameters=blocks, why=why)
@@ -125,11 +120,12 @@ def einsum_of(reader: Reader, node: onnx.NodeProto) -> None:
         reader.unknown(node, f"einsum {equation!r} has {len(node.input)} operands; two are understood")
         return
     try:
-        extents = einsum(equation, reader.shape(node.input[0]), reader.shape(node.input[1]), reader.label(node))
+        shapes = reader.shape(node.input[0]), reader.shape(node.input[1])
+        extents, letters = einsum(equation, *shapes, reader.label(node)), Letters.einsum(equation, *shapes, reader.label(node))
     except SpecError as error:
         reader.unknown(node, error.problem)
         return
-    _product(reader, node, node.input[0], node.input[1], extents, reader.result(node))
+    _product(reader, node, node.input[0], node.input[1], extents, letters, reader.result(node))
 
 
 def recurrent(reader: Reader, node: onnx.NodeProto) -> None:
@@ -154,6 +150,7 @@ def recurrent(reader: Reader, node: onnx.NodeProto) -> None:
         batch=batch,
         features=features,
         hidden=hidden,
+        time=1 if first else 0,
         directions=directions,
         bits=bits,
         weights=(node.input[1], node.input[2]),
@@ -176,20 +173,22 @@ def scales(reader: Reader, node: onnx.NodeProto, out: Value) -> None:
         reader.build.vector(f"{reader.label(node)}.requantise", "QuantizeLinear", ops, [out], [], read=0, why=why)
 
 
-def _product(reader: Reader, node: onnx.NodeProto, a: str, b: str, extents: Product, out: Value) -> None:
+def _product(reader: Reader, node: onnx.NodeProto, a: str, b: str, extents: Product, letters: Letters, out: Value) -> None:
     """One product; the trained operand, if any, takes the place of the weights."""
     if reader.is_constant(a) and not reader.is_constant(b):
-        a, b, extents = b, a, extents.swapped()
-    x, learned = reader.values[a], reader.is_constant(b)
-    bits = {"weight": reader.bits(b) if learned else reader.values[b].bits, "input": x.bits, "output": out.bits}
-    layer = extents.layer(reader.label(node), node.op_type, bits=bits, learned=learned)
-    reader.build.mac(layer, [x] if learned else [x, reader.values[b]], [out], weight=_trained(reader, b) if learned else "")
+        a, b, extents, letters = b, a, extents.swapped(), letters.swapped()
+    x, y, label = reader.values[a], _operand(reader, node, b), reader.label(node)
+    reader.build.product(extents, letters, x, y, out, name=label, op=node.op_type, stored=reader.stored(b))
 
 
-def _trained(reader: Reader, name: str) -> str:
-    """The stored weights behind a constant, so that a second use of them is recognised."""
-    origin = reader.facts.origin.get(name, name)
-    return origin if reader.is_constant(name) else ""
+def _turned(letters: str) -> str:
+    """With the last two axes exchanged."""
+    return letters[:-2] + letters[:-3:-1]
+
+
+def _operand(reader: Reader, node: onnx.NodeProto, name: str) -> Value:
+    """The weights of a node: a trained parameter, or an activation."""
+    return reader.trained(node, name) if reader.is_constant(name) else reader.values[name]
 
 
 HANDLERS: dict[str, Handler] = {  # by `onnx_reader.key`

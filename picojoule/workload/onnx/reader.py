@@ -131,6 +131,14 @@ class Reader:
         """Elements of the operands that are constant."""
         return sum(math.prod(self.facts.shapes[x]) for x in node.input if self.is_constant(x) and x in self.facts.shapes)
 
+    def stored(self, name: str) -> str:
+        """The stored weights behind a constant, so that a second use of them is recognised; "" for an activation."""
+        return self.facts.origin.get(name, name) if self.is_constant(name) else ""
+
+    def trained(self, node: onnx.NodeProto, name: str) -> Value:
+        """A constant operand as a parameter of the network."""
+        return self.build.weight(f"{self.label(node)}.weight", self.shape(name), self.bits(name), self.stored(name))
+
     def result(self, node: onnx.NodeProto, index: int = 0) -> Value:
         """The activation that a node makes."""
         name = node.output[index]

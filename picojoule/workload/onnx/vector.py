@@ -10,6 +10,7 @@ from picojoule.workload import ops as table
 from picojoule.workload.building.builder import Value
 from picojoule.workload.building.shapes import Shape
 from picojoule.workload.onnx.facts import attributes
+from picojoule.workload.onnx.index import index_of
 from picojoule.workload.onnx.reader import MAC_OPS, Reader, key
 
 DOMAINS = ("", "ai.onnx", "com.microsoft")
@@ -63,13 +64,31 @@ def _counted(reader: Reader, node: onnx.NodeProto, op: str) -> None:
     outs = reader.results(node)
     size = xs[0].elements if xs else 0
     read: int | None = None
+    rows: Value | None = None  # a trained table that rows are taken of
     if op in ("Gather", "GatherElements", "GatherND", "Slice", "Compress"):
-        indices = [reader.values[x].elements for x in node.input[1:] if x in reader.values]
-        read, parameters = outs[0].elements + sum(indices), 0  # only what is taken
+        indices = sum(reader.values[x].elements for x in node.input[1:] if x in reader.values)
+        read, parameters = outs[0].elements + indices, 0  # only what is taken
+        if op == "Gather" and reader.is_constant(node.input[0]):
+            rows, read, parameters = reader.trained(node, node.input[0]), indices, outs[0].elements
     elif op in ("ConstantOfShape", "Range", "EyeLike"):
         read, parameters = 0, 0
+    elif (op in table.PER_ELEMENT or op in table.VARIADIC) and op == node.op_type and not reader.quantised:
+        fixed = [x for x in node.input if x in reader.facts.shapes and reader.is_constant(x)]
+        read = sum({x.name: x.elements for x in xs}.values()) + parameters
+        xs, parameters = [*xs, *(reader.trained(node, x) for x in fixed)], 0  # constants are operands like any other
     ops = _ops(reader, node, op, xs, outs, size)
-    reader.build.vector(reader.label(node), node.op_type, ops, xs, outs, read=read, parameters=parameters)
+    reader.build.vector(
+        reader.label(node),
+        node.op_type,
+        ops,
+        xs,
+        outs,
+        read=read,
+        parameters=parameters,
+        table=rows,
+        index=index_of(reader, node, op),
+        like=op,
+    )
 
 
 def _ops(reader: Reader, node: onnx.NodeProto, op: str, xs: list[Value], outs: list[Value], size: int) -> int:
@@ -105,7 +124,7 @@ def _quantiser(reader: Reader, node: onnx.NodeProto) -> None:
     if node.op_type == "DequantizeLinear" or node.input[0] in reader.narrow:
         why = "done where the values are used" if node.op_type[0] == "D" else "done as the values leave their producer"
         reader.build.vector(reader.label(node), node.op_type, ops, [x], [], read=0, parameters=reader.constants(node), why=why)
-        reader.values[name] = Value(x.name, x.shape, x.bits)
+        reader.values[name] = x
     else:
         reader.build.vector(reader.label(node), node.op_type, ops, [x], [reader.result(node)], parameters=reader.constants(node))
 

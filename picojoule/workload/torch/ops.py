@@ -10,7 +10,10 @@ from picojoule.errors import SpecError
 from picojoule.workload import ops as table
 from picojoule.workload.building import blocks
 from picojoule.workload.building.builder import Value
+from picojoule.workload.building.products import BATCH, Letters, matmul_letters
 from picojoule.workload.building.shapes import Product, Shape, einsum, matmul, window
+from picojoule.workload.op import Mask
+from picojoule.workload.torch.index import each, index_of, order_of, pool_index
 from picojoule.workload.torch.reader import Reader
 
 SAME = {  # torch name -> name in ops.py, where they differ by more than capitals
@@ -191,7 +194,8 @@ def _counted(reader: Reader, node: Any, args: dict[str, Any], op: str | None, pl
         why = f"operator {plain} is not known"
         reader.build.vector(reader.label(node), plain, None, xs, outs, parameters=parameters, why=why)
         return
-    reader.build.vector(reader.label(node), op or "TopK", ops, xs, outs, read=read, parameters=parameters)
+    index = index_of(plain, args, xs)
+    reader.build.vector(reader.label(node), op or "TopK", ops, xs, outs, read=read, parameters=parameters, index=index)
 
 
 def _conv(reader: Reader, node: Any, args: dict[str, Any]) -> None:
@@ -199,28 +203,26 @@ def _conv(reader: Reader, node: Any, args: dict[str, Any]) -> None:
     shape = reader.shape(weight) or ()
     axes, transposed = len(shape) - 2, "transpose" in node.target.__name__ or bool(args.get("transposed"))
     pads = args.get("padding", 0)
-    stride, dilation = (_each(args.get(k, 1), axes) for k in ("stride", "dilation"))
+    stride, dilation = (each(args.get(k, 1), axes) for k in ("stride", "dilation"))
     if isinstance(pads, str):
         whole = [d * (k - 1) if pads == "same" else 0 for d, k in zip(dilation, shape[2:], strict=True)]
         begin, end = tuple(t // 2 for t in whole), tuple(t - t // 2 for t in whole)
     else:
-        begin = end = _each(pads, axes)
+        begin = end = each(pads, axes)
     win = window(shape[2:], stride=stride, dilation=dilation, pad=begin, end=end, axes=axes)
     bias, out = args.get("bias"), reader.result(node)
-    image = Value(image.name, (1, *image.shape), image.bits) if len(image.shape) == axes + 1 else image
-    out4 = Value(out.name, (1, *out.shape), out.bits) if len(out.shape) == axes + 1 else out
-    trained = weight.name in reader.constant
+    image = image.reshaped((1, *image.shape)) if len(image.shape) == axes + 1 else image
+    out4 = out.reshaped((1, *out.shape)) if len(out.shape) == axes + 1 else out
     reader.build.conv_window(
         image,
-        shape,
+        _weight(reader, node, weight),
         win,
         out4,
         name=reader.label(node),
         op="ConvTranspose" if transposed else "Conv",
         groups=int(args.get("groups", 1)),
         bias=math.prod(reader.shape(bias) or (0,)) if bias is not None else 0,
-        weight_name=reader.origin.get(weight.name, "") if trained else "",
-        others=[] if trained else [reader.values[weight.name]],
+        stored=_stored(reader, weight),
         transposed=transposed,
     )
 
@@ -229,18 +231,22 @@ def _linear(reader: Reader, node: Any, args: dict[str, Any]) -> None:
     x, weight, bias = args["input"], args["weight"], args.get("bias")
     shape = reader.shape(x) or ()
     extents = Product(1, math.prod(shape[:-1]), (reader.shape(weight) or (1,))[0], shape[-1])
-    _product(reader, node, x, weight, extents, "Gemm", bias)
+    lead = BATCH[: len(shape) - 1]
+    _product(reader, node, x, weight, extents, Letters(left=f"{lead}k", right="nk", result=f"{lead}n"), "Gemm", bias)
 
 
 def _addmm(reader: Reader, node: Any, args: dict[str, Any]) -> None:
     first = "mat1" if "mat1" in args else "batch1"
     a, b = args[first], args[first[:-1] + "2"]
-    _product(reader, node, a, b, matmul(reader.shape(a) or (), reader.shape(b) or (), node.name), "Gemm", args.get("self"))
+    left, right = reader.shape(a) or (), reader.shape(b) or ()
+    extents, letters = matmul(left, right, node.name), matmul_letters(len(left), len(right))
+    _product(reader, node, a, b, extents, letters, "Gemm", args.get("self"))
 
 
 def _matmul(reader: Reader, node: Any, args: dict[str, Any]) -> None:
     a, b = list(args.values())[:2]
-    _product(reader, node, a, b, matmul(reader.shape(a) or (), reader.shape(b) or (), node.name), "MatMul")
+    left, right = reader.shape(a) or (), reader.shape(b) or ()
+    _product(reader, node, a, b, matmul(left, right, node.name), matmul_letters(len(left), len(right)), "MatMul")
 
 
 def _einsum(reader: Reader, node: Any, args: dict[str, Any]) -> None:
@@ -248,39 +254,52 @@ def _einsum(reader: Reader, node: Any, args: dict[str, Any]) -> None:
     try:
         if len(operands) != 2:
             raise SpecError(f"einsum {equation!r} has {len(operands)} operands; two are understood")
-        extents = einsum(equation, reader.shape(operands[0]) or (), reader.shape(operands[1]) or (), node.name)
+        shapes = reader.shape(operands[0]) or (), reader.shape(operands[1]) or ()
+        extents, letters = einsum(equation, *shapes, node.name), Letters.einsum(equation, *shapes, node.name)
     except SpecError as error:
         xs, outs, parameters = reader.activations(node), reader.results(node), reader.parameters(node)
         reader.build.vector(reader.label(node), "Einsum", None, xs, outs, parameters=parameters, why=error.problem)
         return
-    _product(reader, node, operands[0], operands[1], extents, "Einsum")
+    _product(reader, node, operands[0], operands[1], extents, letters, "Einsum")
 
 
-def _product(reader: Reader, node: Any, a: Any, b: Any, extents: Product, op: str, bias: Any = None) -> None:
+def _product(reader: Reader, node: Any, a: Any, b: Any, extents: Product, letters: Letters, op: str, bias: Any = None) -> None:
     """One product; a trained operand takes the place of the weights."""
     if a.name in reader.constant and b.name not in reader.constant:
-        a, b, extents = b, a, extents.swapped()
-    learned, out, label = b.name in reader.constant, reader.result(node), reader.label(node)
-    x = reader.values[a.name]
-    layer = extents.layer(label, op, bits={"weight": 16, "input": x.bits, "output": out.bits}, learned=learned)
-    inputs = [x] if learned else [x, reader.values[b.name]]
-    reader.build.mac(layer, inputs, [out], weight=reader.origin.get(b.name, "") if learned else "")
+        a, b, extents, letters = b, a, extents.swapped(), letters.swapped()
+    y, out, label = _weight(reader, node, b), reader.result(node), reader.label(node)
+    reader.build.product(extents, letters, reader.values[a.name], y, out, name=label, op=op, stored=_stored(reader, b))
     if bias is not None and bias.name in reader.constant:
         reader.build.bias(out, math.prod(reader.shape(bias) or (0,)), label)
     elif bias is not None:
         reader.build.vector(f"{label}.add", "Add", out.elements, [reader.values[bias.name], out], [])
 
 
+def _weight(reader: Reader, node: Any, operand: Any) -> Value:
+    """The second operand of a product or convolution: a trained parameter, or an activation."""
+    if operand.name not in reader.constant:
+        return reader.values[operand.name]
+    return reader.build.weight(f"{reader.label(node)}.weight", reader.shape(operand) or (), stored=_stored(reader, operand))
+
+
+def _stored(reader: Reader, operand: Any) -> str:
+    """The parameter behind an operand, so that a second use of it is recognised."""
+    return reader.origin.get(operand.name, "") if operand.name in reader.constant else ""
+
+
 def _attention(reader: Reader, node: Any, args: dict[str, Any]) -> None:
     q, k, v = (_four_axes(reader.values[args[x].name]) for x in ("query", "key", "value"))
-    masked = args.get("attn_mask") is not None or bool(args.get("is_causal"))
-    blocks.attention(reader.build, q, k, v, reader.result(node), reader.label(node), masked=masked)
+    causal, given = bool(args.get("is_causal")), args.get("attn_mask") is not None
+    mask = Mask(causal=causal) if causal or given else None
+    out = reader.result(node)
+    out = out.reshaped((*q.shape[:3], v.shape[3])) if len(out.shape) == 3 else out
+    blocks.attention(reader.build, q, k, v, out, reader.label(node), mask=mask)
 
 
 def _four_axes(x: Value) -> Value:
     """(batch..., tokens, size) seen as (batch, heads, tokens, size)."""
     shape = (1,) * (4 - len(x.shape)) + x.shape
-    return Value(x.name, (math.prod(shape[:-3]), *shape[-3:]), x.bits)
+    return x.reshaped((math.prod(shape[:-3]), *shape[-3:]))
 
 
 def _recurrent(reader: Reader, node: Any, args: dict[str, Any]) -> None:
@@ -308,6 +327,7 @@ def _recurrent(reader: Reader, node: Any, args: dict[str, Any]) -> None:
             batch=batch,
             features=features,
             hidden=hidden,
+            time=1 if args["batch_first"] else 0,
             directions=directions,
             weights=(matrices[0].name, matrices[1].name),
             bias=bias,
@@ -318,8 +338,8 @@ def _recurrent(reader: Reader, node: Any, args: dict[str, Any]) -> None:
 def _pool(reader: Reader, node: Any, args: dict[str, Any], op: str) -> None:
     xs, outs = reader.activations(node), reader.results(node)
     axes = len(outs[0].shape) - 2
-    taps = math.prod(_each(args["kernel_size"], axes))
-    reader.build.vector(reader.label(node), op, taps * outs[0].elements, xs, outs)
+    taps = math.prod(each(args["kernel_size"], axes))
+    reader.build.vector(reader.label(node), op, taps * outs[0].elements, xs, outs, index=pool_index(args, axes))
 
 
 def _resize(reader: Reader, node: Any, name: str) -> None:
@@ -347,13 +367,7 @@ def _same_size(reader: Reader, node: Any) -> bool:
 
 def _keeps_order(shape: Shape, plain: str, args: dict[str, Any]) -> bool:
     """Whether a transposition only moves axes of size 1, so that the data stay where they are."""
-    order = list(range(len(shape)))
-    if plain == "permute":
-        order = [int(d) % len(shape) for d in args["dims"]]
-    else:
-        a, b = (int(args.get(k, default)) % len(shape) for k, default in (("dim0", 0), ("dim1", 1)))
-        order[a], order[b] = order[b], order[a]
-    moved = [axis for axis in order if shape[axis] != 1]
+    moved = [axis for axis in order_of(plain, args, len(shape)) if shape[axis] != 1]
     return moved == sorted(moved)
 
 
@@ -365,11 +379,6 @@ def _bound(node: Any) -> dict[str, Any]:
     names = [a.name for a in schema.arguments]
     found = {a.name: a.default_value for a in schema.arguments if a.has_default_value()}
     return found | dict(zip(names, node.args, strict=False)) | dict(node.kwargs)
-
-
-def _each(value: Any, axes: int) -> Shape:
-    numbers = (value,) if isinstance(value, int) else tuple(value)
-    return numbers * axes if len(numbers) == 1 else numbers
 
 
 HANDLERS: dict[str, Callable[[Reader, Any, dict[str, Any]], None]] = {

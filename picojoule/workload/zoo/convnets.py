@@ -190,7 +190,7 @@ def mobilenetv2(batch: int = 1) -> Network:
     plan = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
     for stage, (expand, filters, depth, stride) in enumerate(plan, 1):
         for i in range(depth):
-            x = _inverted_residual(b, x, expand, filters, 3, stride if i == 0 else 1, f"block{stage}_{i + 1}", "Clip")
+            x = _inverted_residual(b, x, expand, filters, 3, stride if i == 0 else 1, f"block{stage}_{i + 1}", act="Clip")
     return b.network(_head(b, _norm_conv(b, x, 1280, 1, name="head", act="Clip"), 1000))
 
 
@@ -211,12 +211,12 @@ def efficientnet_b0(batch: int = 1) -> Network:
         for i in range(depth):
             squeeze = max(1, x.shape[1] // 4)
             name = f"block{stage}_{i + 1}"
-            x = _inverted_residual(b, x, expand, filters, kernel, stride if i == 0 else 1, name, "Silu", squeeze)
+            x = _inverted_residual(b, x, expand, filters, kernel, stride if i == 0 else 1, name, act="Silu", squeeze=squeeze)
     return b.network(_head(b, _norm_conv(b, x, 1280, 1, name="head", act="Silu"), 1000))
 
 
 def _inverted_residual(
-    b: Builder, x: Value, expand: int, filters: int, kernel: int, stride: int, name: str, act: str, squeeze: int = 0
+    b: Builder, x: Value, expand: int, filters: int, kernel: int, stride: int, name: str, *, act: str, squeeze: int = 0
 ) -> Value:
     wide = x.shape[1] * expand
     y = x if expand == 1 else _norm_conv(b, x, wide, 1, name=f"{name}.expand", act=act)
