@@ -9,6 +9,7 @@ from picojoule.hardware.chip import Chip
 from picojoule.hardware.chipfile.read import load_chip
 from picojoule.workload.building.blocks import attention
 from picojoule.workload.building.builder import Builder, Value
+from picojoule.workload.load import load_model
 from picojoule.workload.network import Network
 
 FULL, BARE = load_chip("edge-npu"), load_chip("eyeriss")  # drains activation, scale, residual; no vector unit
@@ -121,3 +122,22 @@ def test_equal_operators_stand_once_with_all_their_names() -> None:
     relu = next(x for x in found if x.priced.work.op == "Relu")
     assert (relu.names, relu.count) == (("r1", "r2"), 2)
     assert sum(x.count for x in found) == 5
+
+
+NETS = [("resnet50", None), ("mobilenetv2", None), ("bert-base", None), ("llama3-8b", "prefill"), ("llama3-8b", "decode")]
+WITH, WITHOUT = ("edge-npu", "nvdla-like", "tpu-v4i-like", "gemmini-like"), ("eyeriss", "simba-like")
+
+
+@pytest.mark.parametrize(("model", "phase"), NETS)
+def test_no_operator_of_a_known_network_is_left_without_figures(model: str, phase: str | None) -> None:
+    network = load_model(model, **({"phase": phase} if phase else {}))
+    for name in (*WITH, *WITHOUT):
+        found = network_operators(network, load_chip(name))
+        assert sum(x.count for x in found) == sum(s.count for s in network.vector_ops)
+        for x in found:
+            nothing = x.priced.how in ("folded", "view")
+            in_passing = x.priced.how == "in place" and not x.priced.work.parameters  # scales of attention: only operations
+            figures = (x.energy_pj, x.cycles) if name in WITH else (x.energy_pj,)
+            unknown = name in WITHOUT and in_passing
+            assert all((v == 0) == (nothing or unknown) for v in figures), (name, x)
+            assert bool(x.priced.unpriced) == (name in WITHOUT and bool(x.priced.work.ops) and not nothing)
