@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,8 @@ class Cache:
         self.on = on
 
     def _path(self, task: Task) -> Path:
-        key: Any = (task.layer.shape_key, task.chip, task.kind, task.space, task.slopes, tuple(map(str, task.seeds)))
+        chip = replace(task.chip, vector=None)  # no layer asks for it
+        key: Any = (task.layer.shape_key, chip, task.kind, task.space, task.slopes, tuple(map(str, task.seeds)))
         name = hashlib.sha256((picojoule.__version__ + code_digest(*CODE) + repr(key)).encode()).hexdigest()
         return cache_folder() / name[:2] / f"{name}.pickle"
 

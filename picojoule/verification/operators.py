@@ -71,9 +71,14 @@ def _operator(row: Any, chip: Chip) -> tuple[float, float, bool] | str:
     how = row["how"]
     if how == "folded" and row["op"] != "BatchNormalization":
         return "only a batch norm folds into a layer"
-    if how == "drain" and (chip.vector is None or not chip.vector.drain):
-        return "the chip applies nothing as results leave"
+    if how == "drain" and not _drained(work["operand"]) & set(chip.vector.drain if chip.vector else ()):
+        return "the chip does not apply it as results leave"
     return _priced(work, how, chip)
+
+
+def _drained(second_operand: int) -> set[str]:
+    """What an operator of the drain path may be: with a second operand an addition, else a function of the results alone."""
+    return {"residual"} if second_operand else {"activation", "scale"}
 
 
 def _count(value: Any) -> bool:

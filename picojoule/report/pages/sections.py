@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+from typing import NamedTuple
 
 from picojoule.cost.cost import Cost
 from picojoule.hardware.chip import Chip
 from picojoule.hardware.provenance import where_from
-from picojoule.report import units
+from picojoule.report import operators, units
 from picojoule.report.charts import plots, rooflines
 from picojoule.report.charts.nest import loop_nest
 from picojoule.report.pages import html
@@ -85,13 +86,14 @@ def layer_table(result: NetworkResult) -> str:
 def energy_charts(result: NetworkResult) -> str:
     chip = result.chip
     levels = [m.name for m in chip.memories] + [f.name for f in chip.fanouts] + [chip.compute.name]
-    by_level = [
-        (x, {STATIC if k == chip.name else k: v for (k,), v in x.result.cost.by("component").items()}) for x in result.layers
-    ]
-    by_role = [(x, _by_role(x.result)) for x in result.layers]
+    levels += [chip.vector.name] if chip.vector is not None else []
+    by_level = [_layer_stack(x, {k: v for (k,), v in x.result.cost.by("component").items()}) for x in result.layers]
+    by_level += [Stacked(r.name, r.name, r.by_level) for r in operators.rows(result) if r.energy_pj]
+    by_level = [x._replace(parts={STATIC if k == chip.name else k: v for k, v in x.parts.items()}) for x in by_level]
+    by_role = [_layer_stack(x, _by_role(x.result)) for x in result.layers]
     return (
         html.tag("h2", "Energy by level")
-        + _stack(by_level, levels, "energy of each layer by level")
+        + _stack(by_level, levels, "energy of each layer and kind of operator by level")
         + html.tag("h2", "Energy by tensor")
         + _stack(by_role, ["weight", "input", "output", "mac", "leak"], "energy of each layer by tensor")
     )
@@ -107,16 +109,26 @@ def _by_role(result: LayerResult) -> dict[str, float]:
     return out
 
 
-def _stack(rows: list[tuple[NetworkLayer, dict[str, float]]], order: list[str], title: str) -> str:
-    """Stacked bars of all occurrences; series in `order`, then any other; series that are zero throughout are left out."""
-    seen = dict.fromkeys([*order, *(name for _, parts in rows for name in parts)])
-    series = [s for s in seen if any(parts.get(s, 0.0) > 0 for _, parts in rows)]
-    bars = [
-        plots.Bar(_label(x), ", ".join(x.names), tuple((s, x.count * parts.get(s, 0.0)) for s in series)) for x, parts in rows
-    ]
+class Stacked(NamedTuple):
+    """A bar before its series have an order: the energy of all occurrences by series, in pJ."""
+
+    label: str
+    title: str
+    parts: dict[str, float]
+
+
+def _layer_stack(x: NetworkLayer, each: dict[str, float]) -> Stacked:
+    return Stacked(_label(x), ", ".join(x.names), {k: x.count * v for k, v in each.items()})
+
+
+def _stack(rows: list[Stacked], order: list[str], title: str) -> str:
+    """Stacked bars; series in `order`, then any other; series that are zero throughout are left out."""
+    seen = dict.fromkeys([*order, *(name for x in rows for name in x.parts)])
+    series = [s for s in seen if any(x.parts.get(s, 0.0) > 0 for x in rows)]
+    bars = [plots.Bar(x.label, x.title, tuple((s, x.parts.get(s, 0.0)) for s in series)) for x in rows]
     total = sum(b.total for b in bars) or 1.0
     share = {s: sum(dict(b.parts)[s] for b in bars) / total for s in series}
-    lead = html.tag("p", "Share of all layers: " + ", ".join(f"{s} {units.percent(v)}" for s, v in share.items()) + ".")
+    lead = html.tag("p", "Share of the whole: " + ", ".join(f"{s} {units.percent(v)}" for s, v in share.items()) + ".")
     return lead + plots.stacked_bars(bars, series, "energy", title)
 
 
@@ -130,6 +142,9 @@ def latency(result: NetworkResult) -> str:
         plots.Bar(_label(x), ", ".join(x.names), ((x.result.cost.bound_by, x.count * x.result.cost.latency_s),))
         for x in result.layers
     ]
+    others = [r for r in operators.rows(result) if r.latency_s]
+    series += [c for c in dict.fromkeys(r.bound_by for r in others) if c not in series]
+    bars += [plots.Bar(r.name, r.name, ((r.bound_by, r.latency_s),)) for r in others]
     rows = [
         [i, _short(x.names[0]), f"{x.result.cost.cycles:,.0f}", *(_heat(x.result.cost, c) for c in causes)]
         for i, x in enumerate(result.layers, 1)
@@ -142,7 +157,7 @@ def latency(result: NetworkResult) -> str:
     return (
         html.tag("h2", "Latency by cause")
         + html.tag("p", lead)
-        + plots.stacked_bars(bars, series, "time", "latency of each layer by its binding cause")
+        + plots.stacked_bars(bars, series, "time", "latency of each layer and kind of operator by its binding cause")
         + html.tag("p", note)
         + html.table(["#", "layer", "cycles", *(f"{c} [%]" for c in causes)], rows, left=(1,))
     )
