@@ -19,7 +19,7 @@ GROWN = sqrt(2.0)  # energy per access of a memory, and per transfer of a networ
 class Change:
     """One change. `chip` is the chip after it; `batch` and `bits` say how the network is run on it (None: as before).
 
-    `kind`: "bandwidth", "buffer", "PEs", "dataflow", "precision" or "batch". `price`: what it costs, in words.
+    `kind`: "bandwidth", "buffer", "PEs", "lanes", "dataflow", "precision" or "batch". `price`: what it costs, in words.
     """
 
     name: str
@@ -32,7 +32,7 @@ class Change:
 
 def changes(chip: Chip, batch: int, bits: int, *, any_batch: bool = True) -> tuple[Change, ...]:
     """Every single change that this chip offers, in a fixed order. `any_batch` False: the network takes no other batch."""
-    out = [*_bandwidths(chip), *_buffers(chip), *_arrays(chip), *_dataflows(chip)]
+    out = [*_bandwidths(chip), *_buffers(chip), *_arrays(chip), *_lanes(chip), *_dataflows(chip)]
     if bits % 2 == 0 and bits >= 8:
         price = "accuracy has to be checked" + ("; the MACs stay as they are" if chip.compute.scaling == "none" else "")
         out.append(Change(name=f"{bits // 2} b instead of {bits} b", kind="precision", chip=chip, price=price, bits=bits // 2))
@@ -79,6 +79,15 @@ def _arrays(chip: Chip) -> list[Change]:
             price = "twice the area and leakage of what is inside; transfer energy x1.41"
             out.append(Change(name=name, kind="PEs", chip=_with_level(chip, f, wider), price=price))
     return out
+
+
+def _lanes(chip: Chip) -> list[Change]:
+    """Twice the lanes of the vector unit, where its rate is known."""
+    unit = chip.vector
+    if unit is None or unit.lanes is None:
+        return []
+    wider = replace(chip, vector=replace(unit, lanes=2 * unit.lanes))
+    return [Change(name=f"{unit.name} lanes x2", kind="lanes", chip=wider, price="twice the area of the lanes")]
 
 
 def _dataflows(chip: Chip) -> list[Change]:

@@ -75,6 +75,10 @@ def test_changes_change_one_thing_and_nothing_is_free() -> None:
     assert wider.pes == 2 * chip.pes and wider.fanouts[0].transfer_pj == pytest.approx((chip.fanouts[0].transfer_pj or 0) * GROWN)
     assert found["8 b instead of 16 b"].bits == 8 and found["batch 2"].batch == 2
     assert not any(c.kind == "dataflow" for c in found.values()), "the array of Eyeriss is free already"
+    assert not any(c.kind == "lanes" for c in found.values()), "Eyeriss declares no vector unit"
+    npu = picojoule.load_chip("edge-npu")
+    (lanes,) = [c.chip for c in changes(npu, 1, 8) if c.kind == "lanes"]
+    assert npu.vector is not None and lanes == replace(npu, vector=replace(npu.vector, lanes=64))
     freed = next(c for c in changes(picojoule.load_chip("tpu-v1"), 1, 8) if c.kind == "dataflow").chip
     assert all(a.dims is None and not a.reuses for f in freed.fanouts for a in f.axes)
     assert all(c.price for c in found.values())
