@@ -14,6 +14,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from picojoule.workload.op import Tensor
+
 Shape = tuple[int, ...]
 
 
@@ -113,3 +115,32 @@ class Access:
     layout: Layout | None = None
     at: Shape = ()  # empty: from the beginning of every rank
     repeats: Digit | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AxisIndex:
+    """The index along one axis of a tensor, in the dimensions of an operator: `offset + sum(coefficient * dim)`."""
+
+    terms: tuple[tuple[int, str], ...]
+    offset: int
+
+
+def axis_indices(operand: Tensor, access: Access, axes: int) -> tuple[AxisIndex | None, ...]:
+    """How the operator's dimensions index each of the `axes` of the accessed tensor; None where they do so with remainders.
+
+    So two operators that access one tensor say which of their dimensions are the same: what a producer writes at ((1, "P"),)
+    is what its consumer reads at ((2, "P"), (1, "R")). A rank of several digits (tokens of a batch, flattened) has no affine
+    index, nor has an axis that holds one of them.
+    """
+    if access.layout is None:
+        return (None,) * axes
+    terms: list[list[tuple[int, str]]] = [[] for _ in range(axes)]
+    offsets, split = list(access.layout.begin), set[int]()
+    for i, (rank, digits) in enumerate(zip(operand.ranks, access.layout.axes, strict=True)):
+        if len(digits) > 1:
+            split |= {d.axis for d in digits}
+        for d in digits if len(digits) == 1 else ():
+            start = rank.offset - (access.at[i] if access.at else 0)
+            terms[d.axis] += [(d.stride * c, dim) for c, dim in rank.terms]
+            offsets[d.axis] += d.stride * start
+    return tuple(None if i in split else AxisIndex(tuple(t), o) for i, (t, o) in enumerate(zip(terms, offsets, strict=True)))

@@ -12,6 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from picojoule.workload.network import Network
 from picojoule.workload.onnx.read import read_onnx
+from tests.workload.graph_laws import check
 
 Axis = int | str | None
 
@@ -47,5 +48,7 @@ def save(
 
 
 def network(folder: Path, *args: Any, batch: int | None = None, dims: Mapping[str, int] | None = None, **more: Any) -> Network:
-    """The network of such a file."""
-    return read_onnx(save(folder, *args, **more), batch=batch, dims=dims)
+    """The network of such a file, which keeps the laws of graphs."""
+    found = read_onnx(save(folder, *args, **more), batch=batch, dims=dims)
+    check(found)
+    return found

@@ -13,8 +13,8 @@ from picojoule.workload.load import load_model
 from picojoule.workload.network import Network
 from picojoule.workload.profile import profile
 from picojoule.workload.zoo import zoo
+from tests.workload.graph_laws import check
 from tests.workload.graph_runner import run
-from tests.workload.test_network import check
 from tests.workload.test_zoo import assert_ordered
 
 MODELS = Path(__file__).with_name("torch_models.py")
@@ -25,7 +25,9 @@ pytestmark = pytest.mark.torch
 def network(module: object, *inputs: object) -> Network:
     from picojoule.workload.torch.read import export
 
-    return export(module, inputs, name="net")
+    found = export(module, inputs, name="net")
+    check(found)
+    return found
 
 
 def macs_of(module: object, *inputs: object) -> int:
@@ -230,7 +232,6 @@ def test_the_graph_of_a_module_computes_what_the_module_computes() -> None:
     torch.manual_seed(0)
     module, x = Mixed(), torch.randn(2, 4, 8, 8)
     found = network(module, x)
-    check(found)
     weights = {f"p_{name.replace('.', '_')}": p.detach().numpy() for name, p in module.named_parameters()}
     arrays = run(found, {"x": x.numpy(), **weights})
     for name, expected in zip(found.outputs, module(x), strict=True):

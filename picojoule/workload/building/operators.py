@@ -208,7 +208,8 @@ def _reduced(reads: Sequence[Value], writes: Sequence[Value], index: Index) -> S
     names = [s.dim(f"a{i}", n) for i, n in enumerate(x.shape)]
     s.add("input", x, [one(d) for d in names])
     for w in writes:
-        s.add("output", w, [one(names[i]) for i in kept])
+        places = range(len(names)) if len(w.shape) == len(names) else kept  # a reduced axis of one element has no rank
+        s.add("output", w, [one(names[i]) if i in kept else None for i in places])
     gone = [d for i, d in enumerate(names) if i not in kept] if axes is None else [names[i] for i in sorted(axes)]
     s.whole = tuple(d for d in gone if d in s.dims)
     return s
