@@ -91,7 +91,7 @@ def _case(rng: random.Random, f: Features) -> tuple[Layer, Chip, Mapping] | None
         chip = _with_served_axes(rng, f, chip)
     if f.homes and rng.random() < f.homes:
         chip = beside(rng, chip)
-    mapping = _random_mapping(rng, f, layer, chip)
+    mapping = random_mapping(rng, f, layer, chip)
     if f.homes:
         mapping = _at_home(rng, f, layer, chip, mapping)
         if chip.levels[0] == Group((chip.dram,)) and not mapping.homes:
@@ -190,7 +190,7 @@ def _random_fanout(rng: random.Random, f: Features, name: str, axes: str) -> Fan
     return FanOut(name, tuple(sizes), links=links, **switches)
 
 
-def _random_mapping(rng: random.Random, f: Features, layer: Layer, chip: Chip) -> Mapping:
+def random_mapping(rng: random.Random, f: Features, layer: Layer, chip: Chip) -> Mapping:
     """Nodes of each level in any order, every loop at a random place of the order from the outside in."""
     gaps: list[list[Loop | Node]] = []  # nodes fill a gap alone, loops of one gap are shuffled
     places: list[tuple[list, str | None, str | None]] = []
