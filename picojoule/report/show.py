@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, RenderableType
+from rich.text import Text
 
 from picojoule import options
 from picojoule.cost.cost import Cost
@@ -161,7 +162,7 @@ def chips(name: str | None, as_json: bool) -> None:
     if as_json:
         json_only(to_json.chip_json(chip))
     else:
-        print_parts(tree.tree_text(chip))
+        print_parts(Text(tree.tree_text(chip)))  # [sram] is no markup
 
 
 def models(name: str | None, as_json: bool) -> None:
