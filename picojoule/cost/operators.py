@@ -96,7 +96,7 @@ def _how(
     step: Step[Op], work: Work, leaving: _Leaving | None, readers: dict[str, int], sizes: dict[str, int], chip: Chip, fold: bool
 ) -> How:
     op = step.layer
-    if not step.outputs:
+    if not op.results:
         return "in place" if op.ops or op.read_elements or not op.known else "view"
     passes_through = (
         leaving is not None

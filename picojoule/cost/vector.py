@@ -27,6 +27,7 @@ HOW: dict[How, str] = {
     "move": "words copied, nothing computed",
     "view": "the same words under another shape",
 }
+NOTHING: tuple[How, ...] = ("folded", "view")  # cost nothing
 Words = Counter[tuple[str, str, str]]  # (memory, "operand" | "parameters" | "result", "read" | "write") -> words
 
 
@@ -62,10 +63,20 @@ class Priced:
     cost: Cost
     unpriced: tuple[str, ...] = ()
 
+    @property
+    def read_elements(self) -> int:
+        """Elements that it reads for itself, each once: not what passes through on its way out."""
+        return 0 if self.how in NOTHING else self.work.operand + self.work.parameters
+
+    @property
+    def written_elements(self) -> int:
+        """Elements that it writes for itself: not what its producer writes anyway."""
+        return self.work.result if self.how in ("step", "move") else 0
+
 
 def price(work: Work, chip: Chip, how: How) -> Priced:
     """Energy by contribution (pJ), cycles by cause, and the reasons why either is only a lower bound."""
-    nothing = how in ("folded", "view")
+    nothing = how in NOTHING
     words = Counter() if nothing else moved(work, chip, how)
     kinds, unpriced = ({}, ()) if nothing else computed(work, chip)
     cycles = _cycles(work, chip, words, kinds)

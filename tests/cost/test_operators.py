@@ -36,6 +36,9 @@ def test_a_residual_block_leaves_its_convolutions_in_one_go() -> None:
     assert ways(residual()) == {"n1": "folded", "r1": "drain", "n2": "folded", "add": "drain", "r2": "drain"}
     works = {step.layer.name: work for step, _, work in placed(residual(), FULL)}
     assert (works["add"].operand, works["r2"].operand) == (144, 0)  # of the sum only the input of the block moves
+    found = {n: x.priced for x in network_operators(residual(), FULL) for n in x.names}
+    moved = {n: (p.read_elements, p.written_elements) for n, p in found.items()}
+    assert moved == {"n1": (0, 0), "r1": (0, 0), "n2": (0, 0), "add": (144, 0), "r2": (0, 0)}
 
 
 def test_without_a_drain_path_norms_fold_and_the_rest_are_steps() -> None:

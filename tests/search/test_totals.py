@@ -14,6 +14,7 @@ from picojoule.cost.operators import network_operators
 from picojoule.errors import NoMapping, SpecError
 from picojoule.hardware.chipfile.read import chip_from_yaml, chips, load_chip
 from picojoule.report.to_json import network_json
+from picojoule.search.hull import least_edp
 from picojoule.search.network import map_network
 from picojoule.search.optimal import best_mapping
 from picojoule.search.result import NetworkResult
@@ -151,6 +152,20 @@ def test_the_least_product_of_energy_and_latency_holds_the_operators() -> None:
     assert result.proved and result.energy_pj * result.cycles == pytest.approx(min(every), rel=1e-9)
     assert result.certificate["operators"] == {"energy_pj": e0, "cycles": l0, "inside": "totals and objective"}
     assert result.certificate["energy_pj"] == pytest.approx(result.energy_pj)
+
+
+@pytest.mark.parametrize("objective", ["energy", "latency", "edp", "front"])
+def test_a_network_with_operators_is_verified(objective: str) -> None:
+    network, chip = trading()
+    result = map_network(network, chip, objective, jobs=1)
+    report = verify(json.loads(json.dumps(network_json(result))), 0.1)
+    assert report["ok"], [c for c in report["checks"] if not c["ok"]]
+
+
+def test_what_operators_take_may_decide_which_mappings_win() -> None:
+    layer = [[(10.0, 1.0), (4.0, 2.0)]]  # (pJ, cycles)
+    alone, slow, dear = (least_edp([*layer, [fixed]], [1, 1]).picks[0] for fixed in ((0.0, 0.0), (0.0, 100.0), (100.0, 0.0)))
+    assert (alone, slow, dear) == (1, 1, 0)
 
 
 def test_a_latency_limit_holds_for_layers_and_operators_together() -> None:

@@ -42,6 +42,7 @@ def network_fragment(result: NetworkResult) -> str:
             sections.tiles(result),
             sections.layer_table(result),
             sections.energy_charts(result),
+            operators.section(result),
         ]
     )
 
