@@ -149,6 +149,15 @@ class Storage:
             return activation
         return self.written(step.inputs[0])
 
+    def sharing(self) -> tuple[tuple[str, ...], ...]:
+        """Layers with trained weights in groups that read one activation: whatever it is stored at, they read it so."""
+        found: dict[str, list[str]] = {}
+        for step in self.network.layers:
+            if any(t.learned for t in step.layer.tensors):
+                read = self.written(step.inputs[0]) if step.inputs else step.layer.name
+                found.setdefault(read, []).append(step.layer.name)
+        return tuple(tuple(names) for names in found.values())
+
     def _width(self, activation: str, plan: Plan) -> int:
         """The widest that any reader asks for."""
         asked = []

@@ -11,6 +11,7 @@ from picojoule.errors import SpecError
 from picojoule.workload.huggingface.read import FAMILIES, from_config
 from picojoule.workload.load import load_model
 from picojoule.workload.network import Network
+from tests.workload.graph_laws import check
 
 LLAMA = {
     "model_type": "llama",
@@ -30,7 +31,9 @@ SQUARE = 64 * 64
 
 
 def read(model_type: str, values: dict, **run: object) -> Network:
-    return from_config(values | {"model_type": model_type}, "config.json", **run)
+    found = from_config(values | {"model_type": model_type}, "config.json", **run)
+    check(found)
+    return found
 
 
 def test_llama_of_one_billion_has_its_published_size(tmp_path: Path) -> None:

@@ -51,6 +51,16 @@ def embeddings(network: Network) -> int:
     return sum(s.layer.op == "Gather" for s in network.steps)
 
 
+@pytest.mark.parametrize(
+    "text", ["gemm:M=4,N=1,K=3", "conv:K=4,C=6,P=5,Q=5,R=3,S=3,stride=2,pad=1,groups=2", "conv:K=4,C=3,P=5,Q=5,R=1,S=1,stride=2"]
+)
+def test_an_inline_layer_is_a_graph_of_one_step(text: str) -> None:
+    network = load_model(text)
+    check(network)
+    kept = [(t.name, str(t.persistence)) for t in network.tensors]
+    assert kept == [("input", "input"), ("weight", "parameter"), ("output", "output")]
+
+
 @pytest.mark.parametrize("name", ZOO)
 def test_elements_of_the_graph_add_up_to_those_of_the_profile(name: str) -> None:
     network, totals = network_of(name), profile(network_of(name)).totals

@@ -134,17 +134,12 @@ class Space:
 
 def space_of(base: Network, structure: Structure | None, pricer: Pricer | None, techniques: Sequence[str] = TECHNIQUES) -> Space:
     """All units of a network of torch modules. Bits and zeros are left out where `pricer`'s chip gains nothing by them."""
-    storage = Storage(base)
     layers = [s.layer for s in base.layers if any(t.learned for t in s.layer.tensors)]
-    readers: dict[str, list[str]] = {}
-    for step in base.layers:
-        if step.layer in layers:
-            readers.setdefault(storage.written(step.inputs[0]) if step.inputs else step.layer.name, []).append(step.layer.name)
     names = tuple(layer.name for layer in layers)
     units = []
     if pricer is None or pricer.least_bits < START_BITS:
         units += [Unit(kind="weights", name=n, layers=(n,), values=WEIGHT_BITS) for n in names]
-        units += [Unit(kind="inputs", name=r[0], layers=tuple(r), values=INPUT_BITS) for r in readers.values()]
+        units += [Unit(kind="inputs", name=r[0], layers=r, values=INPUT_BITS) for r in Storage(base).sharing()]
     for group in structure.groups if structure else ():
         values = tuple(dict.fromkeys(max(1, round(group.size * s)) for s in SHARES))
         units.append(Unit(kind="channels", name=group.name, layers=structure.affected(group.name), values=values))  # type: ignore[union-attr]
