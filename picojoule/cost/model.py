@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 from picojoule.cost.cost import Contribution, Cost
 from picojoule.cost.sparsity import Accesses, SparseTraffic, active, exploit, port_bits
 from picojoule.cost.traffic import ACCOUNTINGS, count
-from picojoule.hardware.chip import Chip, Memory, Port, tensor_word_pj, transfer_word_pj
+from picojoule.hardware.chip import Chip, FanOut, Memory, Port, tensor_word_pj, transfer_word_pj
 from picojoule.mapping.mapping import Loop, Mapping
-from picojoule.mapping.words import Traffic
+from picojoule.mapping.words import Flow, Traffic
 from picojoule.workload.layer import Layer, Tensor
 
 MILLIWATT_SECOND_PJ = 1e9  # 1 mW for 1 s is 1e-3 J = 1e9 pJ
@@ -125,7 +126,28 @@ def _cycles(layer: Layer, chip: Chip, mapping: Mapping, traffic: Traffic) -> tup
     reads, writes = _bits(layer, traffic.reads()), _bits(layer, traffic.writes())
     for m in chip.memories:
         out += port_cycles(m, reads.get(m.name, 0), writes.get(m.name, 0), instances_in_use(chip, mapping, m))
-    return tuple(out)
+    return (*out, *network_cycles(layer, chip, mapping, traffic.flows))
+
+
+def network_cycles(layer: Layer, chip: Chip, mapping: Mapping, flows: Iterable[Flow]) -> list[tuple[str, float]]:
+    """Cycles that the root of each fan-out's network needs, where it has a bandwidth: bits over all its instances in use."""
+    out, flows = [], tuple(flows)
+    for f in (f for f in chip.fanouts if f.bits_per_cycle is not None):
+        bits = sum(root_words(chip, f, x) * layer.tensor(x.tensor).bits for x in flows)
+        level = chip.level_of(f.name)
+        used = math.prod(e.bound for e in mapping.entries if isinstance(e, Loop) and e.fanout and chip.level_of(e.fanout) < level)
+        out.append((f"{f.name}.network", bits / ((f.bits_per_cycle or math.inf) * used)))
+    return out
+
+
+def root_words(chip: Chip, fanout: FanOut, flow: Flow) -> int:
+    """Words of a flow that pass the root of a fan-out's network: those on its outer side. Words of a memory that serves axes of
+    the fan-out begin inside of it."""
+    inner, level = dict(flow.crossings), chip.level_of(fanout.name)
+    if fanout.name not in inner or chip.level_of(flow.outer) > level:
+        return 0
+    further_out = [f.name for f in chip.fanouts if f.name in inner and chip.level_of(f.name) < level]
+    return inner[further_out[-1]] if further_out else flow.outer_words
 
 
 def port_cycles(memory: Memory, read_bits: float, write_bits: float, used: int) -> list[tuple[str, float]]:

@@ -195,7 +195,8 @@ class FanOut:
 
     `multicast`: one read of the memory above serves all equal tiles; `reduction`: partial sums of one element merge on
     the way out. Either may be switched off. `links`: dimensions along which neighbours pass on overlapping inputs.
-    `transfer_pj` is the energy of the network per word that reaches or leaves one inner instance, for `transfer_bits`.
+    `transfer_pj` is the energy of one link of the network for a word of `transfer_bits` that reaches or leaves one inner
+    instance over `hops` links on average. `bits_per_cycle`: what passes the network's root, on either way (None: without limit).
     `waits`: when instances that skip different work wait for one another: "never" (no imbalance), at the end of the "layer",
     whenever a loop above the fan-out moves on ("tile"), or at every "step".
     """
@@ -211,12 +212,18 @@ class FanOut:
     sources: tuple[tuple[str, str], ...] = ()
     loads_serve: float = 1.0
     waits: str = "tile"
+    bits_per_cycle: float | None = None
+    hops: float = 1.0
 
     def __post_init__(self) -> None:
         if self.waits not in WAITS:
             raise unknown_name("time to wait", self.waits, WAITS)
         if not self.axes:
             raise SpecError(f"fan-out {self.name!r} has no axis", hint="give at least one axis with its size")
+        if self.bits_per_cycle is not None and not self.bits_per_cycle > 0:
+            raise SpecError(f"fan-out {self.name!r}: {self.bits_per_cycle} bits per cycle", hint="give a positive bandwidth")
+        if not (self.hops >= 0 and math.isfinite(self.hops)):
+            raise SpecError(f"fan-out {self.name!r}: {self.hops} hops", hint="hops are 0 or more")
 
     @property
     def size(self) -> int:
@@ -361,6 +368,7 @@ class Chip:
             raise SpecError(f"chip {self.name!r} must begin with a memory (DRAM)", hint="put the outermost memory first")
         self._check_outermost(self.levels[0])
         self._check_served()
+        self._check_networks()
         for m in self.memories[len(self.levels[0].memories) :]:
             if m.format_of("output").compressed:
                 raise SpecError(
@@ -394,6 +402,15 @@ class Chip:
             raise SpecError(f"chip {self.name!r}: the outermost {some} must keep every tensor", hint="keeps: all")
         if len(outer.memories) == 1 and outer.memories[0].capacity_bits is not None:
             raise SpecError(f"chip {self.name!r}: the outermost memory must be unbounded", hint="leave out its size")
+
+    def _check_networks(self) -> None:
+        """A network with a bandwidth carries words that nothing leaves out: how zeros thin them there is not modelled."""
+        for f in self.fanouts:
+            if f.bits_per_cycle is not None and self.sparse:
+                raise SpecError(
+                    f"fan-out {f.name!r} has a bandwidth, and chip {self.name!r} exploits zeros",
+                    hint="drop the bandwidth, or skips, gates and formats: both together are not modelled",
+                )
 
     def _check_served(self) -> None:
         """Served axes are axes of the fan-out right above, which no neighbour links cross and no zeros leave out of step."""
@@ -590,5 +607,5 @@ def transfer_word_pj(fanout: FanOut, tensor: Tensor) -> float:
     """pJ to move one word of the tensor to or from one inner instance of the fan-out."""
     if fanout.transfer_pj is None:
         raise SpecError(f"fan-out {fanout.name!r}: the transfer energy is unknown", hint="set transfer: ... pJ")
-    each = fanout.transfer_pj * tensor.bits / fanout.transfer_bits
+    each = fanout.hops * fanout.transfer_pj * tensor.bits / fanout.transfer_bits
     return each / fanout.loads_serve if tensor.learned and fanout.loads_serve > 1 else each

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from picojoule.cost.rank_counts import AffineRank, Run, Sharing, active_positions, affine_words, sharing_groups, valid_values
-from picojoule.hardware.chip import Chip, Memory, tensor_word_pj, transfer_word_pj
+from picojoule.hardware.chip import Chip, FanOut, Memory, tensor_word_pj, transfer_word_pj
 from picojoule.mapping.footprint import tile_elements
 from picojoule.verification.reprove_space import Extents, Tiles, Unrolling, Way, axis_classes, chain_steps, stages_of, unrollings
 from picojoule.workload.layer import Layer, Rank, Tensor
@@ -102,17 +102,19 @@ class Layered:
         self.partner = {d: e for r in affine for (_, d), (_, e) in itertools.permutations(r.terms)}
         self.idle = {t.name: [i for i, d in enumerate(self.dims) if d not in t.dims] for t in layer.tensors}
         self.idler = {d: next((t.name for t in layer.tensors if d not in t.dims), "") for d in self.dims}
-        self.ports = [
+        self.ports: list[tuple[Memory | FanOut, str, float]] = [
             (m, serves, w)
             for m in chip.memories
             for serves in ("read", "write", "readwrite")
             if ports and (w := sum(p.bits_per_cycle for p in m.ports if p.serves == serves))
         ]
+        self.ports += [(f, "network", f.bits_per_cycle) for f in chip.fanouts if ports and f.bits_per_cycle is not None]
         parts = [(m.leakage_mw, chip.instances(m)) for m in chip.memories]
         parts += [(chip.compute.leakage_mw, chip.pes), (chip.static_mw, 1)]
         self.leak = sum(mw * n for mw, n in parts if mw) * 1e9 / chip.clock_hz
         self.homes = homes
         self.place_of = {m.name: s for s, x in enumerate(self.stages) if x.group for m in x.group.memories}
+        self.place_of |= {x.fanout.name: s - 1 for s, x in enumerate(self.stages) if x.fanout}  # where its root is
         self.positions = lru_cache(maxsize=1 << 20)(self._positions)
         self.rank_words = lru_cache(maxsize=1 << 20)(self._rank_words)
         self.footprint = lru_cache(maxsize=1 << 20)(self._footprint)
@@ -198,8 +200,8 @@ class Layered:
         ranks = [r for r in tensor.ranks if len(r.terms) == 2 or r.offset != 0 or r.size is not None]
         return {self.dims.index(d) for r in ranks for _, d in r.terms}
 
-    def instances(self, memory: Memory, way: Way) -> int:
-        """Instances of a memory in use below these unrollings, which reach down to its stage."""
+    def instances(self, memory: Memory | FanOut, way: Way) -> int:
+        """Instances of a memory, or of a network's root, in use below these unrollings, which reach down to its stage."""
         at = self.place_of.get(memory.name, -1)
         out = math.prod(math.prod(u.extents) for u in way[: at + 1])
         own = [s for s, served in zip(way[at].extents, way[at].served, strict=True) if memory.name in served] if at >= 0 else []
@@ -313,6 +315,8 @@ class Layered:
                     continue
                 back = plus(read, inner_write)
                 back = (back[0] + sum(pj for _, pj in crossing), *back[1:])
+                for part, _ in crossing:
+                    back = plus(back, self._root(part, holder, t))
                 constant = [c - self.layer.elements(t) * x for c, x in zip(constant, back, strict=True)]
                 node, hold = plus(inner_read, later, -1), plus(plus(write, back), later)
                 out[t.name, stage] = Line(t, holder, stage, node, hold, crossing, (inner_read[0], write[0]), held)
@@ -330,6 +334,12 @@ class Layered:
                 out.append(Part(s, held.memory, False))
         out += [above] if above else []
         return tuple((x, self._transfer(x.stage, t)) for x in out)
+
+    def _root(self, part: Part, holder: int, t: Tensor) -> tuple[float, ...]:
+        """(0 pJ, cycles at each port) of one word that passes the root of a fan-out's network on its way from a holder."""
+        f = self.stages[part.stage].fanout
+        loads = [t.bits / w if x is f and part.stage > holder else 0.0 for x, _, w in self.ports]
+        return (0.0, *loads)
 
     def _transfer(self, stage: int, t: Tensor) -> float:
         f = self.stages[stage].fanout
@@ -351,6 +361,7 @@ class Layered:
             if self._merges(line.tensor, part.stage):
                 merged |= {part}
                 w = self.words(line.tensor, tile, info, way, merged, keeps, line.held)
+            out = [x + y * w for x, y in zip(out, self._root(part, line.holder, line.tensor), strict=True)]
         return tuple(o + x * w for o, x in zip(out, line.at_holder, strict=True))
 
     def copies(self, t: Tensor, u: Unrolling) -> int:

@@ -420,6 +420,9 @@ def costs(
             sizes = {a.name: a.size for a in level.axes}
             loops = [e for e in mapping.entries if isinstance(e, Loop) and e.fanout == level.name]
             unrolled = {a: math.prod(e.bound for e in loops if e.axis == a) for a in sizes}
+            if level.bits_per_cycle is not None:
+                load = sum(n * layer.tensor(t).bits for t, n in _through(chip, level, traffic))
+                causes[f"{level.name}.network"] = load / level.bits_per_cycle / used
             used, exist = used * math.prod(unrolled.values()), exist * level.size
         elif isinstance(level, Group):
             for m in level.memories:
@@ -439,6 +442,19 @@ def costs(
         if mw:
             pj[name, "", "leak"] = mw * 1e9 / chip.clock_hz * n * max(causes.values())
     return pj, causes
+
+
+def _through(chip: Chip, fanout: FanOut, traffic: Traffic) -> list[tuple[str, int]]:
+    """(tensor, words) of each flow that passes the root of a fan-out's network, merged by it and all further in."""
+    order = [f.name for f in chip.fanouts]
+    out = []
+    for x in traffic.flows:
+        words = sorted(x.crossings, key=lambda c: order.index(c[0]))
+        names = [name for name, _ in words]
+        if fanout.name in names and fanout.name not in [f.name for f in chip.shared_by(chip.memory(x.outer))]:
+            at = names.index(fanout.name)
+            out.append((x.tensor, x.outer_words if at == 0 else words[at - 1][1]))
+    return out
 
 
 def _nonzero(table: dict[tuple[str, str], int]) -> dict[tuple[str, str], int]:

@@ -116,6 +116,10 @@ BAD = [
      "did you mean 'read'? known: area, leakage, read, write"),
     ("size: 64 B", "size: 64 B, serves: [X, Z]", "13:44", "unknown axis of array 'Z'", "known: X, Y"),
     ("size: 64 B", "size: 64 B, serves: [X, X]", "13:44", "serves: axis 'X' is listed twice", "list each axis once"),
+    ("X: 4, Y: 2}", "X: 4, Y: 2}\n      hops: -1", "12:13", "hops: a number of hops is needed here, not the number -1",
+     "such as 2.5, the mean over all places"),
+    ("X: 4, Y: 2}", "X: 4, Y: 2}\n      bandwidth: 0 b/cycle", "12:18", "bandwidth: '0 b/cycle' is zero",
+     "give a positive bandwidth, or `unlimited`"),
     ("name: DRAM", "name: DRAM\n      serves: X", "6:15", "memory 'DRAM' serves 'X' and no fan-out stands right above it",
      "serves: axes of the fan-out that the memory comes right after"),
     ("name: DRAM", "name: DRAM\n      size: 4 MiB", "4:5", "chip 'small': the outermost memory must be unbounded",
@@ -260,6 +264,8 @@ def random_chips(draw: st.DrawFn) -> Chip:
                     draw(energies),
                     draw(st.integers(1, 64)),
                     draw(texts),
+                    bits_per_cycle=draw(st.none() | st.floats(0.5, 1e5)),
+                    hops=draw(st.floats(0, 16, allow_subnormal=False)),
                 )
             )
     compute = Compute(

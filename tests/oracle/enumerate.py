@@ -271,6 +271,7 @@ class Tiny:
     constraints: bool = True  # axes with dims or reuses
     switches: bool = True  # multicast and reduction may be off
     links: bool = True  # neighbour links may be there
+    networks: float = 0.0  # share of fan-outs whose network has a bandwidth, and takes several hops
     serves: float = 0.0  # share of memories right below a fan-out that serve one of its axes
     double_buffers: bool = True
     leakage: bool = False
@@ -327,7 +328,19 @@ def tiny_chip(rng: random.Random, layer: Layer, f: Tiny) -> Chip:
         inside.insert(rng.randint(0, len(inside)), tiny_fanout(rng, layer, f, i))
     dram = Memory("DRAM", None, rng.choice((8, 16, 32)), 64.0, rng.choice((64.0, 80.0)), ports=_tiny_ports(rng, f, 16))
     chip = Chip("tiny", (Group((dram,)), *inside), Compute("MAC", 0.5), 1e9)
+    chip = _with_networks(rng, f, chip) if f.networks else chip
     return _with_served_axes(rng, f, chip) if f.serves else chip
+
+
+def _with_networks(rng: random.Random, f: Tiny, chip: Chip) -> Chip:
+    """Fan-outs with a bandwidth at the root of their network, and hops, with this probability."""
+
+    def network(x: Group | FanOut) -> Group | FanOut:
+        if isinstance(x, Group) or rng.random() > f.networks:
+            return x
+        return replace(x, bits_per_cycle=rng.choice((4.0, 8.0, 16.0)), hops=rng.choice((0.5, 1.0, 2.0)))
+
+    return replace(chip, levels=tuple(map(network, chip.levels)))
 
 
 def _with_served_axes(rng: random.Random, f: Tiny, chip: Chip) -> Chip:

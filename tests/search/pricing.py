@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from picojoule.cost.model import MILLIWATT_SECOND_PJ, instances_in_use, port_cycles, transfer_word_pj
+from picojoule.cost.model import MILLIWATT_SECOND_PJ, instances_in_use, port_cycles, root_words, transfer_word_pj
 from picojoule.cost.traffic import ACCOUNTINGS, operand_flows, output_flows, places
 from picojoule.hardware.chip import Chip, tensor_word_pj
 from picojoule.mapping.mapping import Loop, Mapping, Node
@@ -27,6 +27,7 @@ class Pricer:
         self.mac_pj = layer.macs * chip.compute.energy_pj(layer)
         leaking = [(m.leakage_mw, chip.instances(m)) for m in chip.memories] + [(chip.compute.leakage_mw, chip.pes)]
         self.leak = sum(mw * n for mw, n in leaking if mw) * MILLIWATT_SECOND_PJ / chip.clock_hz
+        self.networks = [f for f in chip.fanouts if f.bits_per_cycle is not None]
         self.ports = [m for m in chip.memories if m.ports]
 
     def __call__(self, mapping: Mapping) -> tuple[float, float]:
@@ -48,6 +49,11 @@ class Pricer:
             used = instances_in_use(self.chip, mapping, m)
             for _, c in port_cycles(m, reads.get(m.name, 0), writes.get(m.name, 0), used):  # type: ignore[arg-type]
                 cycles = max(cycles, c)
+        for f in self.networks:
+            level = self.chip.level_of(f.name)
+            outside = [x for x in mapping.entries if isinstance(x, Loop) and x.fanout and self.chip.level_of(x.fanout) < level]
+            used = math.prod(x.bound for x in outside)
+            cycles = max(cycles, reads.get(f.name, 0) / (f.bits_per_cycle or math.inf) / used)
         return energy + self.leak * cycles, cycles
 
     def _share(self, t: Tensor, mapping: Mapping) -> Share:
@@ -60,6 +66,8 @@ class Pricer:
             read, written = reads.get((m.name, t.name), 0), writes.get((m.name, t.name), 0)
             energy += read * tensor_word_pj(m, t, "read") + written * tensor_word_pj(m, t, "write")
             bits.append((m.name, float(read * t.bits), float(written * t.bits)))
+        for f in self.networks:
+            bits.append((f.name, float(sum(root_words(self.chip, f, x) for x in flows) * t.bits), 0.0))
         for f in self.chip.fanouts:
             energy += traffic.crossings().get((f.name, t.name), 0) * transfer_word_pj(f, t)
         return energy, tuple(bits)

@@ -340,6 +340,7 @@ GROUPS = {
         ),
     ),
     "long dimensions": (8, Wanted(kinds=RAGGED, axes=(2, 3, 4, 5, 7), most=600)),
+    "networks with a bandwidth": (6, Wanted(chip=Tiny(links=False, networks=0.9, serves=0.3), most=400)),
     "homes on the chip and side by side": (8, Wanted(homes=0.5, most=400)),
     "memories that serve axes": (5, Wanted(chip=Tiny(links=False, constraints=False, serves=0.8), most=400)),
     "windows along served axes": (

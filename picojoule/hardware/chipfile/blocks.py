@@ -26,6 +26,7 @@ from picojoule.hardware.chipfile.values import (
     Femtofarads,
     FormatKind,
     Hertz,
+    Hops,
     Kinds,
     Leaders,
     Length,
@@ -218,6 +219,8 @@ class FanOutSpec(_Block):
         "Left out: unknown; write `0 pJ` for a free network.",
     )
     word: Size = Field(16, description="Bits of the word that `transfer` is for.")
+    hops: Hops = Field(1.0, description="Links that a word passes on average; `transfer` is the energy of one of them.")
+    bandwidth: Rate = Field(None, description="What passes the root of the network, such as `64 b/cycle`; unlimited if left out.")
     waits: Waits = Field(
         "tile",
         description="When places that skip different work wait for one another: never, layer (at its "

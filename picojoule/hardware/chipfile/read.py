@@ -348,6 +348,8 @@ class _Reader:
                 sources=numbers.sources,
                 loads_serve=self._loads_serve(path),
                 waits=f.waits,
+                bits_per_cycle=None if f.bandwidth is None else self._per_cycle(f.bandwidth),
+                hops=f.hops,
             )
 
     def _compute(self, c: ComputeSpec, path: Path) -> Compute:

@@ -260,6 +260,15 @@ Drained = Annotated[
 PerCycle = Annotated[float, BeforeValidator(_positive), WithJsonSchema({"type": "number", "exclusiveMinimum": 0})]
 
 
+def _hops(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
+        raise SpecError(f"a number of hops is needed here, not {describe(value)}", hint="such as 2.5, the mean over all places")
+    return float(value)
+
+
+Hops = Annotated[float, BeforeValidator(_hops), WithJsonSchema({"type": "number", "minimum": 0})]
+
+
 def _as(kind: str, *, positive: bool = False) -> Any:
     return BeforeValidator(_plain(kind, positive=positive))
 

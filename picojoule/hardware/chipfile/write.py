@@ -129,6 +129,7 @@ def _fanout(f: FanOut) -> dict[str, Any]:
     return _drop_empty({
         "name": f.name, "axes": {a.name: _axis(a) for a in f.axes}, "multicast": f.multicast, "reduction": f.reduction,
         "links": list(f.links), "transfer": _show(f.transfer_pj, "energy"), "word": show(f.transfer_bits, "size"),
+        "hops": f.hops if f.hops != 1 else None, "bandwidth": _show(f.bits_per_cycle, "bandwidth"),
         "waits": f.waits if f.waits != "tile" else None, "sources": dict(f.sources),
     })  # fmt: skip
 

@@ -85,7 +85,9 @@ def _fanout_text(f: FanOut) -> str:
     off = [name for name, on in (("multicast", f.multicast), ("reduction", f.reduction)) if not on]
     parts = [
         _axes(f),
-        f"{_show(f.transfer_pj, 'energy')} per {show(f.transfer_bits, 'size')} moved",
+        f"{_show(f.transfer_pj, 'energy')} per {show(f.transfer_bits, 'size')} moved" + ("" if f.hops == 1 else " a hop"),
+        "" if f.hops == 1 else f"{f.hops:g} hops",
+        "" if f.bits_per_cycle is None else f"{_show(f.bits_per_cycle, 'bandwidth')} at its root",
         *limits,
         *(f"no {n}" for n in off),
         f"neighbours pass on {', '.join(f.links)}" if f.links else "",

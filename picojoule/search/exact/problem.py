@@ -77,7 +77,7 @@ class Line:
 
 @dataclass(frozen=True)
 class PortKey:
-    """One kind of port of one memory: its place and what it can move."""
+    """One kind of port of one memory, or the root of a fan-out's network: its place and what it can move."""
 
     memory: str
     serves: str
@@ -349,6 +349,9 @@ class Problem:
                 width = sum(p.bits_per_cycle for p in m.ports if p.serves == serves)
                 if width:
                     out.append(PortKey(m.name, serves, s, width, self.served(s, m)))
+        for s, x in enumerate(self.stages):  # the root of a network exists once for each place outside of it
+            if x.fanout is not None and x.fanout.bits_per_cycle is not None:
+                out.append(PortKey(x.fanout.name, "network", s - 1, x.fanout.bits_per_cycle))
         return tuple(out)
 
 
@@ -391,6 +394,15 @@ class Prices:
         own = any(p.serves == action for p in memory.ports)
         for k, port in enumerate(self.ports):
             if port.memory == memory.name and port.serves == (action if own else "readwrite"):
+                out[k] = self.problem.tensors[t].bits / port.bits_per_cycle
+        return out
+
+    def _network_rate(self, merged: Crossed, outer: int, t: int) -> np.ndarray:
+        """Cycles per word of tensor t that passes the root of a fan-out's network on its way to a holder, per port."""
+        out = np.zeros(len(self.ports))
+        f = self.problem.stages[merged.stage].fanout
+        for k, port in enumerate(self.ports):
+            if f is not None and port.serves == "network" and port.memory == f.name and merged.stage > outer:
                 out[k] = self.problem.tensors[t].bits / port.bits_per_cycle
         return out
 
@@ -440,6 +452,8 @@ class Prices:
         port = np.zeros((len(self.ports), len(merges) + 1))
         port[:, 0] += node_rate
         port[:, -1] += holder_rate
+        for j, m in enumerate(merges):
+            port[:, j + 1] += self._network_rate(m, outer, t) * way
         held = self.problem.held(inner, t)
         self.lines[inner, t] = Line(tuple(coef), tuple(map(tuple, port)), merges, (Crossed(inner, held),) if held else ())
 
@@ -526,6 +540,8 @@ class Prices:
             merges, pj = self._crossing(outer, inner, t)
             back = self._pj(outer, t, "read") + sum(pj)
             back_rate = self._port_rate(outer, t, "read")
+            for m in merges:
+                back_rate = back_rate + self._network_rate(m, outer, t)
             share = self._output_share(t, outer)
             drain_read = self._pj(inner, t, "read") * share
             drain_rate = self._port_rate(inner, t, "read") * share

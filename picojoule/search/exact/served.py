@@ -51,7 +51,7 @@ class ServedTiles:
                 spec = (rank.terms[0][0], 1, bounds[0], 1, rank.offset, size)
                 peaks = np.array([rank_peak(spec, int(e), 1, False) for e in wide[0]], np.int64)
             else:
-                spec = (rank.terms[0][0], rank.terms[1][0], *bounds, rank.offset, size)
+                spec = (rank.terms[0][0], rank.terms[1][0], bounds[0], bounds[1], rank.offset, size)
                 peaks = np.array([[rank_peak(spec, int(e), int(f), pr.box) for f in wide[1]] for e in wide[0]], np.int64)
             elements *= peaks[tuple(self.lattice.digits[:, d] for d in dims)]
         return np.asarray(np.ceil(elements * pr.tensors[t].bits), np.int64)

@@ -330,7 +330,12 @@ class StageTables:
         own = frame.held.get(pr.slider, ())
         levels = tuple(x[len(own) :] for x in frame.merged.get(pr.slider, ()))
         wide = own[0].axes if own else None
-        key = (k, frame.levels, levels, tuple([b.pairs[d] for b in way for _, p, q in pr.ranks for d in (p, q)]))
+        key: tuple[object, ...] = (
+            k,
+            frame.levels,
+            levels,
+            tuple([b.pairs[d] for b in way for _, p, q in pr.ranks for d in (p, q)]),
+        )
         if own or any(m.axes is not None for x in levels for m in x):
             key = (*key, tuple(b.axes.tobytes() for b in way))
         if key in self._rank_tables:
