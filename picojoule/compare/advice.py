@@ -19,7 +19,7 @@ from picojoule.hardware.chip import Chip
 from picojoule.machines.answer import Ask, Progress
 from picojoule.machines.providers.chips import MappedChip
 from picojoule.search.layer_price import quick_cost
-from picojoule.search.result import NetworkLayer, NetworkResult
+from picojoule.search.result import NetworkLayer, NetworkResult, claim
 from picojoule.workload.network import Network
 
 OBJECTIVES = ("edp", "energy", "latency")
@@ -169,7 +169,7 @@ def _try(load: Loader, change: Change, base: NetworkResult, first: float, batch:
     predicted = 1 - _per_inference(ask.objective, guess, after_batch) / _per_inference(ask.objective, first, batch)
     after = _per_inference(ask.objective, _objective(ask.objective, result.energy_pj, result.latency_s), after_batch)
     before = _per_inference(ask.objective, _objective(ask.objective, base.energy_pj, base.latency_s), batch)
-    note = "" if result.proved else f"search stopped at a gap of {100 * result.gap:.2g} %"
+    note = "" if result.proved else f"search stopped: {claim(result.proved, result.gap)}"
     return Tried(change=change, predicted_gain=predicted, gain=1 - after / before, result=result, proved=result.proved, note=note)
 
 

@@ -68,7 +68,7 @@ def order(a: Answer, b: Answer, view: View) -> int:
     x, y = view.value(a), view.value(b)
     if x is None or y is None or not comparable(a, b, view.metric):
         return 0
-    low_x, low_y = x * (1 - a.gap), y * (1 - b.gap)
+    low_x, low_y = x / (1 + a.gap), y / (1 + b.gap)
     if x < low_y * (1 - 1e-9):
         return 0 if a.at_least and not b.at_least else -1
     if y < low_x * (1 - 1e-9):

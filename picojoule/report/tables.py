@@ -11,7 +11,7 @@ from rich.text import Text
 
 from picojoule.cost.cost import Cost
 from picojoule.report import operators, units
-from picojoule.search.result import NetworkResult
+from picojoule.search.result import NetworkResult, claim, short_claim
 from picojoule.workload.profile import Profile, VectorProfile
 
 
@@ -55,7 +55,7 @@ def network_table(result: NetworkResult) -> Group:
             units.figures(x.count * c.latency_s / t_div),
             f"{100 * c.utilization:.1f}",
             Text(c.bound_by),
-            proof(x.result.proved, x.result.gap),
+            short_claim(x.result.proved, x.result.gap),
         )
         table.add_row(*cells)
     for r in others:
@@ -68,7 +68,7 @@ def network_table(result: NetworkResult) -> Group:
 def totals(result: NetworkResult) -> Text:
     """The totals of a mapped network in one paragraph."""
     per_mac = f", {result.energy_pj / result.macs:.3g} pJ/MAC" if result.macs else ""
-    proved = "proved best" if result.proved else f"within {100 * result.gap:.2g} % of the best"
+    proved = claim(result.proved, result.gap)
     least = "at least " if result.at_least else ""
     others = (
         f"of which operators without MACs: {units.energy(result.operators_pj)}, "
@@ -143,10 +143,6 @@ def rows_table(rows: Sequence[Mapping[str, object]], right: tuple[str, ...] = ()
     for row in rows:
         table.add_row(*(Text(_plain(row[k])) for k in keys))
     return table
-
-
-def proof(proved: bool, gap: float) -> str:
-    return "proved" if proved else f"gap {100 * gap:.2g} %"
 
 
 def _plain(value: object) -> str:

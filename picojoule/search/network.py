@@ -27,6 +27,8 @@ from picojoule.search.exact.bounds import Bounds
 from picojoule.search.exact.goals import Found, goal
 from picojoule.search.exact.lattice import outermost_tiles
 from picojoule.search.exact.records import GoalKind
+from picojoule.search.gaps import Line, product_bound
+from picojoule.search.gaps import gap as gap_of
 from picojoule.search.hull import Choice, Point, least_edp, least_energy_within, lower_hull, sum_front
 from picojoule.search.optimal import (
     NAMED,
@@ -53,15 +55,21 @@ GLANCE_S = 10.0  # CPU seconds that a first look at a layer may take
 
 @dataclass(frozen=True)
 class Points:
-    """Mappings of one layer with their costs: a whole front, a hull within a range of slopes, or a single best."""
+    """Mappings of one layer with their costs: a whole front, a hull within a range of slopes, or a single best.
+
+    `bound`: nothing in the space has less of the objective (of a front: energy); `lines`: the same of energy + slope x cycles,
+    for the slopes of a hull.
+    """
 
     points: tuple[tuple[Mapping, Cost], ...]
     proved: bool
     gap: float
+    bound: float
     certificate: dict[str, Any]
     search_cpu_s: float
     floor_pj: float = 0.0
     floor_cycles: float = 0.0
+    lines: tuple[Line, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -129,13 +137,20 @@ def map_network(
             )
             picked, extra = [(a, 0) for a in answers], {}
         layers = tuple(_network_layer(s, chip, objective, a, i) for s, (a, i) in zip(shapes, picked, strict=True))
-        gap = max(a.gap for a, _ in picked)
+        bound = _bound(objective, latency_s is not None, shapes, [a for a, _ in picked], fixed, extra)
         if crew.stopped:
             extra["interrupted"] = True
         if others:
             extra["operators"] = {"energy_pj": fixed[0], "cycles": fixed[1], "inside": "totals and objective"}
         proved = all(a.proved for a, _ in picked) and extra.get("proved", True)
-        cert = {"objective": objective, "space": space, "layers": len(layers), **extra, "proved": proved, "gap": gap}
+        energy, cycles = (
+            sum((getattr(x.result.cost, f) * x.count for x in layers), o)
+            for f, o in zip(("energy_pj", "cycles"), fixed, strict=True)
+        )
+        value = {"energy": energy, "latency": cycles}.get(objective, energy * cycles)
+        gap = 0.0 if proved else gap_of(value, bound)
+        claim = {"proved": proved, "gap": gap, "value": value, "lower_bound": value if proved else bound}
+        cert = {"objective": objective, "space": space, "layers": len(layers), **extra, **claim}
         return NetworkResult(
             network=network,
             chip=chip,
@@ -149,6 +164,24 @@ def map_network(
             operators=others,
             counted=operators,
         )
+
+
+def _bound(
+    objective: str, limited: bool, shapes: Sequence[_Shape], answers: Sequence[Points], fixed: Point, extra: dict[str, Any]
+) -> float:
+    """A lower bound of the network's objective from those of its layers; `fixed` is what other operators add to both sums."""
+    pairs = list(zip(shapes, answers, strict=True))
+    bounds = sum(s.count * a.bound for s, a in pairs)
+    if objective == "energy":  # within a latency too: fronts are bounded in energy
+        return fixed[0] + bounds
+    if objective == "latency":
+        return fixed[1] + bounds
+    if objective == "front":
+        return 0.0  # a whole front has no single value that bounds it
+    if not all(a.lines for a in answers):  # placed, or not exact: what is known of a layer are its floors
+        return float(extra["floor_pj"] * extra["floor_cycles"])
+    sums = [(a, sum(s.count * x.lines[i][1] for s, x in pairs)) for i, (a, _) in enumerate(answers[0].lines)]
+    return product_bound([(a, fixed[0] + a * fixed[1] + x) for a, x in sums], extra["floor_pj"], extra["floor_cycles"])
 
 
 @dataclass(frozen=True)
@@ -292,7 +325,8 @@ def work(task: Task) -> Points:
     if keeps_weights(task.layer, task.chip):
         p = place(task.layer, task.chip, task.kind if task.kind in OBJECTIVES else "edp")
         pj, cycles = p.certificate["floor_pj"], p.certificate["floor_cycles"]
-        return Points(((p.mapping, p.cost),), False, p.gap, p.certificate, p.cpu_s, pj, cycles)
+        bound = p.certificate["lower_bound"]
+        return Points(((p.mapping, p.cost),), False, p.gap, bound, p.certificate, p.cpu_s, pj, cycles)
     if task.kind in OBJECTIVES:
         r = best_mapping(task.layer, task.chip, task.kind, space=task.space, time_limit=task.time_limit)
         points = (
@@ -300,7 +334,7 @@ def work(task: Task) -> Points:
             if task.kind == "front"
             else ((r.mapping, r.cost),)
         )
-        return Points(points, r.proved, r.gap, r.certificate, r.search_cpu_s)
+        return Points(points, r.proved, r.gap, r.certificate["lower_bound"], r.certificate, r.search_cpu_s)
     lp = LayerProblem(task.layer, task.chip, task.space)
     deadline = None if task.time_limit is None else began + task.time_limit
     if task.kind == "glance":
@@ -334,45 +368,54 @@ def _glance(lp: LayerProblem, task: Task, began: float) -> Points:
         raise NoMapping(
             f"no mapping of layer {lp.layer.name!r} on {lp.chip.name!r}", hint="enlarge a memory, or allow bypass (may_keep)"
         )
-    tables = lp.tables(lp.steps()[-1][0])
-    floor_cycles = tables.least_cycles()
-    floor_pj = Bounds(tables).floor() + lp.problem(False).leak_pj_per_cycle() * floor_cycles
+    floor_pj, floor_cycles = (0.0, 0.0) if inexact(lp) else _floors(lp)  # else prices of the search bound no true ones
     points = tuple((f.mapping, c) for f, c in answer.points)
-    best = points[0][1]
-    gap = max(0.0, 1.0 - floor_pj * floor_cycles / (best.energy_pj * best.cycles))
-    cert = certificate(lp, "edp", points[0][0], best, answer, False, gap)
-    return Points(points, False, gap, cert, time.process_time() - began, float(floor_pj), float(floor_cycles))
+    mapping, cost = points[0]
+    value, bound = cost.energy_pj * cost.cycles, floor_pj * floor_cycles
+    cert = certificate(lp, "edp", mapping, cost, answer, False, value, bound)
+    cpu_s = time.process_time() - began
+    return Points(points, False, gap_of(value, bound), bound, cert, cpu_s, floor_pj, floor_cycles)
 
 
 def _hull(lp: LayerProblem, task: Task, began: float, deadline: float | None) -> Points:
+    """The vertices of the layer's hull between the slopes, and what nothing undercuts at the flat, the mean and the steep one.
+
+    What the search did not find costs at least what the hull of its thoughts says at every slope; what it left open, at the mean.
+    """
     seeds = _seeds(lp, task)
     flat, steep = task.slopes
     steps = lp.steps()
     answer = solve(lp, goal(GoalKind.HULL, slope=steep, flat=flat), seeds, deadline, steps[1:] or steps)
     pairs = [(c.energy_pj, c.cycles) for _, c in answer.points]
-    hull = lower_hull(pairs)
-    points = tuple((answer.points[i][0].mapping, answer.points[i][1]) for i in hull)
-    stopped = answer.progress.unopened_bound < float("inf")
+    points = tuple((answer.points[i][0].mapping, answer.points[i][1]) for i in lower_hull(pairs))
     claimed = reached(lp, answer)
-    proved = not stopped and claimed and not inexact(lp)
-    bound = answer.progress.unopened_bound if stopped else np.inf
-    if not claimed:
-        mean = sum(task.slopes) / 2
-        bound = min(bound, *(f.energy_pj + mean * f.cycles for f, _ in answer.seen))
-    gap = 0.0 if proved else _hull_gap(bound, points, task.slopes) if np.isfinite(bound) and not inexact(lp) else 1.0
-    if not claimed:  # at other slopes than the mean one: what the search thought of its points against what they cost
-        gap = max(gap, *(1.0 - f.energy_pj * f.cycles / (c.energy_pj * c.cycles) for f, c in answer.seen))
-    cert = certificate(lp, "edp", points[0][0], points[0][1], answer, proved, gap)
+    proved = answer.progress.unopened_bound == np.inf and claimed and not inexact(lp)
+    lines = () if inexact(lp) else _lines(answer, points, flat, steep, claimed)
+    mapping, cost = points[0]
+    value = cost.energy_pj * cost.cycles
+    bound = value if proved else product_bound(lines, *_floors(lp)) if lines else 0.0
+    cert = certificate(lp, "edp", mapping, cost, answer, proved, value, bound)
     cert["slopes_pj_per_cycle"] = [flat, steep]
     cert["hull"] = [{"energy_pj": c.energy_pj, "cycles": c.cycles, "mapping": str(m)} for m, c in points]
-    return Points(points, proved, gap, cert, time.process_time() - began)
+    if not proved:
+        cert["lines"] = [list(x) for x in lines]
+    return Points(points, proved, gap_of(value, bound), bound, cert, time.process_time() - began, lines=lines)
 
 
-def _hull_gap(bound: float, points: Sequence[tuple[Mapping, Cost]], slopes: tuple[float, float]) -> float:
-    """Gap of energy + mean slope x cycles where the time ran out."""
-    mean = sum(slopes) / 2
-    value = min(c.energy_pj + mean * c.cycles for _, c in points)
-    return max(0.0, (value - max(bound, 0.0)) / value)
+def _lines(answer: Answer, points: Sequence[tuple[Mapping, Cost]], flat: float, steep: float, claimed: bool) -> tuple[Line, ...]:
+    """(slope, what energy + slope x cycles is at least) at the flat, the mean and the steep slope of a hull."""
+    known = [(c.energy_pj, c.cycles) for _, c in points] + ([] if claimed else [(f.energy_pj, f.cycles) for f, _ in answer.seen])
+    mean, left = (flat + steep) / 2, max(0.0, answer.progress.unopened_bound)
+    shares = ((flat, flat / mean), (mean, 1.0), (steep, 1.0))  # E + s L >= min(1, s / mean) (E + mean L)
+    return tuple((s, min([left * x, *(e + s * c for e, c in known)])) for s, x in shares)
+
+
+def _floors(lp: LayerProblem) -> tuple[float, float]:
+    """(pJ, cycles) that no mapping undercuts."""
+    tables = lp.tables(lp.steps()[-1][0])
+    cycles, sparse = tables.least_cycles(), lp.problem(False).sparse
+    macs = sparse.mac_pj() if sparse else 0.0  # where bounds of zeros promise more than all words cost, the MACs remain
+    return float(max(Bounds(tables).floor(), macs) + lp.problem(False).leak_pj_per_cycle() * cycles), float(cycles)
 
 
 def _size(layer: Layer) -> int:

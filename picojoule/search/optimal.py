@@ -22,6 +22,7 @@ from picojoule.search.exact.lattice import outermost_tiles
 from picojoule.search.exact.problem import PortKey, Problem
 from picojoule.search.exact.records import ONE_BEST, Goal, GoalKind
 from picojoule.search.exact.stages import StageTables
+from picojoule.search.gaps import gap as gap_of
 from picojoule.search.placement import keeps_weights, place
 from picojoule.search.result import FrontPoint, LayerResult
 from picojoule.search.warm import ensure_compiled
@@ -288,7 +289,7 @@ def best_mapping(
     found, cost = _chosen(objective, answer)
     front = tuple(FrontPoint(c.energy_pj, c.cycles, f.mapping) for f, c in answer.points)
     value = objective_value(objective, cost)
-    proved, gap = proof(objective, value, answer, lp)
+    proved, bound = proof(objective, value, answer, lp)
     cpu = time.process_time() - began
     return LayerResult(
         layer=layer,
@@ -297,8 +298,8 @@ def best_mapping(
         mapping=found.mapping,
         cost=cost,
         proved=proved,
-        gap=gap,
-        certificate=certificate(lp, objective, found.mapping, cost, answer, proved, gap),
+        gap=gap_of(value, bound),
+        certificate=certificate(lp, objective, found.mapping, cost, answer, proved, value, bound),
         search_cpu_s=cpu,
         front=front,
     )
@@ -309,7 +310,7 @@ def _answer(
 ) -> Answer:
     if seeds and objective == "energy" and latency_cycles is None:
         known = [(Found(c.energy_pj, c.cycles, m), c) for m in seeds for c in (lp.cost(m),)]
-        return solve(lp, goal(GoalKind.ENERGY_WITHIN), known, deadline)
+        return _cheapest(lp, np.inf, known, deadline)
     if objective == "edp" and latency_cycles is None:
         return solve(lp, goal(GoalKind.EDP), deadline=deadline)
     if objective == "front":
@@ -318,16 +319,44 @@ def _answer(
         return _fastest(lp, deadline)
     if objective == "edp":
         raise SpecError("a latency limit goes with the objective energy", hint="use --objective energy --latency ...")
-    return solve(lp, goal(GoalKind.ENERGY_WITHIN, limit=latency_cycles or np.inf), deadline=deadline)
+    return _cheapest(lp, latency_cycles or np.inf, (), deadline)
 
 
 def _fastest(lp: LayerProblem, deadline: float | None) -> Answer:
-    """Least cycles first, then least energy: energy + slope x cycles with a slope that outweighs any energy."""
-    seed = solve(lp, goal(GoalKind.EDP), deadline=deadline)
-    if not seed.points:
-        return seed
-    slope = max(c.energy_pj for _, c in seed.points) * 1e3
-    return solve(lp, goal(GoalKind.WEIGHTED, slope=slope), seed.points, deadline)
+    """Least cycles first, then the least energy at so many.
+
+    First energy + slope x cycles with a slope at which the energy of any mapping found weighs less than the tolerance of
+    cycles; then, as a problem of its own, the least energy within those cycles: one slope for both would have to order
+    mappings whose cycles differ by less than their energies weigh.
+    """
+    tables = lp.tables(lp.steps()[-1][0])
+    least = tables.least_cycles()
+    floor = Bounds(tables).floor() + lp.problem(False).leak_pj_per_cycle() * least
+    slope = max(floor, 1e-9) / least * 1e12
+    fast = solve(lp, goal(GoalKind.WEIGHTED, slope=slope), deadline=deadline)
+    if not fast.points:
+        return fast
+    cycles = min(c.cycles for _, c in fast.points)
+    bound = cycles if fast.progress.unopened_bound == np.inf else max(least, fast.bound / slope * (1 - 1e-9))
+    cheap = solve(lp, goal(GoalKind.ENERGY_WITHIN, limit=cycles * (1 + 1e-10)), fast.points, deadline)
+    points = sorted(cheap.points or fast.points, key=lambda x: x[1].energy_pj)[:1]
+    return Answer(points, bound, fast.progress, fast.ports, fast.seen)
+
+
+def _cheapest(lp: LayerProblem, limit: float, seeds: Sequence[tuple[Found, Cost]], deadline: float | None) -> Answer:
+    """Least energy first, then the least cycles at that energy: ties go to the faster mapping.
+
+    The second search adds to the energy cycles that together weigh 1e-9 of it at most; it keeps the first one's proof.
+    """
+    cheap = solve(lp, goal(GoalKind.ENERGY_WITHIN, limit=limit), seeds, deadline)
+    if not cheap.points or cheap.progress.unopened_bound < np.inf:
+        return cheap
+    energy, cycles = cheap.points[0][1].energy_pj, cheap.points[0][1].cycles
+    if cycles <= lp.tables(lp.steps()[-1][0]).least_cycles() * (1 + 1e-9):
+        return cheap
+    fast = solve(lp, goal(GoalKind.WEIGHTED, slope=1e-9 * energy / cycles), cheap.points, deadline)
+    tied = [x for x in (*fast.points, *cheap.points) if x[1].energy_pj <= energy * (1 + 1e-9)]
+    return replace(cheap, points=[min(tied, key=lambda x: x[1].cycles)])
 
 
 def _chosen(objective: str, answer: Answer) -> tuple[Found, Cost]:
@@ -346,22 +375,20 @@ def objective_value(objective: str, cost: Cost) -> float:
 
 
 def proof(objective: str, value: float, answer: Answer, lp: LayerProblem) -> tuple[bool, float]:
-    """(proved, gap). Unproved where time ran out, or where the chip or layer has something outside the search's exact rules."""
-    outside = inexact(lp)
+    """(proved, lower bound of the objective). Unproved where time ran out, or where the chip or layer has something outside the
+    search's exact rules: then nothing but 0 is known to bound it."""
     stopped = answer.progress.unopened_bound < np.inf
-    if outside or (stopped and not np.isfinite(answer.bound)):
-        return False, 1.0
-    if objective == "latency" and not stopped:
-        thought = value if reached(lp, answer) else min((f.cycles for f, _ in answer.seen), default=value)
-        gap = max(0.0, 1.0 - thought / value) if value else 0.0
-        return gap <= 1e-9, gap if gap > 1e-9 else 0.0
-    if objective == "front" and not stopped:
-        return (True, 0.0) if reached(lp, answer) else (False, 1.0)
-    if not stopped and answer.bound >= value * (1 - 1e-9):
-        return True, 0.0
-    bound = max(answer.bound, 0.0) if objective != "latency" else 0.0
-    gap = float(max(0.0, (value - bound) / value)) if value else 0.0
-    return gap <= 1e-9, gap
+    if inexact(lp):
+        return False, 0.0
+    if not stopped and objective == "latency":
+        bound = value if reached(lp, answer) else min((f.cycles for f, _ in answer.seen), default=value)
+    elif not stopped and objective == "front":
+        bound = value if reached(lp, answer) else 0.0
+    else:
+        bound = answer.bound if np.isfinite(answer.bound) else 0.0
+    if gap_of(value, bound) == 0.0:
+        return True, value
+    return False, max(0.0, float(bound))
 
 
 def reached(lp: LayerProblem, answer: Answer) -> bool:
@@ -399,9 +426,9 @@ def inexact(lp: LayerProblem) -> list[str]:
 
 
 def certificate(
-    lp: LayerProblem, objective: str, mapping: Mapping, cost: Cost, answer: Answer, proved: bool, gap: float
+    lp: LayerProblem, objective: str, mapping: Mapping, cost: Cost, answer: Answer, proved: bool, value: float, bound: float
 ) -> dict[str, Any]:
-    """Plain JSON: the space with its borders, what was opened and closed, the answer; no timings."""
+    """Plain JSON: the space with its borders, what was opened and closed, the answer; no timings. `bound` is below `value`."""
     p = answer.progress
     imperfect = lp.space.imperfect
     tiles = {d: list(outermost_tiles(n, imperfect)) for d, n in lp.layer.dims}
@@ -410,11 +437,11 @@ def certificate(
         "space": lp.space_name,
         "accounting": lp.accounting,
         "proved": proved,
-        "gap": gap,
+        "gap": gap_of(value, bound),
         "energy_pj": cost.energy_pj,
         "cycles": cost.cycles,
-        "value": objective_value(objective, cost),
-        "lower_bound": objective_value(objective, cost) * (1 - gap),
+        "value": value,
+        "lower_bound": bound,
         "mapping": str(mapping),
         "outermost_tiles": tiles,
         "borders": borders(lp.homes),

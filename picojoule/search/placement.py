@@ -21,6 +21,7 @@ from picojoule.cost.model import evaluate
 from picojoule.errors import MappingError, NoMapping
 from picojoule.hardware.chip import Axis, Chip, FanOut, Group, tensor_word_pj
 from picojoule.mapping.mapping import Loop, Mapping, Node, check
+from picojoule.search.gaps import gap as gap_of
 from picojoule.workload.layer import Layer
 
 KEYS = {"energy": lambda c: c.energy_pj, "latency": lambda c: (c.cycles, c.energy_pj),
@@ -62,9 +63,10 @@ def place(layer: Layer, chip: Chip, objective: str) -> Placed:
     value, least = {"energy": (cost.energy_pj, pj), "latency": (cost.cycles, cycles)}.get(
         objective, (cost.energy_pj * cost.cycles, pj * cycles)
     )
-    gap = max(0.0, 1 - least / value)
+    gap = gap_of(value, least)
     text = {"objective": objective, "space": "placement", "accounting": "default", "placements": len(found), "proved": False,
-            "gap": gap, "floor_pj": pj, "floor_cycles": cycles, "mapping": str(mapping), "energy_pj": cost.energy_pj,
+            "gap": gap, "value": value, "lower_bound": least,
+            "floor_pj": pj, "floor_cycles": cycles, "mapping": str(mapping), "energy_pj": cost.energy_pj,
             "cycles": cost.cycles}  # fmt: skip
     return Placed(mapping, cost, gap, text, time.process_time() - began)
 

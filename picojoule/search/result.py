@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +12,18 @@ from picojoule.hardware.chip import Chip
 from picojoule.mapping.mapping import Mapping
 from picojoule.workload.layer import Layer
 from picojoule.workload.network import Network
+
+
+def claim(proved: bool, gap: float) -> str:
+    """`proved best`, `at most 3.1 % above the best`, or `no bound known`: what may be said of an answer."""
+    if proved:
+        return "proved best"
+    return f"at most {100 * gap:.2g} % above the best" if math.isfinite(gap) else "no bound known"
+
+
+def short_claim(proved: bool, gap: float) -> str:
+    """`proved`, `gap 3.1 %` or `no bound`, for a cell of a table."""
+    return "proved" if proved else f"gap {100 * gap:.2g} %" if math.isfinite(gap) else "no bound"
 
 
 @dataclass(frozen=True)
@@ -24,7 +37,7 @@ class FrontPoint:
 
 @dataclass(frozen=True)
 class LayerResult:
-    """The best mapping found for one layer. `gap`: (value - lower bound) / value of the objective; 0.0 if proved."""
+    """The best mapping found for one layer. `gap`: objective / lower bound - 1: how far it may lie above the best (0: proved)."""
 
     layer: Layer
     chip: Chip

@@ -43,7 +43,7 @@ def test_nothing_is_ranked_across_scopes_or_within_gaps() -> None:
     a, b = Made(name="a", onchip_pj=5, dram_pj=1), Made(name="b", onchip_pj=2, dram_pj=9)
     assert found(a, replace(b, scope="macro"), factors=("dram",)) == []
     assert found(a, replace(b, is_bound=True), factors=("dram",)) == []
-    assert found(replace(a, gap=0.6), replace(b, gap=0.6), factors=("dram",)) == []
+    assert found(replace(a, gap=1.5), replace(b, gap=1.5), factors=("dram",)) == []
     assert found(a, replace(b, separable=False), factors=("dram",)) == []
 
 

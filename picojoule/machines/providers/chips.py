@@ -13,7 +13,7 @@ from picojoule.hardware.chipfile.read import chips, load_chip
 from picojoule.machines.answer import Answer, Ask, Declined, LayerAnswer, Machine, Progress
 from picojoule.published.platform import DATA, Scope, platform, rows
 from picojoule.search.network import map_network
-from picojoule.search.result import LayerResult, NetworkLayer, NetworkResult
+from picojoule.search.result import LayerResult, NetworkLayer, NetworkResult, claim
 from picojoule.workload.layer import Layer
 from picojoule.workload.network import Network
 
@@ -99,7 +99,7 @@ def answer(result: NetworkResult, ask: Ask) -> Answer:
     if chip.name in NOT_REAL:
         notes.append(f"{NOT_REAL[chip.name]}: not to be compared with hardware")
     if not result.proved:
-        notes.append(f"search stopped at a gap of {100 * result.gap:.2g} %")
+        notes.append(f"search stopped: {claim(result.proved, result.gap)}")
     notes += result.of_operators()
     return Answer(
         machine=chip.name, kind="chip, mapped", model=result.model, batch=ask.batch, bits=bits, precision=f"{bits} b",
@@ -170,7 +170,7 @@ def _sources(chip: Chip, result: NetworkResult, ask: Ask) -> tuple[tuple[str, st
     published = published_area(chip.name) if result.layers[0].result.cost.area_um2 is None else None
     outer = " and ".join(m.name for m in chip.outermost)
     beyond = f"not in the figures of a {chip.scope}: {outer} is part of it"
-    proof = "proved best" if result.proved else f"within {100 * result.gap:.2g} % of the best"
+    proof = claim(result.proved, result.gap)
     return (
         ("energy", f"sum over layers of counts x prices at the mapping {proof} for {ask.objective} (space {ask.space}); "
                    f"prices: {chip.source or 'the chip file'}"),

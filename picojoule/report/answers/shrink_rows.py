@@ -6,6 +6,7 @@ from typing import Any
 
 from picojoule.compress.shrink.shrunk import Row, Shrunk
 from picojoule.report import units
+from picojoule.search.result import short_claim
 
 
 def rows_of(done: Shrunk) -> list[Row]:
@@ -27,7 +28,7 @@ def cells(row: Row, done: Shrunk) -> dict[str, Any]:
         f"{done.uniform[0].name} energy / this": f"{top.energy_pj / p.energy_pj:.2f}",
         "weights [KiB]": f"{p.weight_bits / 8192:.1f}",
         "MMACs": f"{p.macs / 1e6:.3f}",
-        "mappings": "proved best" if p.proved else f"gap {100 * p.gap:.1f} %",
+        "mappings": short_claim(p.proved, p.gap),
     }
 
 

@@ -14,14 +14,9 @@ from picojoule.report.charts import plots, rooflines
 from picojoule.report.charts.nest import loop_nest
 from picojoule.report.pages import html
 from picojoule.report.to_json import totals_json
-from picojoule.search.result import LayerResult, NetworkLayer, NetworkResult
+from picojoule.search.result import LayerResult, NetworkLayer, NetworkResult, claim, short_claim
 
 STATIC = "static power"  # of the chip as a whole
-
-
-def proof(proved: bool, gap: float) -> str:
-    """How far the result is from the best possible, in words."""
-    return "proved best" if proved else f"within {100 * gap:.2g}\u00a0%"
 
 
 def tiles(result: NetworkResult) -> str:
@@ -35,7 +30,7 @@ def tiles(result: NetworkResult) -> str:
         (f"{per_mac:.3g} pJ", "per MAC, all levels"),
         (units.percent(utilization), "of the MACs busy"),
         (
-            proof(result.proved, result.gap),
+            claim(result.proved, result.gap),
             "of the best for " + result.objective if not result.proved else f"for {result.objective}",
         ),
         (units.seconds(result.search_cpu_s), "CPU time of the search"),
@@ -218,11 +213,11 @@ def layers(result: NetworkResult) -> str:
     out = [html.tag("h2", "Mapping and certificate of each layer"), html.tag("p", "Numbers are of one occurrence.")]
     for i, x in enumerate(result.layers, 1):
         c = x.result.cost
-        claim = proof(x.result.proved, x.result.gap) + ("" if x.result.proved else " of the best")
+        said = claim(x.result.proved, x.result.gap)
         times = f" x{x.count}" if x.count > 1 else ""
         head = (
             f"{i}: {html.text(_short(x.names[0]))}{times} <span>{html.text(_shape(x.result))} - {units.energy(c.energy_pj)}, "
-            f"{c.cycles:,.0f} cycles, {html.text(claim)}</span>"
+            f"{c.cycles:,.0f} cycles, {html.text(said)}</span>"
         )
         also = html.tag("p", "Occurs as " + ", ".join(x.names) + ".") if len(x.names) > 1 else ""
         out.append(
@@ -237,7 +232,7 @@ def layer_body(result: LayerResult) -> str:
     shown = {
         k: v for k, v in result.certificate.items() if k not in ("objective", "mapping", "proved", "gap", "energy_pj", "cycles")
     }
-    keys = [("claim", proof(result.proved, result.gap)), ("objective", result.objective), *shown.items()]
+    keys = [("claim", claim(result.proved, result.gap)), ("objective", result.objective), *shown.items()]
     left = [
         html.tag("h3", "Loop nest"),
         html.tag("pre", loop_nest(result.mapping, result.layer, result.chip)),
@@ -308,7 +303,7 @@ def reading(result: NetworkResult) -> str:
 
 def _badge(result: LayerResult) -> html.Raw:
     css = "ok" if result.proved else "open"
-    return html.Raw(f'<span class="{css}">{html.text("proved" if result.proved else f"gap {100 * result.gap:.2g} %")}</span>')
+    return html.Raw(f'<span class="{css}">{html.text(short_claim(result.proved, result.gap))}</span>')
 
 
 def _label(x: NetworkLayer) -> str:

@@ -67,7 +67,17 @@ class Boundaries:
         plain = extents.tolist()
         pairs = tuple([(s, 0) for s in plain])
         copies, spread = tuple(self.copies(k)[0][choice].tolist()), float(math.prod(plain))
-        return Boundary(extents, axes, ragged, sub, waste, copies, pairs, spread, self._known(k, axes))
+        return Boundary(
+            extents=extents,
+            axes=axes,
+            below=ragged,
+            sub=sub,
+            waste=waste,
+            copies=copies,
+            pairs=pairs,
+            spread=spread,
+            known=self._known(k, axes),
+        )
 
     def _known(self, k: int, axes: np.ndarray) -> frozenset[int]:
         """Dimensions unrolled along served axes, of which loops must not part the tile from the fan-out."""
