@@ -6,9 +6,12 @@ import math
 from pathlib import Path
 
 from picojoule.errors import PicojouleError, SpecError
-from picojoule.hardware.chip import Chip
+from picojoule.hardware.chip import Chip, Memory
+from picojoule.interop import maestro, scalesim, stream, zigzag
+from picojoule.interop.accelforge import files as accelforge
 from picojoule.interop.expressions import Value
-from picojoule.interop.imported import Imported, Placed, network_of
+from picojoule.interop.imported import Imported, Placed, Systolic, network_of
+from picojoule.interop.report import Report
 from picojoule.interop.sources import Folder, safe_text
 from picojoule.interop.templates import Rendered, render
 from picojoule.interop.timeloop.chip import build_chip, word_bits_of
@@ -16,7 +19,7 @@ from picojoule.interop.timeloop.files import Collected, is_timeloop, read_sectio
 from picojoule.interop.timeloop.mapping import Directives, to_mapping
 from picojoule.interop.timeloop.maptext import is_map_text, read_map_text
 from picojoule.interop.timeloop.parts import Parts
-from picojoule.interop.timeloop.problem import Shape, read_problem, read_shape
+from picojoule.interop.timeloop.problem import read_problem, read_shape
 from picojoule.interop.timeloop.stats import is_stats, read_stats
 from picojoule.interop.trees import Block, Items, Tree, Twice, given_twice, read_tree
 from picojoule.mapping.mapping import Mapping
@@ -30,7 +33,8 @@ class Collector:
 
     def __init__(self, names: dict[str, Value]) -> None:
         self.names, self.out, self.timeloop = names, Imported(), Collected()
-        self.shapes: dict[str, Shape] = {}
+        self.unrollings: list[Items] = []
+        self.offchip: list[Memory] = []
 
     def is_foreign(self, path: Path, folder: Folder) -> bool:
         """Whether a YAML file is another tool's."""
@@ -55,14 +59,57 @@ class Collector:
         if is_stats(text):
             self.out.stats.append(read_stats(text, where))
             return "timeloop", "statistics of a run"
+        if scalesim.is_config(text):
+            config = scalesim.read_config(text, where, self.out.report)
+            self.out.chips.append(config.chip)
+            self.out.arrays.append(Systolic(name=config.name, array=config.array, dataflow=config.dataflow))
+            return "scalesim", "configuration"
+        if scalesim.is_topology(text):
+            topology = scalesim.read_topology(text, where, self.out.report)
+            self.out.networks.append(network_of(Path(where).stem, list(topology.layers), "SCALE-Sim topology"))
+            self.out.as_the_tool += topology.as_the_tool
+            return "scalesim", "topology"
+        if maestro.is_hardware(text):
+            self.out.chips.append(maestro.read_hardware(text, where, self.out.report))
+            return "maestro", "hardware"
+        if maestro.is_network(text):
+            name, layers = maestro.read_network(text, where, self.out.report)
+            self.out.networks.append(network_of(name, layers, "MAESTRO network"))
+            return "maestro", "network"
         if is_map_text(text):
             self.timeloop.mappings.append(read_map_text(text, where, self.out.report))
             return "timeloop", "mapping"
         return "", ""
 
     def _tree(self, root: Tree, where: str, twice: Twice) -> tuple[str, str]:
+        if zigzag.is_hardware(root):  # one of its own files gives a key twice; the last one counts there
+            for key, place, first in twice:
+                self.out.report.ignored(first, key, f"given again at {place}, which counts there")
+            assert isinstance(root, Block)
+            made = zigzag.read_hardware(root, self.out.report)
+            (self.out.chips if isinstance(made, Chip) else self.offchip).append(made)  # type: ignore[arg-type]
+            return ("stream" if root.has("type") else "zigzag"), "hardware"
         if twice:
             raise given_twice(twice)
+        if zigzag.is_workload(root):
+            assert isinstance(root, Items)
+            layers = zigzag.read_workload(root, self.out.report)
+            self.out.networks.append(network_of(Path(where).stem, layers, "ZigZag workload"))
+            return "zigzag", "workload"
+        if zigzag.is_mapping(root):
+            assert isinstance(root, Items)
+            zigzag.unrolled(root, None, Report())  # faults show at once
+            self.unrollings.append(root)
+            return "zigzag", "mapping"
+        if stream.is_system(root):
+            assert isinstance(root, Block)
+            raise stream.refuse_system(root)
+        if stream.is_mapping(root):
+            assert isinstance(root, Block)
+            raise stream.refuse_mapping(root)
+        if accelforge.is_accelforge(root):
+            assert isinstance(root, Block)
+            return "accelforge", accelforge.read_sections(root, self.out, Path(where).stem)
         if is_timeloop(root):
             assert isinstance(root, Block)
             kinds = read_sections(root, self.timeloop, self.out.report, Path(where).stem)
@@ -77,6 +124,17 @@ class Collector:
     def finished(self) -> Imported:
         """Everything put together."""
         self._finish_timeloop()
+        for memory in self.offchip:
+            self.out.chips = [zigzag.with_offchip(c, memory) for c in self.out.chips]
+            if not self.out.chips:
+                self.out.waiting.append("a memory off the chip, which needs a core beside it")
+        for root in self.unrollings:
+            chip = self.out.chips[0] if len(self.out.chips) == 1 else None
+            made = zigzag.unrolled(root, chip, self.out.report)
+            if made is None:
+                self.out.waiting.append("a spatial mapping, which needs the hardware beside it")
+            else:
+                self.out.chips = [made]
         return self.out
 
     def _finish_timeloop(self) -> None:

@@ -41,6 +41,7 @@ class Imported:
     networks: list[Network] = field(default_factory=list)
     mappings: list[Placed] = field(default_factory=list)
     arrays: list[Systolic] = field(default_factory=list)
+    as_the_tool: list[Layer] = field(default_factory=list)  # SCALE-Sim's layers with its own rounding of outputs
     stats: list[Stats] = field(default_factory=list)
     kinds: dict[str, tuple[str, str]] = field(default_factory=dict)  # file -> (tool, kinds)
     nothing: list[tuple[str, str, str]] = field(default_factory=list)  # (kind, where, why): known, and nothing in it for us

@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+from rich.text import Text
+
 from picojoule.errors import SpecError
 from picojoule.hardware.chipfile.write import chip_to_yaml
 from picojoule.interop.check import FileCheck, summary
@@ -46,17 +48,17 @@ def imported(found: Imported, as_json: bool, out: Path | None, fields: bool) -> 
         return
     parts: list[Any] = [tables.rows_table([{"file": f, "tool": t, "holds": k} for f, (t, k) in found.kinds.items()]), ""]
     for name, text in files.items():
-        parts += [f"{out / name}"] if out is not None else [f"# {name}", text]
+        parts += [Text(str(out / name))] if out is not None else [Text(f"# {name}"), Text(text)]
     for a in found.arrays:
         parts.append(
             f"systolic array {a.name}: pj systolic LAYER --array {a.array.rows}x{a.array.columns} --dataflow {a.dataflow}"
         )
     parts += [f"run: {s.cycles:,} cycles, {s.energy_text} uJ" for s in found.stats]
     parts += [f"read, and waiting: {w}" for w in found.waiting]
-    parts += [f"nothing to import: {where}: {kind}: {why}" for kind, where, why in found.nothing]
+    parts += [Text(f"nothing to import: {where}: {kind}: {why}") for kind, where, why in found.nothing]
     lines = found.report.lines if fields else [x for x in found.report.lines if x.verdict in ("default", "refused")]
     counts = ", ".join(f"{len(found.report.of(v))} {v}" for v in ("read", "default", "ignored", "refused"))  # type: ignore[arg-type]
-    parts += ["", *(str(x) for x in lines), f"fields: {counts}" + ("" if fields else " (--fields lists them all)")]
+    parts += ["", *(Text(str(x)) for x in lines), f"fields: {counts}" + ("" if fields else " (--fields lists them all)")]
     show.print_parts(*parts)
 
 
