@@ -148,8 +148,12 @@ def _judge(name: str, m: Machine, load: Loader, limits: Limits, ask: Ask) -> Can
 
 
 def _verdict(a: Answer, misses: Sequence[Miss]) -> Verdict:
-    """A roofline rules out by its least latency, traffic and nominal power; its energy is no bound and decides nothing."""
-    if any(m.value is not None and not (a.is_bound and m.figure == "energy_j") for m in misses):
+    """A roofline rules out by its least latency, traffic and nominal power; its energy is no bound and decides nothing.
+
+    Of a chip whose operators are partly unknown energy and latency are bounds; power, their ratio, is none.
+    """
+    open_ = "energy_j" if a.is_bound else "power_w" if a.at_least else ""
+    if any(m.value is not None and m.figure != open_ for m in misses):
         return "fails"
     if misses:
         return "unknown"

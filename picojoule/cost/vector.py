@@ -105,20 +105,19 @@ def computed(work: Work, chip: Chip) -> tuple[dict[str, float], tuple[str, ...]]
 def moved(work: Work, chip: Chip, how: How) -> Words:
     """Words read and written at each memory."""
     words: Words = Counter()
-    outer, unit = chip.home("input"), chip.vector
-    if how in ("step", "move") and (unit is None or how == "move"):
-        _add_outside(words, chip, work.operand, work.parameters, work.result)
+    unit = chip.vector
+    leaving = work.result if how in ("step", "move") else 0  # else its producer writes what passes through
+    if unit is None or how == "move":
+        _add_outside(words, chip, work.operand, work.parameters, leaving)
         return words
-    at = outer if unit is None else chip.memory(unit.at)
-    whole = how == "step"  # else what passes through is priced where its producer writes it
-    fits = unit is not None and work.row * work.bits <= unit.holds_bits
+    at, fits = chip.memory(unit.at), work.row * work.bits <= unit.holds_bits
     room = at.usable_bits()
     inside = 1 if fits else work.passes
     outside = 1 if room is None or work.row * work.bits <= room else inside
     if at in chip.outermost:
-        _add_outside(words, chip, inside * work.operand, work.parameters, work.result if whole else 0)
+        _add_outside(words, chip, inside * work.operand, work.parameters, leaving)
         return words
-    arriving, leaving = outside * work.operand, work.result if whole else 0
+    arriving = outside * work.operand
     _add_outside(words, chip, arriving, work.parameters, leaving)
     for m in _between(chip, at, "input"):
         _add(words, m, operand_read=arriving, operand_write=arriving, parameters_read=work.parameters)

@@ -73,7 +73,7 @@ def _operator(row: Any, chip: Chip) -> tuple[float, float, bool] | str:
         return "only a batch norm folds into a layer"
     if how == "drain" and not _drained(work["operand"]) & set(chip.vector.drain if chip.vector else ()):
         return "the chip does not apply it as results leave"
-    return _priced(work, how, chip)
+    return priced_again(work, how, chip)
 
 
 def _drained(second_operand: int) -> set[str]:
@@ -89,7 +89,7 @@ def _positive(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
 
 
-def _priced(work: dict[str, Any], how: str, chip: Chip) -> tuple[float, float, bool]:
+def priced_again(work: dict[str, Any], how: str, chip: Chip) -> tuple[float, float, bool]:
     if how in ("folded", "view"):
         return 0.0, 0.0, False
     bits, unit = work["bits"], chip.vector

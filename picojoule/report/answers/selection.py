@@ -53,9 +53,13 @@ def _parts(s: Selection) -> list[RenderableType]:
         right = ("energy/inf", "latency", "inf/s", "power [W]", "area [mm2]")
         parts += [tables.rows_table([_row(c) for c in answered], right), ""]
     parts.append(f"qualify: {', '.join(s.qualifies) or 'none'}")
-    bounds = [c.machine for c in s.candidates if c.verdict == "not ruled out"]
-    if bounds:
+    open_ = [c for c in s.candidates if c.verdict == "not ruled out"]
+    if bounds := [c.machine for c in open_ if c.answer is None or not c.answer.at_least]:
         parts.append(f"not ruled out by their rooflines, which are bounds: {', '.join(bounds)}")
+    if least := [c.machine for c in open_ if c.answer is not None and c.answer.at_least]:
+        parts.append(
+            f"not ruled out, operations of some operators being unknown (--operators macs leaves them out): {', '.join(least)}"
+        )
     failing = [c for c in s.candidates if c.verdict == "fails"]
     if failing:
         parts += ["", f"what the other {len(failing)} miss, the nearest first:"]
