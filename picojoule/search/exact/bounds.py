@@ -8,7 +8,8 @@ import numpy as np
 
 from picojoule.search.exact import boundary_kernels, kernels
 from picojoule.search.exact.boundaries import Boundary
-from picojoule.search.exact.problem import Crossed, Prices
+from picojoule.search.exact.prices import Prices
+from picojoule.search.exact.problem import Crossed
 from picojoule.search.exact.records import Choices, Goal, GoalKind, Grid, Pool, Stage, Summary
 from picojoule.search.exact.stages import StageTables
 

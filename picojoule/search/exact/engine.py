@@ -14,7 +14,7 @@ from picojoule.search.exact.boundaries import Boundary
 from picojoule.search.exact.bounds import Bounds
 from picojoule.search.exact.goals import Found, goal, hull_goal, stairs_goal
 from picojoule.search.exact.labels import MOST_LABELS, LabelPool
-from picojoule.search.exact.problem import Prices
+from picojoule.search.exact.prices import Prices
 from picojoule.search.exact.records import Action, Crossing, Goal, GoalKind, Least, Pool, Rules, Stage
 from picojoule.search.exact.stages import StageTables
 from picojoule.search.exact.trace import write_mapping

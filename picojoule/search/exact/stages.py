@@ -13,7 +13,8 @@ import numpy as np
 from picojoule.search.exact.bank import Bank
 from picojoule.search.exact.boundaries import Boundaries, Boundary
 from picojoule.search.exact.counts import Counts, Pair
-from picojoule.search.exact.problem import Crossed, Line, PortKey, Prices, Problem
+from picojoule.search.exact.prices import Line, Prices
+from picojoule.search.exact.problem import Crossed, PortKey, Problem
 from picojoule.search.exact.rank_kernels import Merge
 from picojoule.search.exact.records import Stage
 from picojoule.search.exact.served import ServedTiles
