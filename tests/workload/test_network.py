@@ -142,6 +142,55 @@ def test_two_operators_that_share_a_tensor_say_which_of_their_dimensions_are_the
     assert axis_indices(flat.layer.tensor("A"), flat.accesses_of("A")[0], 3) == (None, None, AxisIndex(((1, "K"),), 0))
 
 
+def classes(network: Network) -> dict[str, set[str]]:
+    """The dimensions that activations link, under one of each class: what one loop over tiles would cut in all of them.
+
+    A producer's dimension is the consumer's free dimension of the index that reads it, or the one that it sums over where it has
+    no other; the taps of a window slide along.
+    """
+    names: dict[str, str] = {}  # dimension -> a dimension of its class, up to itself
+
+    def root(name: str) -> str:
+        while names.setdefault(name, name) != name:
+            name = names[name]
+        return name
+
+    for t in network.activations:
+        found: list[list[list[str]]] = []  # of each access, the dimensions that index each axis
+        for step in dict.fromkeys((*network.producers(t.name), *network.readers(t.name))):
+            for a in step.accesses:
+                if a.tensor == t.name:
+                    op, indices = step.layer, axis_indices(step.layer.tensor(a.operand), a, len(t.shape))
+                    free = {d for z in op.results for d in z.dims}
+                    dims = [[d for _, d in i.terms] if i else [] for i in indices]
+                    found.append([[f"{op.name}.{d}" for d in ([d for d in ds if d in free] or ds)] for ds in dims])
+        for axes in found[1:]:
+            for here, there in zip(found[0], axes, strict=True):
+                if len(here) == len(there) == 1:
+                    names[root(there[0])] = root(here[0])
+    out: dict[str, set[str]] = {}
+    for name in names:
+        out.setdefault(root(name), set()).add(name)
+    return out
+
+
+def test_loops_over_several_operators_find_their_dimensions_in_the_graph() -> None:
+    bert = load_model("bert-base", seq=16)
+    head = bert.part(lambda s: s.layer.name.startswith("layer0.attention"))
+    names = {frozenset(x.removeprefix("layer0.attention.") for x in c) for c in classes(head).values() if len(c) > 1}
+    assert {"qk.H", "scale.a1", "softmax.a1", "pv.H"} in names  # heads
+    assert {"qk.M", "scale.a2", "softmax.a2", "pv.M"} in names  # rows of queries
+    assert {"qk.N", "scale.a3", "softmax.a3", "pv.K"} in names  # keys, which the softmax needs whole
+    llama = load_model("llama3-8b", seq=16).part(
+        lambda s: s.layer.name.startswith(("layer0.norm2", "layer0.gate", "layer0.up", "layer0.act", "layer0.mul", "layer0.down"))
+    )
+    hidden = next(c for c in classes(llama).values() if "layer0.gate.N" in c)
+    assert hidden == {f"layer0.{x}" for x in ("gate.N", "act.a2", "up.N", "mul.a2", "down.K")}  # down adds up over the loop
+    block = network_of("resnet18").part(lambda s: s.layer.name.startswith("conv2_1"))
+    rows = next(c for c in classes(block).values() if "conv2_1.a.P" in c)
+    assert {"conv2_1.a.P", "conv2_1.a.bn.a2", "conv2_1.a.relu.a2", "conv2_1.b.P", "conv2_1.add.a2", "conv2_1.relu.a2"} <= rows
+
+
 # -- what networks compute ----------------------------------------------------------------------------------------------
 
 IMAGE = {"x": (2, 4, 7, 6)}
