@@ -306,6 +306,15 @@ def test_a_cache_is_there_before_the_run_and_new_keys_outlive_it() -> None:
     assert network.producer("layer0.k_cache") is None
 
 
+def test_the_cache_of_an_exported_decoder_outlives_the_run(tmp_path: Path) -> None:
+    nodes = [node("MatMul", "x w", "k"), node("Concat", "past.0.key k", "present.0.key", axis=1)]
+    inputs = {"x": (2, 1, 4), "past.0.key": (2, 6, 3)}
+    network = load_model(save(tmp_path, nodes, inputs, "present.0.key", weights={"w": (4, 3)}))
+    assert network.tensor("present.0.key").persistence is Persistence.CACHE
+    assert network.lifetime("present.0.key") == Lifetime(1, 2)
+    assert network.lifetime("past.0.key") == Lifetime(-1, 1)  # the new one holds it
+
+
 def test_phases_of_a_transposed_convolution_make_parts_of_one_tensor() -> None:
     b = Builder("n")
     x, out = b.input("x", (1, 2, 4, 4)), b.value("y", (1, 3, 8, 8))

@@ -34,6 +34,8 @@ _TYPES = dict(onnx.TensorProto.DataType.items())  # older releases of onnx lack 
 INTEGER_BITS = {int(_TYPES[name]): bits for name, bits in _WIDTHS.items() if name in _TYPES}
 QUANTISED = ("QLinear", "QuantizeLinear", "DequantizeLinear", "DynamicQuantize", "ConvInteger", "MatMulInteger", "MatMulNBits")
 FOLLOWING = frozenset({"Relu", "Clip", "LeakyRelu", "HardSwish", "HardSigmoid", "Sigmoid"})  # fused before a quantiser
+NEW_CACHE = "present"  # exporters of decoders call the keys and values so that the next token reads: "present.0.key"
+
 # by `key`: operators whose MACs must be counted
 MAC_OPS = frozenset(
     {"Conv", "ConvTranspose", "QLinearConv", "ConvInteger", "DeformConv", "Gemm", "MatMul", "MatMulInteger", "QLinearMatMul"}
@@ -83,7 +85,9 @@ class Reader:
             )
         if self.quantised:
             self.build.notes.append("quantised: integer tensors have the width of their type, all others 16 b")
-        return self.build.network(*(self.values[o.name] for o in self.model.graph.output if o.name in self.values))
+        results = [self.values[o.name] for o in self.model.graph.output if o.name in self.values]
+        self.build.cached(*(v for v in results if v.name.startswith(NEW_CACHE)))
+        return self.build.network(*results)
 
     def walk(self, graph: onnx.GraphProto) -> None:
         """Every node of a graph in order."""
