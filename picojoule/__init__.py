@@ -31,6 +31,9 @@ _HOME = {
     "parse_mapping": "picojoule.interop.load",
     "import_files": "picojoule.interop.load",
     "check_files": "picojoule.interop.check",
+    "export_timeloop": "picojoule.interop.timeloop.export",
+    "judge": "picojoule.interop.judge",
+    "differences": "picojoule.interop.judge",
     "evaluate": "picojoule.cost.model",
     "explain": "picojoule.cost.explain",
     "best_mapping": "picojoule.search.optimal",
@@ -92,11 +95,14 @@ __all__ = [
     "constrained",
     "dataflows",
     "devices",
+    "differences",
     "evaluate",
     "experiments",
     "explain",
+    "export_timeloop",
     "gemmini",
     "import_files",
+    "judge",
     "load_chip",
     "load_device",
     "load_model",
@@ -149,7 +155,9 @@ if TYPE_CHECKING:
     from picojoule.hardware.components.dram import technologies as memories
     from picojoule.hardware.dataflow import constrained
     from picojoule.interop.check import check_files
+    from picojoule.interop.judge import differences, judge
     from picojoule.interop.load import import_files, load_chip, load_model, parse_mapping
+    from picojoule.interop.timeloop.export import export_timeloop
     from picojoule.learning.baseline import train
     from picojoule.machines.fpga import predict_fpga
     from picojoule.machines.gemmini.fit import gemmini

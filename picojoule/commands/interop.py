@@ -23,6 +23,9 @@ def import_(
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="a value that a template needs; may be repeated")
     ] = None,
     fields: Annotated[bool, typer.Option("--fields", help="list every field: read, filled in, left out, refused")] = False,
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="FORMAT", help="timeloop-0.4: write that tool's files of today, into --out")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Chips, layers and mappings in files of Timeloop, AccelForge, ZigZag, Stream, SCALE-Sim and MAESTRO."""
@@ -32,4 +35,8 @@ def import_(
         report.checked(picojoule.check_files(check, names), as_json)
         return
     found = picojoule.import_files(options.some(files or [], "FILE..."), names=names, root=root)
+    if to is not None:
+        options.choice(to, ("timeloop-0.4",), "--to")
+        report.exported(report.converted(found), out, as_json)
+        return
     report.imported(found, as_json, out, fields)

@@ -70,7 +70,7 @@ class _Maker:
             levels = tuple(self._level(i, x) for i, x in enumerate(parts.levels))
             compute = self._compute()
             chip = Chip(
-                _ident(parts.name), levels, compute, float(1 / Decimal(repr(self.cycle_s))), self._technology(),
+                _ident(parts.name), levels, compute, _frequency_hz(self.cycle_s), self._technology(),
                 source="Timeloop architecture" + (", prices of its ERT" if self.prices.pj else ", no prices"),
             )  # fmt: skip
         except SpecError as e:
@@ -192,7 +192,7 @@ class _Maker:
         keeps, may = self._keeps(part, level, outermost)
         read, write, leak = self._prices(part)
         formats, skips, gates = saves_of(part, self._role, self.report) if part.sparse is not None else ((), (), ())
-        small = re.search("reg|spad|rf", part.class_ + part.name, re.I)
+        small = re.search("reg|spad|rf", part.class_ or part.name, re.I)
         return Memory(
             name=_ident(part.name),
             capacity_bits=None if words is None else words * self.element,
@@ -298,8 +298,12 @@ class _Maker:
                 hint="a memory has one price of a write here: set both alike",
             )
         leak = found.get("leak")
-        milliwatts = None if leak is None else leak / self.cycle_s / 1e9  # 1 mW for 1 s is 1e9 pJ
+        milliwatts = None if leak is None else self._leakage_mw(leak)
         return read, write if write is not None else update, milliwatts
+
+    def _leakage_mw(self, cycle_pj: float) -> float:
+        """mW of what leaks in a cycle (1 mW for 1 s is 1e9 pJ), without the noise of the last digits."""
+        return float(f"{cycle_pj / self.cycle_s / 1e9:.12g}")
 
     def _compute(self) -> Compute:
         part = self.parts.mac
@@ -318,10 +322,16 @@ class _Maker:
             _ident(part.name),
             energy,
             bits,
-            leakage_mw=None if leak is None else leak / self.cycle_s / 1e9,
+            leakage_mw=None if leak is None else self._leakage_mw(leak),
             area_um2=self.prices.um2.get(part.name),
             source="Timeloop ERT" if energy is not None else "",
         )
+
+
+def _frequency_hz(cycle_s: float) -> float:
+    """The clock of a cycle time: the number of twelve digits that has it, where there is one."""
+    short = float(f"{1 / cycle_s:.12g}")
+    return short if 1 / short == cycle_s else float(1 / Decimal(repr(cycle_s)))
 
 
 def _ident(name: str) -> str:

@@ -68,7 +68,7 @@ def unrolled_dims(
     split = as_whole(tree, "split", least=0) if (tree := block.get("split")) is not None else None
     for key in block.leftover():
         report.refused(block.place(key), f"{name}.constraints.spatial.{key}", "no counterpart; our search is free")
-    if not fixed:
+    if not fixed and (split is None or not order or min(mesh) == 1):
         return None, None
     if not order:
         raise SpecError(

@@ -12,6 +12,7 @@ from picojoule.errors import SpecError
 from picojoule.hardware.chipfile.write import chip_to_yaml
 from picojoule.interop.check import FileCheck, summary
 from picojoule.interop.imported import Imported
+from picojoule.interop.timeloop.export import Exported, export_timeloop
 from picojoule.report import show, tables
 from picojoule.workload.einsum import layer_to_text
 
@@ -75,6 +76,28 @@ def to_json(found: Imported, files: dict[str, str]) -> dict[str, Any]:
         "nothing": [{"kind": k, "where": w, "why": y} for k, w, y in found.nothing],
         "fields": found.report.to_json(),
     }
+
+
+def converted(found: Imported) -> Exported:
+    """The import as Timeloop 0.4 files; what these cannot say is named."""
+    if len(found.chips) != 1:
+        raise SpecError(f"{len(found.chips)} architectures", where="--to", hint="give one, with the files that belong to it")
+    layer = found.layers[0] if len(found.layers) == 1 else None
+    mapping = found.mappings[0].mapping if len(found.mappings) == 1 else None
+    return export_timeloop(found.chips[0], layer, mapping, lossy=True)
+
+
+def exported(done: Exported, out: Path | None, as_json: bool) -> None:
+    """The files, or where they went; then what they cannot say."""
+    if out is not None:
+        _write(done.files, out)
+    if as_json:
+        show.json_only({"files": done.files, "lost": done.lost})
+        return
+    parts: list[Any] = []
+    for name, text in done.files.items():
+        parts += [Text(str(out / name))] if out is not None else [Text(f"# {name}"), Text(text)]
+    show.print_parts(*parts, *(Text(f"left out: {x}") for x in done.lost))
 
 
 def _write(files: dict[str, str], folder: Path) -> None:
