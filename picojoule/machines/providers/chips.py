@@ -172,7 +172,7 @@ def _sources(chip: Chip, result: NetworkResult, ask: Ask) -> tuple[tuple[str, st
     beyond = f"not in the figures of a {chip.scope}: {outer} is part of it"
     proof = claim(result.proved, result.gap)
     return (
-        ("energy", f"sum over layers of counts x prices at the mapping {proof} for {ask.objective} (space {ask.space}); "
+        ("energy", f"sum over layers and operators: counts x prices, mapping {proof} for {ask.objective} (space {ask.space}); "
                    f"prices: {chip.source or 'the chip file'}"),
         ("off-chip energy", f"accesses of {outer} x its price: {chip.dram.source or chip.source}"
                             if chip.scope == "system" else beyond),

@@ -135,8 +135,8 @@ def _limits(c: Comparison) -> str:
 
 
 def _layers(c: Comparison) -> str:
-    """Per layer and machine: what it waits for, and its share of the latency."""
-    names = list(dict.fromkeys(x.name for a in c.answers for x in a.layers))
+    """Per layer and machine: what it waits for, and its share of the latency; operators without MACs stand in one row."""
+    names = list(dict.fromkeys(x.name for a in c.answers for x in a.layers if x.macs))
     head = ["layer", *(a.machine for a in c.answers)]
     by_name = [{x.name: x for x in a.layers} for a in c.answers]
     rows = []
@@ -146,12 +146,23 @@ def _layers(c: Comparison) -> str:
             x = layers.get(n)
             cells.append("–" if x is None else _bound(x.bound_by, x.latency_s / a.latency_s, x.utilization))
         rows.append(cells)
+    if any(not x.macs for a in c.answers for x in a.layers):
+        rows.append(["operators without MACs", *map(_others, c.answers)])
     note = (
         "What each layer waits for; below it, its share of the latency (darker: more) and how much of the peak it uses. "
         "Equal layers stand once."
     )
     table = html.table(head, rows, left=tuple(range(len(head))))
     return html.tag("h2", "Limits by layer") + html.tag("p", note) + f'<div class="narrow">{table}</div>'
+
+
+def _others(a: Answer) -> object:
+    """What operators without MACs wait for most, and their share of the latency."""
+    others = [x for x in a.layers if not x.macs]
+    if not others:
+        return "not counted" if a.operators == "macs" else "–"
+    longest = max(others, key=lambda x: x.latency_s)
+    return _bound(longest.bound_by, sum(x.latency_s for x in others) / a.latency_s, 0.0)
 
 
 def _bound(cause: str, share: float, utilization: float) -> html.Raw:
