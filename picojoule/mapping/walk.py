@@ -476,6 +476,9 @@ def direct_result(layer: Layer, values: dict[str, dict[Element, int]]) -> dict[E
         arrays.append(spread)
         names.append("".join(letters[d] for d in own))
     own, pairs = coordinates(layer.output)
+    for d in (d for d in own if letters[d] not in "".join(names)):  # the same result along d, whatever the operands
+        arrays.append(np.ones(layer.bounds[d], np.int64))
+        names.append(letters[d])
     result = np.einsum(f"{','.join(names)}->{''.join(letters[d] for d in own)}", *arrays)
     valid = all_elements(layer, layer.output)
     return {element: int(result[point]) for point, element in pairs if element in valid}

@@ -146,7 +146,9 @@ def verified(report: Report, as_json: bool) -> bool:
     failed = [f"FAILS: {c['layer'] or 'network'}: {c['check']}: {c['detail']}" for c in report["checks"] if not c["ok"]]
     verdict = "every check holds" if report["ok"] else "the result is wrong"
     again = "every claimed bound was proved again" if report["rechecked"] else "not every claimed bound was proved again"
-    print_parts(tables.rows_table(rows), "", *failed, f"{verdict}; {again}")
+    why = list(dict.fromkeys(report["unchecked"].values()))
+    free = [f"not checked, {w}: {', '.join(p for p, x in report['unchecked'].items() if x == w)}" for w in why]
+    print_parts(tables.rows_table(rows), "", *free, *failed, f"{verdict}; {again}")
     return report["ok"]
 
 

@@ -334,7 +334,10 @@ def work(task: Task) -> Points:
             if task.kind == "front"
             else ((r.mapping, r.cost),)
         )
-        return Points(points, r.proved, r.gap, r.certificate["lower_bound"], r.certificate, r.search_cpu_s)
+        bound = r.certificate["lower_bound"]
+        if task.kind == "front" and r.proved:  # in energy, as that of one whose search was stopped
+            bound = min(c.energy_pj for _, c in points)
+        return Points(points, r.proved, r.gap, bound, r.certificate, r.search_cpu_s)
     lp = LayerProblem(task.layer, task.chip, task.space)
     deadline = None if task.time_limit is None else began + task.time_limit
     if task.kind == "glance":

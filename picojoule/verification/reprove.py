@@ -419,3 +419,22 @@ def reprove(
             out.better = search.better
             return out
     return out
+
+
+def floors_of(layer: Layer, chip: Chip, tiles: Tiles, homes: tuple[tuple[str, str], ...] = ()) -> tuple[float, float]:
+    """(pJ, cycles) that no mapping of the space undercuts: every line at its least, all MACs busy, each word once outside."""
+    about = Layered(layer, chip, tiles, lambda energy, cycles: True, ports=False, homes=homes)
+    spread = math.prod(max(math.prod(u.extents) for u in some) for some in about.choices)
+    cycles = layer.macs / spread / chip.compute.per_cycle(layer)
+    away = {tensor for tensor, _ in homes}
+    for memory in chip.outermost:
+        bits = {"read": 0.0, "write": 0.0, "readwrite": 0.0}
+        for t in (t for t in layer.tensors if t.name not in away and chip.home(t.role) == memory):
+            action = "write" if t.role == "output" else "read"
+            own = any(p.serves == action for p in memory.ports)
+            bits[action if own else "readwrite"] += layer.elements(t) * t.bits
+        for serves, moved in bits.items():
+            width = sum(p.bits_per_cycle for p in memory.ports if p.serves == serves)
+            cycles = max(cycles, moved / width if width else 0.0)
+    least = min(Search(about, p, math.inf).simple_bound(None) for p in about.patterns())
+    return least + about.leak * cycles, cycles

@@ -9,22 +9,27 @@ which part of the bound was rechecked; it never claims more than that. Nothing o
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise, product
+from functools import lru_cache
+from itertools import pairwise, takewhile
 from typing import Any, TypedDict
 
 from picojoule.cost.model import evaluate as price
 from picojoule.cost.sparsity import active
 from picojoule.cost.traffic import ACCOUNTINGS, count
 from picojoule.errors import PicojouleError, SpecError
-from picojoule.hardware.chip import Axis, Chip, FanOut, Group, tensor_word_pj, transfer_word_pj
+from picojoule.hardware.chip import Chip, FanOut, Group, tensor_word_pj, transfer_word_pj
 from picojoule.hardware.chipfile.read import chip_from_yaml
 from picojoule.mapping.mapping import Loop, Mapping, parse
 from picojoule.mapping.walk import simulate
 from picojoule.mapping.words import Traffic
+from picojoule.verification.floors import area_um2, placement_floor
+from picojoule.verification.form import FLOOR, LINES, SLOPES, faults, unchecked
+from picojoule.verification.network_claim import Part, Point, beyond_the_slopes, check_claim, gap_between, gap_read
 from picojoule.verification.operators import check_operators
-from picojoule.verification.reprove import Outcome, reprove
+from picojoule.verification.reprove import Outcome, floors_of, reprove
 from picojoule.verification.reprove_space import Tiles, stages_of, unrollings
 from picojoule.workload.layer import Layer
 from picojoule.workload.plain import layer_from_plain
@@ -36,6 +41,13 @@ PLACEMENT = "placement"  # weights placed in compute-in-memory arrays, not searc
 SPACES = {"default": (True, True, True), "perfect": (False, True, True), "prototype": (False, False, False)}
 HOW = "write results with `pj map ... --json`"
 OBJECTIVES = ("energy", "latency", "edp", "front")
+FORMAT = "picojoule-result/1"
+TOLERANCE = 1e-12  # by less than this, relatively, the search takes no mapping for better
+OUTSIDE = (
+    "zeros are priced under the default accounting only",
+    "neighbour links are not credited in the search",
+    "a dimension leaves two tensors in place at once",
+)
 
 
 class Check(TypedDict):
@@ -60,10 +72,14 @@ class Bound(TypedDict):
 
 
 class Report(TypedDict):
-    """`ok`: no check failed. `rechecked`: every bound that the result claims was proved again in full."""
+    """`ok`: no check failed. `rechecked`: every bound that the result claims was proved again in full.
+
+    `unchecked`: place -> why, of every field that nobody checks, such as free text and times.
+    """
 
     ok: bool
     rechecked: bool
+    unchecked: dict[str, str]
     checks: list[Check]
     bounds: list[Bound]
 
@@ -78,6 +94,10 @@ class Book:
     def say(self, check: str, ok: bool, detail: str = "") -> bool:
         self.checks.append(Check(layer=self.layer, check=check, ok=ok, detail=detail))
         return ok
+
+    @property
+    def ok(self) -> bool:
+        return all(c["ok"] for c in self.checks)
 
     def same(self, check: str, stored: Any, found: float) -> bool:
         """A stored number against the one found here."""
@@ -98,44 +118,100 @@ def verify(result: Any, seconds: float = 60.0) -> Report:
         raise SpecError("this is no stored result: it has no chip_yaml", where="result", hint=HOW)
     if "layers" not in result and "layer" not in result:
         raise SpecError("this result has no layers", where="result", hint=HOW)
-    chip = chip_from_yaml(str(result["chip_yaml"]), "result: chip_yaml")
-    whole = "layers" in result
-    stored = list(result["layers"]) if whole else [result]
+    chip = _chip(str(result["chip_yaml"]))
     book = Book("")
-    checks, bounds, checked = book.checks, [], []
-    for entry in stored:
-        layer = _Layer(entry, chip)
+    if wrong := faults(result):
+        others = f", and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+        book.say("form", False, f"{wrong[0]}{others}")
+        return Report(ok=False, rechecked=False, unchecked={}, checks=book.checks, bounds=[])
+    book.say("format", result.get("format", FORMAT) == FORMAT, FORMAT)
+    whole = "layers" in result
+    layers = [_Layer(entry, chip) for entry in (result["layers"] if whole else [result])]
+    for layer in layers:
         layer.check()
-        checked.append(layer)
-        checks += layer.book.checks
-    if whole:
-        _network(book, result, checked, chip)
-    claims = [x for x in checked if x.claims]
+    fixed = _network(book, result, layers, chip) if whole else (0.0, 0.0)
+    bounds: list[Bound] = []
+    free = unchecked(result)
+    if all(b.ok for b in (book, *(x.book for x in layers))):  # what is wrong anyway needs no proof
+        bounds, left = _bounds(layers, seconds)
+        if whole and "slopes" in result["certificate"]:
+            floors = _floors(layers, fixed, left)
+            free |= _not_found_again(result["certificate"], floors, layers, {b["layer"] for b in bounds if b["rechecked"]})
+            if result["certificate"]["proved"]:
+                bounds.insert(0, _network_bound(result, layers, fixed, floors))
+    checks = [*(c for x in layers for c in x.book.checks), *book.checks]
+    for b in bounds:
+        checks.append(Check(layer=b["layer"], check="lower bound", ok=not b["detail"].startswith("wrong"), detail=b["detail"]))
+    ok = all(c["ok"] for c in checks)
+    again = ok and all(b["rechecked"] for b in bounds)
+    return Report(ok=ok, rechecked=again, unchecked=free, checks=checks, bounds=bounds)
+
+
+@lru_cache(maxsize=8)
+def _chip(text: str) -> Chip:
+    return chip_from_yaml(text, "result: chip_yaml")
+
+
+def _bounds(layers: Sequence[_Layer], seconds: float) -> tuple[list[Bound], float]:
+    """What becomes of every layer's bound that is claimed, and the time left: small layers first, the time shared evenly."""
+    claims = [x for x in layers if x.claims]
+    found: dict[int, Bound] = {}
     left = seconds
     for i, x in enumerate(sorted(claims, key=lambda y: y.size)):
-        bound, used = x.bound(left / (len(claims) - i))
+        found[id(x)], used = x.bound(left / (len(claims) - i))
         left = max(0.0, left - used)
-        bounds.append(bound)
-    order = [x.name for x in checked]
-    bounds.sort(key=lambda b: order.index(b["layer"]))
-    wrong = [b for b in bounds if b["detail"].startswith("wrong")]
-    checks += [Check(layer=b["layer"], check="lower bound", ok=False, detail=b["detail"]) for b in wrong]
-    checks += [Check(layer=b["layer"], check="lower bound", ok=True, detail=b["detail"]) for b in bounds if b not in wrong]
-    ok = all(c["ok"] for c in checks)
-    return Report(ok=ok, rechecked=ok and all(b["rechecked"] for b in bounds), checks=checks, bounds=bounds)
+    return [found[id(x)] for x in claims], left
+
+
+def _floors(layers: Sequence[_Layer], fixed: Point, seconds: float) -> Point | None:
+    """(pJ, cycles) that no choice of mappings undercuts, found here; None where a layer has none or the time is over."""
+    deadline, found = time.process_time() + seconds, [fixed]
+    for x in layers:
+        floor = x.floor() if time.process_time() < deadline else None
+        if floor is None:
+            return None
+        found.append((x.entry["count"] * floor[0], x.entry["count"] * floor[1]))
+    return math.fsum(pj for pj, _ in found), math.fsum(cycles for _, cycles in found)
+
+
+def _not_found_again(
+    claim: dict[str, Any], floors: Point | None, layers: Sequence[_Layer], rechecked: set[str]
+) -> dict[str, str]:
+    """Place -> why, of what the certificate of a network says and nobody confirmed."""
+    stored = {"floor_pj": claim["floor_pj"], "floor_cycles": claim["floor_cycles"]}
+    own = floors or (-1.0, -1.0)
+    out = {f"certificate.{k}": FLOOR for (k, v), f in zip(stored.items(), own, strict=True) if v > f * (1 + SAME)}
+    if any("lines" in x.certificate and x.name not in rechecked for x in layers):
+        out |= {"layers[].certificate.lines": LINES}
+    if not any("hull" in x.certificate for x in layers):
+        out |= {"certificate.slopes": SLOPES}
+    return out
+
+
+def _network_bound(result: dict[str, Any], layers: Sequence[_Layer], fixed: Point, floors: Point | None) -> Bound:
+    """Whether no choice beyond the slopes of the hulls has a smaller product, by the floors found here."""
+    total = result["totals"]["energy_pj"], result["totals"]["cycles"]
+    flat, steep = result["certificate"]["slopes"]
+    closed = floors is not None and beyond_the_slopes(floors, (flat, steep), [x.part() for x in layers], fixed, total)
+    said = f"no better product beyond {flat:.3g} to {steep:.3g} pJ per cycle"
+    if floors is None:
+        detail = f"not rechecked, for want of time or of a floor: {said}"
+    elif closed:
+        detail = f"proved again: {said}"
+    else:
+        detail = f"not rechecked, since the floors found here are too low: {said}"
+    return Bound(layer="", rechecked=closed, pairs=0, bounded=0, searched=0, open=0, detail=detail)
 
 
 class _Layer:
     """One layer of a result."""
 
-    def __init__(self, entry: Any, chip: Chip) -> None:
-        if not isinstance(entry, dict):
-            raise SpecError("a layer of the result is no mapping of keys to values", where="result", hint=HOW)
+    def __init__(self, entry: dict[str, Any], chip: Chip) -> None:
         self.entry, self.chip = entry, chip
-        self.name = str(entry.get("name", "layer"))
+        self.name: str = entry["name"]
         self.book = Book(self.name)
-        self.certificate: dict[str, Any] = entry["certificate"] if isinstance(entry.get("certificate"), dict) else {}
-        self.accounting = str(self.certificate.get("accounting", "default"))
+        self.certificate: dict[str, Any] = entry["certificate"]
+        self.accounting: str = self.certificate["accounting"]
         self.energy, self.cycles, self.size = 0.0, 0.0, 0
         self.layer: Layer | None = None
         self.points: list[tuple[float, float]] = []
@@ -146,17 +222,19 @@ class _Layer:
         """Everything but the bound."""
         say = self.book.say
         try:
-            self.layer = layer_from_plain(self.entry.get("layer"), f"result: {self.name}")
+            self.layer = layer_from_plain(self.entry["layer"], f"result: {self.name}")
             self.chip = self.chip.at(self.layer)
-            mapping = self._mapping(self.entry.get("mapping"))
+            mapping = self._mapping(self.entry["mapping"])
             self.homes = mapping.homes
         except PicojouleError as e:
             say("mapping", False, e.problem)
             return
         say("mapping", True, "legal and within every capacity")
+        named = (self.layer.name, self.layer.op) == (self.name, self.entry["op"])
+        say("name and op", named, "those of the layer")
         if self.certificate.get("space") != PLACEMENT:
             tiles = self._tiles()
-            strange = [d for d, n in self.layer.dims if not self._outermost(mapping, d) <= {n, *tiles[d]}]
+            strange = [d for d, n in self.layer.dims if not in_the_space(mapping, d, {n, *tiles[d]})]
             say("mapping: in the space", not strange, f"ragged tiles of {', '.join(strange)}" if strange else "")
         if not say("accounting", self.accounting in ACCOUNTINGS, self.accounting):
             return
@@ -165,16 +243,6 @@ class _Layer:
         self._costs(mapping, traffic)
         self._certificate()
         self.size = math.prod(len(t) for t in self._tiles().values())
-
-    @staticmethod
-    def _outermost(mapping: Mapping, dim: str) -> set[int]:
-        """The extent below the outermost loop of a dimension, if it has a loop."""
-        found = [
-            below.get(dim, 1)
-            for e, below in zip(mapping.entries, mapping.extents_below, strict=True)
-            if isinstance(e, Loop) and e.dim == dim
-        ]
-        return set(found[:1])
 
     def _mapping(self, text: Any) -> Mapping:
         assert self.layer is not None
@@ -191,84 +259,127 @@ class _Layer:
             self.book.say("words", same, f"counted, and walked over {points:,} points")
 
     def _costs(self, mapping: Mapping, traffic: Traffic) -> None:
+        """Every figure of the cost: priced here from the words moved, and row by row as the cost model does."""
         book, entry, layer, chip = self.book, self.entry, self.layer, self.chip
         assert layer is not None
         parts, causes = costs(layer, chip, mapping, traffic, self.accounting)
         self.energy, self.cycles = math.fsum(parts.values()), max(causes.values())
-        book.same("energy_pj", entry.get("energy_pj"), self.energy)
-        book.same("cycles", entry.get("cycles"), self.cycles)
         seconds = self.cycles / chip.clock_hz
-        others = {
+        found = {
+            "energy_pj": self.energy,
+            "cycles": self.cycles,
             "macs": layer.macs,
             "latency_s": seconds,
             "edp_js": self.energy * 1e-12 * seconds,
             "utilization": layer.macs / (self.cycles * chip.pes),
         }
-        for key, found in others.items():
-            if key in entry:
-                book.same(key, entry[key], float(found))
+        for key, value in found.items():
+            book.same(key, entry[key], float(value))
+        area = area_um2(chip)
+        book.say(
+            "area_um2",
+            entry["area_um2"] == area or (None not in (area, entry["area_um2"]) and close(entry["area_um2"], area or 0.0)),
+            f"{area}",
+        )
+        rows = [(c.component, c.tensor, c.action) for c in price(layer, chip, mapping, self.accounting).contributions]
+        self._contributions(rows, parts)
         for key, at in (("energy_pj_by_level", 0), ("energy_pj_by_tensor", 1)):
-            if key in entry:
-                sums: dict[str, float] = {}
-                for part, pj in parts.items():
-                    sums[part[at] or "compute"] = sums.get(part[at] or "compute", 0.0) + pj
-                self._table(key, entry[key], sums)
-        if "cycles_by_cause" in entry:
-            self._table("cycles_by_cause", entry["cycles_by_cause"], causes)
-        if "contributions" in entry:
-            rows = {(str(c["component"]), str(c["tensor"]), str(c["action"])): c for c in entry["contributions"]}
-            each = all(close(float(c["count"]) * float(c["pj_each"]), float(c["energy_pj"])) for c in rows.values())
-            whole = all(close(float(rows[k]["energy_pj"]), v) if k in rows else v == 0.0 for k, v in parts.items())
-            none = all(k in parts or float(c["energy_pj"]) == 0.0 for k, c in rows.items())
-            book.say("contributions", each and whole and none, f"{len(rows)} that add up")
-        if "bound_by" in entry:
-            book.say("bound_by", close(causes.get(str(entry["bound_by"]), -1.0), self.cycles), str(entry["bound_by"]))
+            sums = dict.fromkeys((r[at] or ("compute" if at else "") for r in rows), 0.0)
+            for part, pj in parts.items():
+                name = part[at] or ("compute" if at else "")
+                if pj or name in sums:
+                    sums[name] = sums.get(name, 0.0) + pj
+            self._table(key, entry[key], sums)
+        self._table("cycles_by_cause", entry["cycles_by_cause"], {k: v for k, v in causes.items() if math.isfinite(v)})
+        book.say("bound_by", close(causes.get(entry["bound_by"], -1.0), self.cycles), entry["bound_by"])
 
-    def _table(self, key: str, stored: Any, found: dict[str, float]) -> None:
-        """A stored table of sums; zeros may be left out."""
-        ok = isinstance(stored, dict) and all(close(float(stored.get(k, 0.0)), found.get(k, 0.0)) for k in {*found, *stored})
+    def _contributions(self, rows: list[tuple[str, str, str]], parts: dict[tuple[str, str, str], float]) -> None:
+        """The stored rows are these, none is missing or there twice, each is count x pJ, and each has the energy found here."""
+        stored = self.entry["contributions"]
+        same = sorted((c["component"], c["tensor"], c["action"]) for c in stored) == sorted(rows)
+        each = all(close(c["count"] * c["pj_each"], c["energy_pj"]) for c in stored)
+        right = all(close(c["energy_pj"], parts.get((c["component"], c["tensor"], c["action"]), 0.0)) for c in stored)
+        self.book.say("contributions", same and each and right, f"{len(rows)} that add up")
+
+    def _table(self, key: str, stored: dict[str, float], found: dict[str, float]) -> None:
+        """A stored table of sums: these names, with these values."""
+        ok = set(stored) == set(found) and all(close(float(stored[k]), v) for k, v in found.items())
         self.book.say(key, ok, "adds up" if ok else f"found {found}")
 
     def _certificate(self) -> None:
         """The certificate's claims against each other and against their definitions."""
         c, book, entry, layer = self.certificate, self.book, self.entry, self.layer
         assert layer is not None
-        if not book.say("certificate", bool(c), "" if c else "missing"):
-            return
-        objective, space = c.get("objective"), c.get("space")
+        objective, space = c["objective"], c["space"]
         known = objective in OBJECTIVES and (space in SPACES or space == PLACEMENT)
         if not book.say("certificate: objective and space", known, f"{objective} in {space}"):
             return
-        if "objective" in entry and "hull" not in c:
-            book.say("objective", entry["objective"] == objective, str(objective))
-        book.same("certificate: energy_pj", c.get("energy_pj"), self.energy)
-        book.same("certificate: cycles", c.get("cycles"), self.cycles)
-        book.say("certificate: mapping", c.get("mapping") == entry.get("mapping"), "the one of the result")
-        if space == PLACEMENT:  # a handful of constructed mappings: no claim but the cost
-            book.say("certificate: proved", not c.get("proved"), "a placement claims no proof")
+        if "count" not in entry:  # alone: else a network may ask its layers for more than its own objective
+            book.say("objective", entry["objective"] == objective, objective)
+        book.same("certificate: energy_pj", c["energy_pj"], self.energy)
+        book.same("certificate: cycles", c["cycles"], self.cycles)
+        book.say("certificate: mapping", c["mapping"] == entry["mapping"], "the one of the result")
+        same = entry["proved"] == c["proved"] and entry["gap"] == c["gap"]
+        book.say("proved and gap", same, "as the certificate says")
+        if space == PLACEMENT:
+            self._points()
+            self._placement()
             return
         tiles = {d: list(t) for d, t in self._tiles().items()}
-        book.say("certificate: outermost_tiles", c.get("outermost_tiles") == tiles, "by their definition")
+        book.say("certificate: outermost_tiles", c["outermost_tiles"] == tiles, "by their definition")
+        book.say("certificate: borders", c["borders"] == borders(self.homes), "those of the space")
+        book.say("certificate: tolerance", c["tolerance"] == TOLERANCE, f"{TOLERANCE:g}")
         self._points()
+        if not self.points:
+            return
         self._proof_claims()
         self._spatial()
 
     def _points(self) -> None:
         """Fronts and hulls: every point costs what it says, none beats another, and the mapping is one of them."""
-        stored = (("front", self.entry.get("front") or ()), ("hull", self.certificate.get("hull") or ()))
-        self.points = [(self.energy, self.cycles)]
-        for key, rows in ((k, r) for k, r in stored if r):
-            try:
-                found = [self._price(r.get("mapping")) for r in rows]
-            except PicojouleError as e:
-                self.book.say(key, False, e.problem)
-                continue
-            right = all(close(e, r["energy_pj"]) and close(c, r["cycles"]) for (e, c), r in zip(found, rows, strict=True))
-            falls = all(a[0] > b[0] * (1 - SAME) and a[1] <= b[1] * (1 + SAME) for a, b in pairwise(found))
-            mine = any(close(e, self.energy) and close(c, self.cycles) for e, c in found)
-            self.book.say(key, right and falls and mine, f"{len(rows)} points, priced again")
-            if key == "hull" or self.certificate.get("objective") == "front":
-                self.points = found
+        c, front = self.certificate, self.entry["front"]
+        hull = c.get("hull")
+        beside = {k for k in ("hull", "slopes_pj_per_cycle", "lines") if k in c}
+        wanted = {"hull", "slopes_pj_per_cycle"} | (set() if c["proved"] else {"lines"})
+        self.book.say("certificate: hull", beside in (set(), wanted), "beside its slopes, and lines where it is not proved")
+        if hull is not None:
+            self.book.say("front", front == hull, "the points of the hull")
+        try:
+            found = [self._price(r["mapping"]) for r in front]
+        except PicojouleError as e:
+            self.book.say("front", False, e.problem)
+            return
+        right = all(close(e, r["energy_pj"]) and close(n, r["cycles"]) for (e, n), r in zip(found, front, strict=True))
+        falls = all(a[0] > b[0] and a[1] < b[1] for a, b in pairwise(found))
+        mine = any(r["mapping"] == self.entry["mapping"] for r in front)
+        several = hull is not None or c["objective"] == "front"
+        self.book.say("front", right and falls and mine and (several or len(front) == 1), f"{len(front)} points, priced again")
+        self.points = found
+
+    def floor(self) -> Point | None:
+        """(pJ, cycles) that no mapping undercuts; None for what the second proof does not know."""
+        assert self.layer is not None
+        if self.certificate["space"] == PLACEMENT:
+            return placement_floor(self.layer, self.chip)
+        return None if active(self.layer, self.chip) else floors_of(self.layer, self.chip, self._tiles(), self.homes)
+
+    def part(self) -> Part:
+        """What the network may choose from, and what it chose."""
+        points = tuple(self.points)
+        return Part(count=self.entry["count"], chosen=(self.energy, self.cycles), points=points, certificate=self.certificate)
+
+    def _placement(self) -> None:
+        """A handful of constructed mappings: no proof, and a gap to a floor that is found here again."""
+        c = self.certificate
+        assert self.layer is not None
+        floor = placement_floor(self.layer, self.chip)
+        self.book.same("certificate: floor_pj", c["floor_pj"], floor[0])
+        self.book.same("certificate: floor_cycles", c["floor_cycles"], floor[1])
+        value, bound = worth_of(c["objective"], self.energy, self.cycles), worth_of(c["objective"], *floor)
+        self.book.same("certificate: value", c["value"], value)
+        self.book.same("certificate: lower_bound", c["lower_bound"], bound)
+        self.book.same("certificate: gap", c["gap"], gap_between(value, bound))
+        self.book.say("certificate: proved", not c["proved"], "a placement claims no proof")
 
     def _price(self, text: Any) -> tuple[float, float]:
         assert self.layer is not None
@@ -279,58 +390,58 @@ class _Layer:
 
     def _proof_claims(self) -> None:
         """proved, gap, value and lower bound among themselves; what no proof covers is admitted."""
-        c, book, entry = self.certificate, self.book, self.entry
-        proved, gap, value = c.get("proved"), c.get("gap"), c.get("value")
-        numbers = all(isinstance(x, int | float) for x in (gap, value, c.get("lower_bound"))) and isinstance(proved, bool)
-        if not book.say("certificate: proved, gap, value, lower_bound", numbers, "present" if numbers else "missing"):
-            return
-        assert isinstance(gap, int | float) and isinstance(value, int | float)
+        c, book = self.certificate, self.book
+        proved, gap, value = c["proved"], gap_read(c["gap"]), c["value"]
         objective = str(c["objective"])
         several = objective == "front" or "hull" in c
         values = [worth_of(objective, e, n) for e, n in (self.points if several else [(self.energy, self.cycles)])]
-        book.say("certificate: value", any(close(float(value), v) for v in values), f"{value!r}")
-        book.same("certificate: lower_bound", c.get("lower_bound"), float(value) / (1 + float(gap)))
-        fair = gap >= 0.0 and (gap <= SAME if proved else True)
+        book.say("certificate: value", any(close(value, v) for v in values), f"{value!r}")
+        book.same("certificate: lower_bound", c["lower_bound"], value / (1 + gap))
+        fair = gap <= SAME if proved else True
         book.say("certificate: gap", fair, f"{gap!r}, proved {proved}")
-        same = entry.get("proved", proved) == proved and close(float(entry.get("gap", gap)), float(gap))
-        book.say("proved", same, "as the certificate says")
         outside = self._outside()
-        admitted = bool(c.get("outside_the_proof")) == outside and not (outside and proved)
-        book.say("certificate: outside_the_proof", admitted, "nothing" if not outside else "and so not proved")
+        if "lines" in c:
+            flat, steep = c.get("slopes_pj_per_cycle", (0.0, 0.0))
+            below = all(b <= min(e + s * n for e, n in self.points) * (1 + SAME) for s, b in c["lines"])
+            at = [s for s, _ in c["lines"]] == ([] if outside else [flat, (flat + steep) / 2, steep])
+            book.say("certificate: lines", below and at, "at the slopes of the hull, below its points")
+        admitted = c["outside_the_proof"] == outside and not (outside and proved)
+        book.say(
+            "certificate: outside_the_proof", admitted, "nothing" if not outside else f"{'; '.join(outside)}, and so not proved"
+        )
         if not outside and not proved:
             book.say("certificate: unproved", gap > SAME, "a gap is open" if gap > SAME else "without a gap it would be proved")
-        self.claims = bool(proved) or (math.isfinite(gap) and objective in ("energy", "edp") and "hull" not in c)
+        self.claims = bool(proved) or (math.isfinite(gap) and objective != "front")
 
-    def _outside(self) -> bool:
-        """Whether chip or layer has something that the search does not cover."""
+    def _outside(self) -> list[str]:
+        """What chip or layer has that the search does not cover, in the words of the certificate."""
         assert self.layer is not None
         twice = any(sum(d not in t.dims for t in self.layer.tensors) > 1 for d, _ in self.layer.dims)
         other = self.accounting != "default" and active(self.layer, self.chip)
-        return twice or other or any(f.links for f in self.chip.fanouts)
+        held = (other, any(f.links for f in self.chip.fanouts), twice)
+        return [text for text, here in zip(OUTSIDE, held, strict=True) if here]
 
     def _spatial(self) -> None:
         """Opened and closed unrollings: all of them, where the chip has one fan-out between two places for loops."""
         c, stages = self.certificate, stages_of(self.chip)
-        opened, closed, patterns = (c.get(k) for k in ("spatial_opened", "spatial_closed", "patterns"))
-        whole = all(isinstance(x, int) and x >= 0 for x in (opened, closed, patterns))
-        if not self.book.say("certificate: counts", whole, "present" if whole else "missing"):
-            return
-        if len(stages) == 2 and c.get("proved"):
-            assert self.layer is not None and isinstance(opened, int) and isinstance(closed, int) and isinstance(patterns, int)
+        opened, closed, patterns = (int(c[k]) for k in ("spatial_opened", "spatial_closed", "patterns"))
+        known = {f"{m.name}.{p.serves}" for m in self.chip.memories for p in m.ports}
+        ports = c["ports_in_labels"]
+        self.book.say("certificate: ports_in_labels", set(ports) <= known and len(set(ports)) == len(ports), "ports of the chip")
+        if len(stages) == 2 and c["proved"]:
+            assert self.layer is not None
             n = len(unrollings(self.layer, stages[1].fanout, self._tiles(), stages[1].group))
             said = f"{opened} opened and {closed} closed; {n} for each of {patterns} patterns"
             self.book.say("certificate: unrollings", opened + closed == n * patterns, said)
 
     def _tiles(self) -> Tiles:
         assert self.layer is not None
-        ragged = SPACES.get(str(self.certificate.get("space")), (True,))[0]
+        ragged = SPACES.get(self.certificate["space"], (True,))[0]
         return {d: outermost_tiles(n, ragged) for d, n in self.layer.dims}
 
     # ---- the bound -----------------------------------------------------------------------------------------------
     def bound(self, seconds: float) -> tuple[Bound, float]:
         """Prove the lower bound again, and say how far that went. Returns it with the seconds used."""
-        import time
-
         assert self.layer is not None
         c = self.certificate
         if active(self.layer, self.chip):
@@ -366,6 +477,10 @@ class _Layer:
         """What would contradict the certificate, and what is proved if nothing does."""
         c = self.certificate
         objective, limit = str(c["objective"]), (1 - SAME)
+        if "lines" in c:
+            lines, product = [(s, b * limit) for s, b in c["lines"]], c["lower_bound"] * limit
+            said = f"no mapping below {len(lines)} lines of energy + slope x cycles, nor below {product:.9g} pJ x cycles"
+            return lambda e, n: e * n < product or any(e + s * n < b for s, b in lines), said
         if "hull" in c:
             flat, steep = (float(x) for x in c["slopes_pj_per_cycle"])
             slopes = [s for s in {flat, steep, *_edges(self.points)} if flat <= s <= steep]
@@ -375,10 +490,39 @@ class _Layer:
         if objective == "front":
             stairs = sorted((n, e) for e, n in self.points)
             return lambda e, n: not any(n >= c * limit and e >= p * limit for c, p in stairs), "no mapping below the front"
-        bound = float(c["value"]) / (1 + float(c["gap"])) * limit
+        bound = float(c["lower_bound"]) * limit
         within = float(c.get("latency_cycles") or math.inf) * (1 + SAME)
         unit = {"energy": "pJ", "latency": "cycles"}.get(objective, "pJ x cycles")
         return lambda e, n: n <= within and worth_of(objective, e, n) < bound, f"no mapping below {bound:.9g} {unit}"
+
+
+def in_the_space(mapping: Mapping, dim: str, tiles: set[int]) -> bool:
+    """Whether the outermost loop of a dimension leaves one of the tiles.
+
+    Loops over one dimension that a fan-out unrolls on several axes cut it up all at once: the space says which tile any of
+    them leaves outermost, and it does not matter in which order they are written.
+    """
+    at = [i for i, e in enumerate(mapping.entries) if isinstance(e, Loop) and e.dim == dim]
+    if not at:
+        return True
+    first = mapping.entries[at[0]]
+    assert isinstance(first, Loop)
+    loops = [e for e in (mapping.entries[i] for i in at) if isinstance(e, Loop)]
+    block = list(takewhile(lambda e: e.fanout == first.fanout, loops)) if first.fanout else loops[:1]
+    below = mapping.extents_below[at[len(block) - 1]].get(dim, 1)
+    inside = math.prod(e.bound for e in block) * below
+    return any(inside // e.bound in tiles for e in block)
+
+
+def borders(homes: tuple[tuple[str, str], ...]) -> list[str]:
+    """What the space leaves out, in the words of a certificate; `homes`: (tensor, memory) of what starts or ends on the chip."""
+    kept = f", but for {', '.join(f'{tensor} in {memory}' for tensor, memory in homes)}" if homes else ""
+    return [
+        "nodes of an outer memory above those of an inner one",
+        "one node per tensor and memory",
+        f"tensors start and end in DRAM{kept}",
+        "inner loops divide exactly; the outermost of each dimension may be ragged",
+    ]
 
 
 def _edges(points: Sequence[tuple[float, float]]) -> list[float]:
@@ -496,32 +640,13 @@ def _divisors(n: int) -> set[int]:
     return {x for i in range(1, math.isqrt(n) + 1) if n % i == 0 for x in (i, n // i)}
 
 
-def unrolled_extents(layer: Layer, axes: Sequence[Axis], tiles: Tiles) -> set[tuple[int, ...]]:
-    """Every choice of extents per dimension that axes of a fan-out have room for, idle included."""
-    allowed = []
-    for d, n in layer.dims:
-        known = sorted({n, *tiles[d]})
-        whole = {a // b for a in known for b in known if a % b == 0}
-        allowed.append(whole | {-(-n // t) * (t // b) for t in known if n % t for b in known if t % b == 0})
-    out = {tuple(1 for _ in layer.dims)}
-    for axis in axes:
-        rows = {tuple(1 for _ in layer.dims)}
-        for i, (d, _) in enumerate(layer.dims):
-            fits = [s for s in allowed[i] if s <= axis.size] if axis.allows(layer, d) else [1]
-            rows = {(*r[:i], s, *r[i + 1 :]) for r, s in product(rows, fits) if math.prod(r) * s <= axis.size}
-        out = {tuple(a * b for a, b in zip(r, q, strict=True)) for r, q in product(out, rows)}
-    return {r for r in out if all(s in ok for s, ok in zip(r, allowed, strict=True))}
-
-
-def _network(book: Book, result: dict[str, Any], layers: Iterable[_Layer], chip: Chip) -> None:
-    """Totals over all layers and their counts, and what the network's certificate repeats."""
-    rows = list(layers)
-    counts = [int(x.entry.get("count", 1)) for x in rows]
-    others = check_operators(result, chip, book.say)
-    energy = math.fsum([*(n * x.energy for n, x in zip(counts, rows, strict=True)), others[0]])
-    cycles = math.fsum([*(n * x.cycles for n, x in zip(counts, rows, strict=True)), others[1]])
+def _network(book: Book, result: dict[str, Any], rows: Sequence[_Layer], chip: Chip) -> Point:
+    """Totals over all layers and their counts, and the network's own certificate. Returns (pJ, cycles) without the layers'."""
+    counts, totals = [x.entry["count"] for x in rows], result["totals"]
+    fixed = check_operators(result, chip, book.say)
+    energy = math.fsum([*(n * x.energy for n, x in zip(counts, rows, strict=True)), fixed[0]])
+    cycles = math.fsum([*(n * x.cycles for n, x in zip(counts, rows, strict=True)), fixed[1]])
     macs = sum(n * x.layer.macs for n, x in zip(counts, rows, strict=True) if x.layer)
-    totals = result.get("totals", {})
     found = {
         "energy_pj": energy,
         "cycles": cycles,
@@ -531,24 +656,15 @@ def _network(book: Book, result: dict[str, Any], layers: Iterable[_Layer], chip:
         "utilization": macs / (cycles * chip.pes) if cycles else 0.0,
     }
     for key, value in found.items():
-        book.same(f"totals: {key}", totals.get(key), float(value))
+        book.same(f"totals: {key}", totals[key], float(value))
     for x, n in zip(rows, counts, strict=True):
-        names = x.entry.get("names")
-        if names is not None:
-            book.say(f"count of {x.name}", n >= len(names) >= 1, f"{n}")
-    proved = all(bool(x.certificate.get("proved")) for x in rows)
-    about = result.get("certificate", {})
-    book.say("totals: proved", not totals.get("proved") or proved, "only if every layer is")
-    book.say("chip", result.get("chip", chip.name) == chip.name, chip.name)
-    if about:
-        objective = result.get("objective")
-        book.say("certificate: objective", about.get("objective", objective) == objective, str(objective))
-        book.say("certificate: proved", about.get("proved") == totals.get("proved"), str(totals.get("proved")))
-        for key, value in (("energy_pj", energy), ("cycles", cycles)):
-            if key in about:
-                book.same(f"certificate: {key}", about[key], value)
-    if "gap" in about:
-        book.say("totals: gap", totals.get("gap") == about["gap"], "as the certificate says")
+        names = x.entry["names"]
+        book.say(f"count of {x.name}", n >= len(names) and names[0] == x.name, f"{n}")
+        book.say(f"objective of {x.name}", x.entry["objective"] == result["objective"], result["objective"])
+    book.say("chip", result["chip"] == chip.name, chip.name)
+    if all(x.book.ok for x in rows):  # else a layer's own checks say what is wrong
+        check_claim(book.say, result, [x.part() for x in rows], fixed)
+    return fixed
 
 
 __all__ = ["Bound", "Check", "Report", "costs", "outermost_tiles", "verify"]

@@ -57,7 +57,7 @@ def layer_from_plain(value: Any, where: str = "") -> Layer:
         return Layer(value["name"], value["op"], dims, tensors, value.get("note", ""))
     except SpecError as e:
         raise e.located(where) from None
-    except (KeyError, TypeError, AttributeError, ValueError) as e:
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as e:
         problem = f"no key {e}" if isinstance(e, KeyError) else str(e)
         raise SpecError(
             f"a stored layer cannot be read: {problem}", where=where, hint="write results with `pj map --json`"

@@ -21,7 +21,7 @@ from picojoule.search.network import map_network
 from picojoule.search.optimal import best_mapping
 from picojoule.verification.reprove import reprove
 from picojoule.verification.reprove_space import unrollings
-from picojoule.verification.verify import costs, outermost_tiles, unrolled_extents, verify
+from picojoule.verification.verify import costs, outermost_tiles, verify
 from picojoule.workload.layer import Layer, conv, gemm
 from picojoule.workload.network import Network, Step
 from picojoule.workload.plain import layer_from_plain
@@ -120,7 +120,8 @@ def worse(result: dict[str, Any]) -> None:
     from picojoule.report.to_json import cost_json
 
     cost = evaluate(layer, chip, mapping)
-    result.update(cost_json(cost), mapping=str(mapping), front=[])
+    point = {"energy_pj": cost.energy_pj, "cycles": cost.cycles, "mapping": str(mapping)}
+    result.update(cost_json(cost), mapping=str(mapping), front=[point])
     certificate, value = result["certificate"], cost.energy_pj * cost.cycles
     certificate.update(mapping=str(mapping), energy_pj=cost.energy_pj, cycles=cost.cycles, value=value, lower_bound=value)
 
@@ -295,7 +296,6 @@ def test_every_unrolling_of_the_second_proof_is_legal_loops() -> None:
     layer, fanout = LAYERS["prime"], FanOut("F", (Axis("X", 4), Axis("Y", 4)))
     tiles = {d: outermost_tiles(n, True) for d, n in layer.dims}
     found = unrollings(layer, fanout, tiles)
-    assert {u.extents for u in found} <= unrolled_extents(layer, fanout.axes, tiles)
     chip = Chip("c", (Group((Memory("DRAM", None, 16, 1.0, 1.0),)), fanout), Compute("MAC", 1.0), 1e9)
     for u in found:
         if not any(u.below):
