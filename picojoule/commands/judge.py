@@ -67,4 +67,4 @@ def diff(
     for name, given in (("A", first), ("B", second)):
         text, where = options.text_or_file(given, name)
         costs.append(picojoule.evaluate(chosen, chip, picojoule.parse_mapping(text, chosen, chip, where), rules))
-    report.differs(picojoule.differences(*costs), *costs, as_json)
+    report.differs(picojoule.differences(costs[0], costs[1]), costs[0], costs[1], as_json)

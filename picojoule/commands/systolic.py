@@ -19,8 +19,12 @@ SystolicLayer = Annotated[str, typer.Argument(metavar="LAYER", help="gemm:M=..,N
 @app.command()
 def systolic(
     layer: SystolicLayer,
-    array: Annotated[str, typer.Option("--array", metavar="ROWSxCOLUMNS", help="size of the array")] = "32x32",
-    dataflow: Annotated[str, typer.Option("--dataflow", metavar="FLOW", help="ws, os or is: what stays still")] = "ws",
+    array: Annotated[
+        str, typer.Option("--array", metavar="ROWSxCOLUMNS", help="size of the array, or a .cfg of SCALE-Sim")
+    ] = "32x32",
+    dataflow: Annotated[
+        str | None, typer.Option("--dataflow", metavar="FLOW", help="ws (default), os or is: what stays still")
+    ] = None,
     preload_overlap: Annotated[
         bool, typer.Option("--preload-overlap", help="the next fold is shifted in while the array streams")
     ] = False,
@@ -32,8 +36,10 @@ def systolic(
     as_json: Json = False,
 ) -> None:
     """Cycles of LAYER on a systolic array, fill, skew and drain included."""
-    rows, columns = model.array_size(array)
+    found = picojoule.import_files([array]).arrays if array.endswith(".cfg") else []
+    rows, columns = (found[0].array.rows, found[0].array.columns) if found else model.array_size(array)
     shape = model.Array(rows=rows, columns=columns, preload_overlap=preload_overlap, drain=drain)
     network = show.some_layers(read_network(layer, batch, dim, None, False, phase), only)
-    flow = options.choice(dataflow, model.DATAFLOWS, "--dataflow")
+    own = found[0].dataflow if found else "ws"
+    flow = options.choice(dataflow or own, model.DATAFLOWS, "--dataflow")
     report.shown(picojoule.systolic(network, shape, flow), as_json)

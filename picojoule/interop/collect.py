@@ -175,6 +175,8 @@ class Collector:
         return None if directives is None else to_mapping(directives, layer, chip)
 
     def _directives(self, text: str, where: str) -> Directives | None:
+        if is_stats(text):
+            return read_stats(text, where).nest
         if is_map_text(text):
             return read_map_text(text, where, self.out.report)
         try:

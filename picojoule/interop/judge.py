@@ -111,7 +111,8 @@ def judge(
     costs = tuple((rules, evaluate(layer, chip, mapping, rules)) for rules in ("default", *RULES))
     best = best_mapping(layer, chip, objective if objective != "front" else "edp", time_limit=time_limit)
     nodes = differences(dict(costs)["default"], best.cost)
-    rules, compared = "", ()
+    rules = ""
+    compared: tuple[Compared, ...] = ()
     if stats is not None:
         tables = {r: compare(layer, chip, mapping, stats, r) for r in RULES}
         rules = max(RULES, key=lambda r: sum(c.equal for c in tables[r]))

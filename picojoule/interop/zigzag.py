@@ -253,9 +253,9 @@ def unrolled(root: Items, chip: Chip | None, report: Report) -> Chip | None:
                     raise unknown_name("memory operand", as_text(tree, key), _ROLE, tree.where)
             report.read(links.where, f"{name}.memory_operand_links")
         for key in ("temporal_ordering", "spatial_mapping_hint", "core_allocation"):
-            if (tree := entry.get(key)) is not None:
+            if (other := entry.get(key)) is not None:
                 report.refused(
-                    tree.where, f"{name}.{key}", "that tool allocates loops to memories itself: our search chooses both"
+                    other.where, f"{name}.{key}", "that tool allocates loops to memories itself: our search chooses both"
                 )
         refuse_leftover(entry, f"entry {name!r}")
         if name == "default" and found:

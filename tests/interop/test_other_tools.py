@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,10 @@ from picojoule.hardware.chip import FanOut, Group
 from picojoule.interop import scalesim
 from picojoule.interop.imported import Imported
 from picojoule.interop.load import import_files
+from picojoule.machines.systolic.systolic import Array
 from picojoule.reproduction.experiments import systolic_cycles
 from picojoule.workload.layer import conv, gemm
+from tests.commands.run import pj
 from tests.interop import other_files
 from tests.workload.test_einsum import same
 
@@ -170,3 +173,13 @@ def test_a_fault_is_named_with_its_place(name: str, tmp_path: Path) -> None:
 def test_what_we_cannot_say_is_refused_by_name(text: str, feature: str, tmp_path: Path) -> None:
     with pytest.raises(PicojouleError, match=feature):
         import_files(written(tmp_path, {"f.yaml": text}))
+
+
+def test_a_configuration_is_an_array_for_pj_systolic(tmp_path: Path) -> None:
+    cfg, table = written(tmp_path, {"scale.cfg": other_files.SCALESIM_CFG, "layers.csv": other_files.SCALESIM_CSV})
+    code, out, err = pj("systolic", table, "--array", cfg, "--json")
+    assert (code, err) == (0, "")
+    answer = json.loads(out)
+    assert (answer["array"]["rows"], answer["dataflow"]) == (32, "ws")
+    ours = [x["cycles"] for x in answer["layers"]]
+    assert ours[1] == scalesim.cycles_of(import_files([cfg, table]).as_the_tool[1], Array(rows=32, columns=32), "ws") + 1

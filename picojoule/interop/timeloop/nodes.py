@@ -20,8 +20,8 @@ def read_nodes(block: Block, report: Report) -> Parts:
     name = block.get("name")
     run.walk(as_items(block.need("nodes", what="the architecture"), "nodes"), shared)
     refuse_leftover(block, "architecture", ["version", "nodes", "variables", "name"])
-    last = run.parts.pop() if run.parts and isinstance(run.parts[-1], Places) else None
-    if last is None or len(last.parts) != 1:
+    last = run.parts.pop() if run.parts else None
+    if not isinstance(last, Places) or len(last.parts) != 1:
         raise SpecError("the last node has to be the MACs", where=block.where, hint="end with a !Component of class intmac")
     mac = last.parts[0]
     if not any(w in (mac.class_ + mac.name).lower() for w in _COMPUTES) and mac.tree("depth") is not None:

@@ -6,12 +6,14 @@ import re
 from dataclasses import dataclass, field
 
 from picojoule.errors import SpecError
+from picojoule.interop.timeloop.mapping import Directives, Nest
 
 _LEVEL = re.compile(r"^=== (?P<name>\S+) ===$")
 _SPACE = re.compile(r"^ {4}(?P<name>\w+):$")
 _COUNT = re.compile(
     r"^\s+(?:(?P<fate>Algorithmic|Actual) )?[Ss]calar (?P<what>reads|fills|updates) \(per-instance\)\s*: (?P<n>[\d.]+)"
 )
+_LOOP = re.compile(r"^\s+for (?P<dim>\w+) in \[0:(?P<bound>\d+)\)(?: \(Spatial-(?P<axis>[XY])\))?\s*$")
 _FIELD = re.compile(r"^\s*(?P<key>[A-Za-z()/ .\-]+?)\s*: (?P<value>[\d.eE+-]+)(?: pJ| uJ)?$")
 
 
@@ -20,6 +22,7 @@ class Level:
     """One level: scalar accesses per instance by (data space, what), instances in use, total pJ by data space, leakage pJ."""
 
     counts: dict[tuple[str, str], float] = field(default_factory=dict)
+    actual: dict[tuple[str, str], float] = field(default_factory=dict)  # of them, those that zeros left, in sparse runs
     instances: dict[str, float] = field(default_factory=dict)
     energy_pj: dict[str, float] = field(default_factory=dict)
     leakage_pj: float = 0.0
@@ -32,9 +35,9 @@ class Stats:
     cycles: int
     energy_uj: float
     levels: dict[str, Level]
-    computes: int = 0
     energy_text: str = ""
     sparse: bool = False
+    nest: Directives = field(default_factory=Directives)  # what levels keep and their loops; those of fan-outs are not printed
 
 
 def is_stats(text: str) -> bool:
@@ -43,35 +46,57 @@ def is_stats(text: str) -> bool:
 
 def read_stats(text: str, where: str) -> Stats:
     """The figures of a run."""
-    levels: dict[str, Level] = {}
-    summary: dict[str, str] = {}
-    level, space, in_summary = None, "", False
+    run = _Reader(where)
     for number, line in enumerate(text.splitlines(), 1):
-        if line.startswith(("Networks", "Operational Intensity")):
-            level = None
-        if line.startswith("Summary Stats"):
-            level, in_summary = None, True
-        if m := _LEVEL.match(line):
-            level, space = (
-                (levels.setdefault(m["name"], Level()), "") if not in_summary and m["name"] not in levels else (None, "")
-            )
-        elif m := _SPACE.match(line):
-            space = m["name"]
-        elif level is not None and (m := _COUNT.match(line)):
-            if m["fate"] != "Actual":
-                level.counts[space, m["what"]] = _number(m["n"], where, number)
-        elif level is not None and (m := _FIELD.match(line)):
-            _level_field(level, space, m["key"].strip(), m["value"], where, number)
-        elif m := re.match(r"^(Cycles|Energy|Computes)\s*[:=] (\S+)", line):
-            summary.setdefault(m[1], m[2])
+        run.line(number, line)
     for key in ("Cycles", "Energy"):
-        if key not in summary:
+        if key not in run.summary:
             raise SpecError(f"the summary has no {key}", where=where, hint="give the stats.txt of a run that finished")
-    cycles = int(_number(summary["Cycles"], where, 1))
-    computes = int(_number(summary.get("Computes", "0"), where, 1))
-    energy = _number(summary["Energy"], where, 1)
-    sparse = "Algorithmic" in text
-    return Stats(cycles=cycles, energy_uj=energy, levels=levels, computes=computes, energy_text=summary["Energy"], sparse=sparse)
+    spaces = list(dict.fromkeys(s for kept in run.nest.keep.values() for s in kept))
+    stores = {n: where for n, where in run.nest.places.items() if n in run.nest.keep}  # the first level is the MACs
+    run.nest.places, run.nest.bypass = stores, {n: [s for s in spaces if s not in run.nest.keep[n]] for n in stores}
+    return Stats(
+        cycles=int(_number(run.summary["Cycles"], where, 1)),
+        energy_uj=_number(run.summary["Energy"], where, 1),
+        levels=run.levels,
+        energy_text=run.summary["Energy"],
+        sparse="Algorithmic" in text,
+        nest=run.nest,
+    )
+
+
+class _Reader:
+    """Takes a run's report line by line."""
+
+    def __init__(self, where: str) -> None:
+        self.where, self.summary, self.levels = where, dict[str, str](), dict[str, Level]()
+        self.level: Level | None = None
+        self.name, self.space, self.ended, self.nest = "", "", False, Directives(where=where)
+
+    def line(self, number: int, line: str) -> None:
+        if line.startswith(("Networks", "Operational Intensity", "Summary Stats")):
+            self.level, self.ended = None, True
+        if m := _LEVEL.match(line):
+            self.level, self.space, self.name = None, "", m["name"]
+            if not self.ended:
+                self.level = self.levels[self.name] = Level()
+                self.nest.places[self.name] = f"{self.where}:{number}:1"
+        elif self.level is None:
+            if m := re.match(r"^(Cycles|Energy)\s*: (\S+)", line):
+                self.summary.setdefault(m[1], m[2])
+        elif m := _SPACE.match(line):
+            self.space = m["name"]
+            self.nest.keep.setdefault(self.name, []).append(self.space)
+        elif m := _LOOP.match(line):
+            table = self.nest.spatial if m["axis"] else self.nest.temporal
+            loops = table.setdefault(self.name, Nest(bounds={}, order=[], split=None, where=self.nest.places[self.name]))
+            loops.bounds[m["dim"]] = int(m["bound"])
+            loops.order.insert(0, m["dim"])
+        elif m := _COUNT.match(line):
+            counts = self.level.actual if m["fate"] == "Actual" else self.level.counts
+            counts[self.space, m["what"]] = _number(m["n"], self.where, number)
+        elif m := _FIELD.match(line):
+            _level_field(self.level, self.space, m["key"].strip(), m["value"], self.where, number)
 
 
 def _level_field(level: Level, space: str, key: str, value: str, where: str, line: int) -> None:

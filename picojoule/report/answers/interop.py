@@ -58,7 +58,7 @@ def imported(found: Imported, as_json: bool, out: Path | None, fields: bool) -> 
     parts += [f"read, and waiting: {w}" for w in found.waiting]
     parts += [Text(f"nothing to import: {where}: {kind}: {why}") for kind, where, why in found.nothing]
     lines = found.report.lines if fields else [x for x in found.report.lines if x.verdict in ("default", "refused")]
-    counts = ", ".join(f"{len(found.report.of(v))} {v}" for v in ("read", "default", "ignored", "refused"))  # type: ignore[arg-type]
+    counts = ", ".join(f"{len(found.report.of(v))} {v}" for v in ("read", "default", "ignored", "refused"))
     parts += ["", *(Text(str(x)) for x in lines), f"fields: {counts}" + ("" if fields else " (--fields lists them all)")]
     show.print_parts(*parts)
 
