@@ -15,9 +15,10 @@ from typing import Literal
 from picojoule.compare.bench import Loader
 from picojoule.compare.compare import loader, side_by_side
 from picojoule.compare.limits import Limits, contradictions
+from picojoule.cost.performance import peak_macs_per_s
 from picojoule.machines.answer import Answer, Ask, Declined, Machine, Progress
 from picojoule.machines.names import machine, machines
-from picojoule.machines.providers.chips import NOT_REAL, MappedChip, peak_macs_per_s
+from picojoule.machines.providers.chips import NOT_REAL, MappedChip
 from picojoule.machines.providers.published import compulsory_bytes, distinct
 from picojoule.workload.network import Network
 

@@ -24,13 +24,18 @@ class Contribution:
 
 @dataclass(frozen=True)
 class Cost:
-    """Energy, latency and area of one layer under one mapping. Energies add up to `energy_pj` exactly."""
+    """Energy, latency and area of one layer under one mapping. Energies add up to `energy_pj` exactly.
+
+    `done`: of its `macs` those that take a unit's time, all but the skipped ones; `peak_macs_per_cycle`: of all units at the
+    widths of the operands.
+    """
 
     contributions: tuple[Contribution, ...]
     cycles_by_cause: tuple[tuple[str, float], ...]  # cause -> cycles it alone would need
     clock_hz: float
     macs: int
-    pes: int
+    done: float
+    peak_macs_per_cycle: float
     area_um2: float | None = None
     imbalance: float = 1.0  # work of the busiest PE / average work, where PEs skip zeros and wait for one another
 
@@ -57,7 +62,13 @@ class Cost:
 
     @property
     def utilization(self) -> float:
-        return self.macs / (self.cycles * self.pes)
+        """Share of the latency that the units would need for what they do, all of them busy: at most 1."""
+        return self.busy_cycles / self.cycles
+
+    @property
+    def busy_cycles(self) -> float:
+        """Cycles that the MACs take at the peak."""
+        return self.done / self.peak_macs_per_cycle
 
     def by(self, *keys: str) -> dict[tuple[str, ...], float]:
         """Energy in pJ rolled up by any of "component", "tensor", "action"."""

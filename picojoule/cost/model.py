@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable
 
 from picojoule.cost.cost import Contribution, Cost
+from picojoule.cost.performance import peak_macs_per_cycle
 from picojoule.cost.sparsity import Accesses, SparseTraffic, active, exploit, port_bits
 from picojoule.cost.traffic import ACCOUNTINGS, count
 from picojoule.hardware.chip import Chip, FanOut, Memory, Port, tensor_word_pj, transfer_word_pj
@@ -34,7 +35,15 @@ def evaluate(layer: Layer, chip: Chip, mapping: Mapping, accounting: str = "defa
         Contribution(chip.compute.name, "", "mac", traffic.macs, chip.compute.energy_pj(layer), chip.compute.source),
         *leakage(chip, max(c for _, c in cycles), None if ACCOUNTINGS[accounting].idle_leaks else mapping),
     )
-    return Cost(contributions, cycles, chip.clock_hz, traffic.macs, chip.pes, _area_um2(chip))
+    return Cost(
+        contributions=contributions,
+        cycles_by_cause=cycles,
+        clock_hz=chip.clock_hz,
+        macs=traffic.macs,
+        done=traffic.macs,
+        peak_macs_per_cycle=peak_macs_per_cycle(chip, layer),
+        area_um2=_area_um2(chip),
+    )
 
 
 def _sparse(layer: Layer, chip: Chip, mapping: Mapping, s: SparseTraffic, macs: int) -> Cost:
@@ -55,7 +64,16 @@ def _sparse(layer: Layer, chip: Chip, mapping: Mapping, s: SparseTraffic, macs: 
     if s.macs.skipped:
         rows.append(Contribution(c.name, "", "skipped mac", s.macs.skipped, 0.0, c.source))
     rows += leakage(chip, max(n for _, n in cycles))
-    return Cost(tuple(rows), tuple(cycles), chip.clock_hz, macs, chip.pes, _area_um2(chip), s.imbalance)
+    return Cost(
+        contributions=tuple(rows),
+        cycles_by_cause=tuple(cycles),
+        clock_hz=chip.clock_hz,
+        macs=macs,
+        done=s.macs.kept + s.macs.gated,
+        peak_macs_per_cycle=peak_macs_per_cycle(chip, layer),
+        area_um2=_area_um2(chip),
+        imbalance=s.imbalance,
+    )
 
 
 def _sparse_rows(layer: Layer, s: SparseTraffic, m: Memory, t: Tensor) -> list[Contribution]:

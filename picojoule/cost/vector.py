@@ -81,7 +81,14 @@ def price(work: Work, chip: Chip, how: How) -> Priced:
     kinds, unpriced = ({}, ()) if nothing else computed(work, chip)
     cycles = _cycles(work, chip, words, kinds)
     rows = (*_word_rows(work, chip, words), *_operation_rows(work, chip, kinds), *leakage(chip, max(n for _, n in cycles)))
-    cost = Cost(tuple(r for r in rows if r.count), cycles, chip.clock_hz, 0, chip.pes)
+    cost = Cost(
+        contributions=tuple(r for r in rows if r.count),
+        cycles_by_cause=cycles,
+        clock_hz=chip.clock_hz,
+        macs=0,
+        done=0.0,
+        peak_macs_per_cycle=chip.pes * chip.compute.macs_per_cycle,
+    )
     return Priced(work=work, how=how, cost=cost, unpriced=unpriced)
 
 

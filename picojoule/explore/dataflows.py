@@ -64,9 +64,9 @@ class Compared:
 
     @property
     def busy(self) -> float:
-        """MACs over cycles times PEs."""
+        """Share of the latency that the PEs would need for what they do, all of them busy."""
         cycles = sum(x.count * x.cost.cycles for x in self.layers)
-        return self.macs / (cycles * self.chip.pes) if cycles else 0.0
+        return sum(x.count * x.cost.busy_cycles for x in self.layers) / cycles if cycles else 0.0
 
 
 def dataflows(

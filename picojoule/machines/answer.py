@@ -116,8 +116,8 @@ class Answer:
 
     @property
     def utilization(self) -> float:
-        """Delivered / peak MACs a second."""
-        return self.macs_per_s / self.peak_macs_per_s
+        """Share of the peak over the whole latency: the layers' own shares, weighted by their time."""
+        return sum(x.latency_s * x.utilization for x in self.layers) / self.latency_s
 
     @property
     def inferences_per_s(self) -> float:

@@ -134,6 +134,12 @@ class NetworkResult:
         return sum(x.count * x.result.layer.macs for x in self.layers)
 
     @property
+    def utilization(self) -> float:
+        """Share of the latency that the MAC units would need for what they do, all of them busy: at most 1."""
+        busy = sum(x.count * x.result.cost.busy_cycles for x in self.layers)
+        return busy / self.cycles if self.cycles else 0.0
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What a reader of the figures should know: what no figure holds, and operands narrower than the chip gains from."""
         return (*self.of_operators(), *self._of_widths())

@@ -184,6 +184,8 @@ _COST: dict[str, Form] = {
     "latency_s": _SIZE,
     "edp_js": _NUMBER,
     "utilization": _SIZE,
+    "macs_done": _SIZE,
+    "peak_macs_per_cycle": _SIZE,
     "bound_by": Text(),
     "area_um2": Number(least=0.0, none=True),
     "energy_pj_by_level": Table(of=_NUMBER),

@@ -212,7 +212,7 @@ class _Layer:
         self.book = Book(self.name)
         self.certificate: dict[str, Any] = entry["certificate"]
         self.accounting: str = self.certificate["accounting"]
-        self.energy, self.cycles, self.size = 0.0, 0.0, 0
+        self.energy, self.cycles, self.busy_cycles, self.size = 0.0, 0.0, 0.0, 0
         self.layer: Layer | None = None
         self.points: list[tuple[float, float]] = []
         self.claims = False
@@ -264,6 +264,8 @@ class _Layer:
         assert layer is not None
         parts, causes = costs(layer, chip, mapping, traffic, self.accounting)
         self.energy, self.cycles = math.fsum(parts.values()), max(causes.values())
+        done, peak = done_macs(layer, chip, mapping, self.accounting), chip.pes * chip.compute.per_cycle(layer)
+        self.busy_cycles = done / peak
         seconds = self.cycles / chip.clock_hz
         found = {
             "energy_pj": self.energy,
@@ -271,7 +273,9 @@ class _Layer:
             "macs": layer.macs,
             "latency_s": seconds,
             "edp_js": self.energy * 1e-12 * seconds,
-            "utilization": layer.macs / (self.cycles * chip.pes),
+            "utilization": self.busy_cycles / self.cycles,
+            "macs_done": done,
+            "peak_macs_per_cycle": peak,
         }
         for key, value in found.items():
             book.same(key, entry[key], float(value))
@@ -536,6 +540,14 @@ def worth_of(objective: str, energy: float, cycles: float) -> float:
     return {"energy": energy, "latency": cycles}.get(objective, energy * cycles)
 
 
+def done_macs(layer: Layer, chip: Chip, mapping: Mapping, accounting: str) -> float:
+    """MACs that take a unit's time: all but those that zeros let it skip."""
+    if not active(layer, chip):
+        return layer.macs
+    rows = price(layer, chip, mapping, accounting).contributions
+    return math.fsum(c.count for c in rows if c.component == chip.compute.name and c.action in ("mac", "gated mac"))
+
+
 def costs(
     layer: Layer, chip: Chip, mapping: Mapping, traffic: Traffic, accounting: str = "default"
 ) -> tuple[dict[tuple[str, str, str], float], dict[str, float]]:
@@ -653,7 +665,7 @@ def _network(book: Book, result: dict[str, Any], rows: Sequence[_Layer], chip: C
         "latency_s": cycles / chip.clock_hz,
         "edp_js": energy * 1e-12 * cycles / chip.clock_hz,
         "macs": macs,
-        "utilization": macs / (cycles * chip.pes) if cycles else 0.0,
+        "utilization": math.fsum(n * x.busy_cycles for n, x in zip(counts, rows, strict=True)) / cycles if cycles else 0.0,
     }
     for key, value in found.items():
         book.same(f"totals: {key}", totals[key], float(value))

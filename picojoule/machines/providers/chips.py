@@ -5,16 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
-from picojoule.cost.cost import Cost
 from picojoule.cost.operators import NetworkOperator
+from picojoule.cost.performance import offchip_bytes, offchip_pj, peak_macs_per_s
 from picojoule.errors import NoMapping
 from picojoule.hardware.chip import Chip
 from picojoule.hardware.chipfile.read import chips, load_chip
 from picojoule.machines.answer import Answer, Ask, Declined, LayerAnswer, Machine, Progress
 from picojoule.published.platform import DATA, Scope, platform, rows
 from picojoule.search.network import map_network
-from picojoule.search.result import LayerResult, NetworkLayer, NetworkResult, claim
-from picojoule.workload.layer import Layer
+from picojoule.search.result import NetworkLayer, NetworkResult, claim
 from picojoule.workload.network import Network
 
 NOT_REAL = {  # presets for experiments: their energies are chosen or normalised, so they stand for no hardware
@@ -81,12 +80,12 @@ def answer(result: NetworkResult, ask: Ask) -> Answer:
     chip = result.chip
     layers = (*(_layer(x, chip) for x in result.layers), *(_operator(x, chip) for x in result.operators))
     system = chip.scope == "system"
-    dram = sum(x.count * _dram_pj(x.result.cost, chip) for x in result.layers) if system else 0.0
-    dram += sum(x.count * _dram_pj(x.priced.cost, chip) for x in result.operators) if system else 0.0
+    dram = sum(x.count * offchip_pj(x.result.cost, chip) for x in result.layers) if system else 0.0
+    dram += sum(x.count * offchip_pj(x.priced.cost, chip) for x in result.operators) if system else 0.0
     own, published = result.layers[0].result.cost.area_um2, published_area(chip.name)
     area = own * 1e-6 if own is not None else published[0] if published else None
     bits = ask.bits or chip.compute.bits
-    peak = max(peak_macs_per_s(chip, x.result.layer) for x in result.layers)
+    peak = max(peak_macs_per_s(x.result.chip, x.result.layer) for x in result.layers)
     notes = (
         []
         if bits == chip.compute.bits
@@ -123,17 +122,13 @@ def published_area(preset: str) -> tuple[float, str] | None:
     return None
 
 
-def peak_macs_per_s(chip: Chip, layer: Layer) -> float:
-    """MACs a second of all units at the operand widths of the layer."""
-    return chip.pes * chip.compute.per_cycle(layer) * chip.clock_hz
-
-
 def _layer(x: NetworkLayer, chip: Chip) -> LayerAnswer:
     cost = x.result.cost
+    bytes_ = offchip_bytes(cost, x.result.layer, chip) if chip.scope == "system" else None
     return LayerAnswer(
         name=x.names[0], count=x.count, macs=x.count * cost.macs, latency_s=x.count * cost.latency_s,
-        energy_pj=x.count * cost.energy_pj, offchip_bytes=x.count * dram_bytes(x.result) if chip.scope == "system" else None,
-        utilization=cost.macs / (cost.latency_s * peak_macs_per_s(chip, x.result.layer)), bound_by=cost.bound_by,
+        energy_pj=x.count * cost.energy_pj, offchip_bytes=None if bytes_ is None else x.count * bytes_,
+        utilization=cost.utilization, bound_by=cost.bound_by,
     )  # fmt: skip
 
 
@@ -145,25 +140,11 @@ def _operator(x: NetworkOperator, chip: Chip) -> LayerAnswer:
     )  # fmt: skip
 
 
-def dram_bytes(result: LayerResult) -> float:
-    """Bytes that one occurrence reads from and writes to the outermost memory."""
-    outermost = {m.name for m in result.chip.outermost}
-    bits = {t.name: t.bits for t in result.layer.tensors}
-    rows = [c for c in result.cost.contributions if c.component in outermost and c.tensor]
-    words = sum(c.count * bits[c.tensor] for c in rows if c.action in ("read", "write"))
-    return (words + sum(c.count for c in rows if c.action.startswith("metadata"))) / 8  # metadata is counted in bits
-
-
 def operator_bytes(x: NetworkOperator, chip: Chip) -> float:
     """Bytes that one occurrence of an operator without MACs reads from and writes to the outermost memory."""
     outermost = {m.name for m in chip.outermost}
     words = sum(c.count for c in x.priced.cost.contributions if c.component in outermost and c.tensor)
     return words * x.priced.work.bits / 8
-
-
-def _dram_pj(cost: Cost, chip: Chip) -> float:
-    outermost = {m.name for m in chip.outermost}
-    return sum(c.energy_pj for c in cost.contributions if c.component in outermost)
 
 
 def _sources(chip: Chip, result: NetworkResult, ask: Ask) -> tuple[tuple[str, str], ...]:
@@ -182,5 +163,5 @@ def _sources(chip: Chip, result: NetworkResult, ask: Ask) -> tuple[tuple[str, st
         ("peak", f"{chip.pes:,} MACs x {chip.compute.per_cycle(result.layers[0].result.layer):g} a cycle x "
                  f"{chip.clock_hz / 1e6:g} MHz"),
         ("area", published[1] if published else "memories and MACs of the chip file; not stated where one of them has no area"),
-        ("utilization", "MACs / (latency x peak)"),
+        ("utilization", "MACs done, not skipped / (latency x peak)"),
     )  # fmt: skip

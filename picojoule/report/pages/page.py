@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import picojoule
+from picojoule.cost.performance import own_peak_macs_per_s
 from picojoule.hardware.chip import Chip
 from picojoule.report import units
 from picojoule.report.charts.tree import tree_svg
@@ -76,6 +77,6 @@ def _lead(result: NetworkResult) -> str:
 def _chip(chip: Chip) -> str:
     lead = html.tag("p", chip.description) if chip.description else ""
     source = html.tag("p", f"Source: {chip.source}") if chip.source else ""
-    peak = chip.pes * chip.compute.macs_per_cycle * chip.clock_hz
+    peak = own_peak_macs_per_s(chip)
     size = f"{chip.pes:,} MAC unit{'s' if chip.pes != 1 else ''}, {units.count(peak)}MAC/s at most."
     return html.tag("h2", "The chip") + lead + html.tag("p", size) + f'<div class="tree scroll">{tree_svg(chip)}</div>' + source

@@ -7,20 +7,20 @@ import math
 from typing import NamedTuple
 
 from picojoule.cost.cost import Cost
+from picojoule.cost.performance import offchip_bytes, peak_macs_per_s
 from picojoule.hardware.chip import Chip
 from picojoule.hardware.provenance import where_from
 from picojoule.report import operators, units
 from picojoule.report.charts import plots, rooflines
 from picojoule.report.charts.nest import loop_nest
 from picojoule.report.pages import html
-from picojoule.report.to_json import totals_json
 from picojoule.search.result import LayerResult, NetworkLayer, NetworkResult, claim, short_claim
 
 STATIC = "static power"  # of the chip as a whole
 
 
 def tiles(result: NetworkResult) -> str:
-    utilization = totals_json(result)["utilization"]
+    utilization = result.utilization
     per_mac = result.energy_pj / result.macs if result.macs else 0.0
     shown = [
         (units.energy(result.energy_pj), "energy of one inference" + (", at least" if result.at_least else "")),
@@ -172,13 +172,8 @@ def roofline(result: NetworkResult) -> str:
     per_cycle = sum(p.bits_per_cycle for m in chip.outermost for p in m.ports)
     bandwidth = per_cycle * chip.clock_hz / 8 if per_cycle and math.isfinite(per_cycle) else None
     outermost = " and ".join(m.name for m in chip.outermost)
-    peak = chip.pes * chip.compute.macs_per_cycle * chip.clock_hz
-    points = []
-    for i, x in enumerate(result.layers, 1):
-        moved = dram_bytes(x.result)
-        if moved and x.result.cost.latency_s:
-            cost = x.result.cost
-            points.append(rooflines.Point(i, x.names[0], cost.macs / moved, cost.macs / cost.latency_s))
+    peak = max(peak_macs_per_s(x.result.chip, x.result.layer) for x in result.layers)
+    points = roofline_points(result)
     slope = (
         f"The slope is the bandwidth of {outermost}, {units.count(bandwidth)}B/s over all its ports."
         if bandwidth
@@ -188,12 +183,15 @@ def roofline(result: NetworkResult) -> str:
     return html.tag("h2", "Roofline") + html.tag("p", lead) + rooflines.roofline(points, peak, bandwidth, "roofline")
 
 
-def dram_bytes(result: LayerResult) -> float:
-    """Bytes that the layer moves to and from the outermost memory."""
-    bits = {t.name: t.bits for t in result.layer.tensors}
-    outermost = {m.name for m in result.chip.outermost}
-    moved = (c for c in result.cost.contributions if c.component in outermost and c.action in ("read", "write"))
-    return sum(c.count * bits.get(c.tensor, 0) for c in moved) / 8
+def roofline_points(result: NetworkResult) -> list[rooflines.Point]:
+    """MACs done (not skipped) per byte off the chip and per second, of each layer."""
+    out = []
+    for i, x in enumerate(result.layers, 1):
+        cost = x.result.cost
+        moved = offchip_bytes(cost, x.result.layer, x.result.chip)
+        if moved and cost.latency_s and cost.done:
+            out.append(rooflines.Point(i, x.names[0], cost.done / moved, cost.done / cost.latency_s))
+    return out
 
 
 def network_certificate(result: NetworkResult) -> str:
