@@ -430,6 +430,7 @@ class _Layer:
         c, stages = self.certificate, stages_of(self.chip)
         opened, closed, patterns = (int(c[k]) for k in ("spatial_opened", "spatial_closed", "patterns"))
         known = {f"{m.name}.{p.serves}" for m in self.chip.memories for p in m.ports}
+        known |= {f"{f.name}.network" for f in self.chip.fanouts if f.bits_per_cycle is not None}
         ports = c["ports_in_labels"]
         self.book.say("certificate: ports_in_labels", set(ports) <= known and len(set(ports)) == len(ports), "ports of the chip")
         if len(stages) == 2 and c["proved"]:
@@ -437,6 +438,10 @@ class _Layer:
             n = len(unrollings(self.layer, stages[1].fanout, self._tiles(), stages[1].group))
             said = f"{opened} opened and {closed} closed; {n} for each of {patterns} patterns"
             self.book.say("certificate: unrollings", opened + closed == n * patterns, said)
+
+    def _has_ports(self) -> bool:
+        """Whether anything on the chip moves at most so many bits a cycle."""
+        return any(m.ports for m in self.chip.memories) or any(f.bits_per_cycle is not None for f in self.chip.fanouts)
 
     def _tiles(self) -> Tiles:
         assert self.layer is not None
@@ -460,7 +465,7 @@ class _Layer:
         out = reprove(
             self.layer, self.chip, self._tiles(), worth, seconds, ports=first, runs=runs, slides=slides, homes=self.homes
         )
-        if out.better is not None and not first and any(m.ports for m in self.chip.memories):  # perhaps a port forbids it
+        if out.better is not None and not first and self._has_ports():  # perhaps a port forbids it
             left = max(0.0, seconds - (time.process_time() - began))
             out = reprove(self.layer, self.chip, self._tiles(), worth, left, runs=runs, slides=slides, homes=self.homes)
         used = time.process_time() - began

@@ -285,6 +285,36 @@ def test_a_tampered_network_is_rejected(name: str) -> None:
     assert not verify(result, seconds=0.1)["ok"]
 
 
+FORKED = """
+chip: forked
+clock: 1 GHz
+levels:
+  - peers:
+      - {name: flash, word: 8 b, read: 80 pJ, write: 90 pJ, keeps: weight, bandwidth: 8 b/cycle}
+      - {name: sram, size: 1 KiB, word: 8 b, read: 20 pJ, write: 20 pJ, keeps: [input, output]}
+  - memory: {name: buffer, size: 64 B, word: 8 b, read: 4 pJ, write: 4 pJ, may_keep: all}
+  - fanout: {name: array, axes: {X: 2, Y: 2}, transfer: 1 pJ, word: 8 b, hops: 1.5, bandwidth: 16 b/cycle}
+  - peers:
+      - {name: ireg, size: 8 b, word: 8 b, read: 0.1 pJ, write: 0.1 pJ, keeps: input, serves: X, leakage: 1 mW}
+      - {name: oreg, size: 32 b, word: 8 b, read: 0.2 pJ, write: 0.2 pJ, keeps: output, serves: Y, bandwidth: 8 b/cycle}
+compute: {mac: 1 pJ}
+"""
+
+
+@pytest.mark.parametrize("homes", [{}, {"Z": "buffer"}], ids=["outside", "one on the chip"])
+@pytest.mark.parametrize("objective", ["energy", "edp"])
+def test_a_result_of_a_chip_that_forks_is_accepted_and_proved_again(objective: str, homes: dict[str, str]) -> None:
+    report = verify(stored(gemm(M=4, N=2, K=4, bits=8), chip_from_yaml(FORKED), objective, homes=homes), seconds=60)
+    assert report["ok"] and report["rechecked"], [c for c in report["checks"] if not c["ok"]]
+
+
+def test_a_forged_home_is_found_out() -> None:
+    entry = stored(gemm(M=4, N=2, K=4, bits=8), chip_from_yaml(FORKED), "energy", homes={"Z": "buffer"})
+    entry["mapping"] = entry["mapping"].replace("home buffer{Z}; ", "home buffer{Z}; home buffer{A}; ")
+    report = verify(entry, seconds=1)
+    assert not report["ok"] and "the home of A is buffer, and sram keeps it too" in str(report["checks"])
+
+
 # ---- the parts -----------------------------------------------------------------------------------------------------------
 def test_the_outermost_tiles_are_those_of_the_search() -> None:
     for n in [*range(1, 400), 512, 768, 997, 1000, 1021, 1024, 1500, 2047, 4096]:

@@ -24,7 +24,9 @@ def loop_nest(mapping: Mapping, layer: Layer, chip: Chip) -> str:
             while j < len(entries) and isinstance(entries[j], Node) and entries[j].memory == e.memory:  # type: ignore[union-attr]
                 j += 1
             held = ", ".join(_held(mapping, k, layer, chip) for k in range(i, j))
-            lines.append("  " * depth + f"{e.memory} holds {held}")
+            serves = chip.memory(e.memory).serves
+            shared = f" (one for all of {' × '.join(serves)})" if serves else ""
+            lines.append("  " * depth + f"{e.memory}{shared} holds {held}")
         elif e.spatial:
             while j < len(entries) and _unrolled_at(entries[j], e.fanout):
                 j += 1
