@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from beside import page
-from beside.nests import from_accelforge, from_zigzag
 from beside.peers import PINNED, python_of
 from beside.problems import (
     ACCELFORGE,
@@ -33,6 +32,7 @@ from beside.stopwatch import timed
 
 from picojoule.cost.model import evaluate
 from picojoule.errors import PicojouleError
+from picojoule.interop.nests import from_accelforge, from_zigzag
 from picojoule.mapping.mapping import Mapping, parse
 
 HERE = Path(__file__).parent

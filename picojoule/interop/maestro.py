@@ -16,7 +16,7 @@ from picojoule.workload.layer import Layer, conv, gemm
 
 _TOKEN = re.compile(r"\s*(?://[^\n]*|/\*.*?\*/|([A-Za-z_][\w.\-]*'?|\d+|[{}():,;]))", re.DOTALL)
 _HARDWARE = re.compile(r"^\s*(\w+)\s*:\s*(\S+?)\s*;?\s*$")
-_DIMS = {"CONV": "NKCRSYX", "DSCONV": "NKCRSYX", "GEMM": "MNK"}
+_DIMS = {"CONV": "NGKCRSYX", "DSCONV": "NKCRSYX", "GEMM": "MNK", "BMM": "BMNK"}
 _MAPS = ("TemporalMap", "SpatialMap")
 _KEYS = ("num_pes", "l1_size_cstr", "l2_size_cstr", "noc_bw_cstr", "offchip_bw_cstr")
 ELEMENT_BITS = 8
@@ -211,7 +211,7 @@ class _Parser:
             else:
                 raise unknown_name("directive", word, (*_MAPS, "Cluster"), self.place())
             self.need(")")
-            if word != "Cluster" and self.take().rstrip("'") not in "NKCRSYXMPQ":
+            if word != "Cluster" and self.take().rstrip("'") not in "NGBKCRSYXMPQ":
                 self.at -= 1
                 raise self.fault(f"{self.peek()!r} is no dimension")
             self.skip(";")
@@ -235,7 +235,7 @@ class _Parser:
             if d not in _DIMS[kind]:
                 raise unknown_name("dimension", d, _DIMS[kind], where)
         for d in _DIMS[kind]:
-            if d not in dims and d != "N" and not (d == "K" and kind == "DSCONV"):
+            if d not in dims and not (kind.endswith("CONV") and d in "NG") and not (d == "K" and kind == "DSCONV"):
                 raise SpecError(
                     f"layer {name!r} has no dimension {d}", where=where, hint=f"a {kind} has {', '.join(_DIMS[kind])}"
                 )
@@ -243,10 +243,8 @@ class _Parser:
             if axis not in ("X", "Y"):
                 raise unknown_name("stride", axis, ("X", "Y"), where)
         self.report.read(where, name, kind)
-        if kind == "GEMM":
-            if "N" not in dims:
-                raise SpecError(f"layer {name!r} has no dimension N", where=where, hint="a GEMM has M, N, K")
-            return gemm(name, M=dims["M"], N=dims["N"], K=dims["K"], bits=ELEMENT_BITS)
+        if kind in ("GEMM", "BMM"):
+            return gemm(name, M=dims["M"], N=dims["N"], K=dims["K"], batch=dims.get("B", 1), bits=ELEMENT_BITS)
         return self.conv(name, kind, dims, (stride.get("Y", 1), stride.get("X", 1)), where)
 
     def conv(self, name: str, kind: str, d: dict[str, int], stride: tuple[int, int], where: str) -> Layer:
@@ -257,18 +255,9 @@ class _Parser:
                 hint="that tool knows no padding: Y and X are those of the padded input",
             )
         p, q = (d["Y"] - d["R"]) // stride[0] + 1, (d["X"] - d["S"]) // stride[1] + 1
-        groups = d["C"] if kind == "DSCONV" else 1
-        k = d.get("K", 1) * groups if kind == "DSCONV" else d["K"]
+        groups = d["C"] if kind == "DSCONV" else d.get("G", 1)
+        k = d.get("K", 1) * groups
+        c = d["C"] if kind == "DSCONV" else d["C"] * groups
         return conv(
-            name,
-            K=k,
-            C=d["C"],
-            P=p,
-            Q=q,
-            R=d["R"],
-            S=d["S"],
-            stride=stride,
-            batch=d.get("N", 1),
-            groups=groups,
-            bits=ELEMENT_BITS,
+            name, K=k, C=c, P=p, Q=q, R=d["R"], S=d["S"], stride=stride, batch=d.get("N", 1), groups=groups, bits=ELEMENT_BITS
         )

@@ -36,7 +36,6 @@ _OFFCHIP_BITS = 10**9  # an outermost memory of this size is taken for the one o
 _IGNORED = {
     "area": "its unit is not stated",
     "latency": "that tool does not use it",
-    "auto_cost_extraction": "costs stand in the file",
     "mem_type": "chooses an estimator",
     "auto_cost_extraction_type": "chooses an estimator",
 }
@@ -111,28 +110,47 @@ def read_hardware(root: Block, report: Report) -> Chip | Memory:
 
 
 def _compute(array: Block, report: Report) -> Compute:
+    energy: float | None = None
     if (imc := array.get("is_imc")) is not None and as_switch(imc, "is_imc"):
-        raise SpecError(
-            "is_imc: MACs inside a memory, with converters that tool prices by its own 28 nm model",
-            where=imc.where,
-            hint="describe the array as `array:` of a chip of ours, see docs/analog.md",
-        )
-    energy = as_amount(array.need("unit_energy", what="the array"), "unit_energy")
-    report.read(array.place("unit_energy"), "operational_array.unit_energy", f"{energy:g} pJ per MAC")
+        _analog(array, imc.where, report)
+    else:
+        energy = as_amount(array.need("unit_energy", "multiplier_energy", what="the array"), "unit_energy")
+        report.read(array.place("unit_energy", "multiplier_energy"), "operational_array.unit_energy", f"{energy:g} pJ per MAC")
     precision = array.get("input_precision")
     bits = max(as_whole(p, "a precision") for p in as_items(precision, "input_precision")) if precision is not None else 8
     if precision is None:
         report.default(array.where, "input_precision", "8 b")
-    if (area := array.get("unit_area")) is not None:
+    if (area := array.get("unit_area", "multiplier_area")) is not None:
         as_amount(area, "unit_area")
         report.ignored(area.where, "operational_array.unit_area", _IGNORED["area"])
     refuse_leftover(array, "operational_array", ["dimensions", "sizes", "unit_energy", "unit_area", "input_precision", "is_imc"])
-    return Compute("MAC", energy, bits, source="ZigZag unit_energy")
+    return Compute("MAC", energy, bits, source="ZigZag unit_energy" if energy is not None else "")
+
+
+def _analog(array: Block, where: str, report: Report) -> None:
+    """Names what a macro's MACs are made of: that tool prices converters by a 28 nm model of its own, which is not ours."""
+    report.refused(
+        where, "operational_array.is_imc", "MACs inside a memory: `array:` of a chip describes them, see docs/analog.md"
+    )
+    report.default(where, "energy of a MAC", "unknown, never 0: that tool prices it by its own 28 nm model")
+    for key in (
+        "imc_type",
+        "bit_serial_precision",
+        "adc_resolution",
+        "cells_size",
+        "cells_area",
+        "dac_resolution",
+        "adc_unit_area",
+    ):
+        if (tree := array.get(key)) is not None:
+            report.refused(
+                tree.where, f"operational_array.{key}", "converters and serial inputs: energy and cycles are those of plain MACs"
+            )
 
 
 def _store(name: str, block: Block, dims: list[str], report: Report) -> _Store:
     size = as_whole(block.need("size", what=f"memory {name!r}"), f"size of {name}")
-    read, write = (as_amount(block.need(k, what=f"memory {name!r}"), f"{k} of {name}") for k in ("r_cost", "w_cost"))
+    read, write = _costs(name, block, report)
     operands = as_texts(block.need("operands", what=f"memory {name!r}"), "operands")
     for o in operands:
         if o not in _ROLE:
@@ -142,24 +160,58 @@ def _store(name: str, block: Block, dims: list[str], report: Report) -> _Store:
         if d not in dims:
             raise unknown_name("dimension of the array", d, dims, block.place("served_dimensions"))
     double = block.get("force_double_buffering")
-    ports, word = _ports(name, as_items(block.need("ports", what=f"memory {name!r}"), "ports"), operands, report)
+    ports, word = _old_ports(name, block, report) if block.has("r_bw") else _ports(name, block, operands, report)
     for key, why in _IGNORED.items():
         if (tree := block.get(key)) is not None:
             report.ignored(tree.where, f"{name}.{key}", why)
     refuse_leftover(block, f"memory {name!r}", ["size", "r_cost", "w_cost", "operands", "ports", "served_dimensions", *_IGNORED])
-    report.read(block.where, name, f"{size} b, {read:g} and {write:g} pJ per {word} b, {', '.join(operands)}")
+    report.read(block.where, name, f"{size} b in accesses of {word} b, {', '.join(operands)}")
     keeps = tuple(r for r in ROLES if r in {_ROLE[o] for o in operands})
     doubled = double is not None and as_switch(double, "force_double_buffering")
     kind = "register_file" if len(served) < len(dims) else "dram" if "dram" in name.lower() else "sram"
     memory = Memory(
         name=_ident(name), capacity_bits=size, word_bits=word, read_pj=read, write_pj=write, keeps=keeps, ports=ports,
-        double_buffered=doubled, technology=kind, source="ZigZag r_cost and w_cost",
+        double_buffered=doubled, technology=kind, source="" if read is None else "ZigZag r_cost and w_cost",
     )  # fmt: skip
     return _Store(memory=memory, served=tuple(served), where=block.where)
 
 
-def _ports(name: str, items: list[Tree], operands: list[str], report: Report) -> tuple[tuple[Port, ...], int]:
+def _costs(name: str, block: Block, report: Report) -> tuple[float | None, float | None]:
+    """pJ of a read and of a write; unknown where they are left to that tool's CACTI."""
+    auto = block.get("auto_cost_extraction")
+    if auto is not None and as_switch(auto, "auto_cost_extraction"):
+        block.asked.update(("r_cost", "w_cost"))
+        report.default(auto.where, f"{name}: energies", "unknown, never 0: auto_cost_extraction leaves them to that tool's CACTI")
+        return None, None
+    read, write = (as_amount(block.need(k, what=f"memory {name!r}"), f"{k} of {name}") for k in ("r_cost", "w_cost"))
+    report.read(block.place("r_cost"), f"{name}.r_cost, w_cost", f"{read:g} and {write:g} pJ")
+    return read, write
+
+
+def _old_ports(name: str, block: Block, report: Report) -> tuple[tuple[Port, ...], int]:
+    """Ports of older versions: r_bw and w_bw bits per cycle, and how many there are of each kind."""
+    widths = [as_whole(block.need(k, what=f"memory {name!r}"), f"{k} of {name}") for k in ("r_bw", "w_bw")]
+    out: list[Port] = []
+    for key, serves, wide in (
+        ("r_port", "read", widths[0]),
+        ("w_port", "write", widths[1]),
+        ("rw_port", "readwrite", min(widths)),
+    ):
+        n = as_whole(tree, f"{key} of {name}", least=0) if (tree := block.get(key)) is not None else 0
+        if n > 64:
+            raise SpecError(f"{n} ports of memory {name!r}", where=block.place(key), hint="a few")
+        out += [Port(f"{key}_{i + 1}", serves, wide) for i in range(n)]
+    if not out:
+        raise SpecError(f"memory {name!r} has no port", where=block.where, hint="r_port, w_port or rw_port")
+    for key in ("ports", "min_r_granularity", "min_w_granularity"):
+        if (tree := block.get(key)) is not None:
+            report.refused(tree.where, f"{name}.{key}", "ports of one operand and partial accesses: words share whole accesses")
+    return tuple(out), min(widths)
+
+
+def _ports(name: str, block: Block, operands: list[str], report: Report) -> tuple[tuple[Port, ...], int]:
     """The ports, and the bits that one access moves."""
+    items = as_items(block.need("ports", what=f"memory {name!r}"), "ports")
     out: list[Port] = []
     widths: list[int] = []
     for item in items:
@@ -183,7 +235,7 @@ def _ports(name: str, items: list[Tree], operands: list[str], report: Report) ->
         widths.append(wide)
         refuse_leftover(port, "port", ["name", "type", "bandwidth_min", "bandwidth_max", "allocation"])
     if not out:
-        raise SpecError(f"memory {name!r} has no port", where="", hint="list at least one")
+        raise SpecError(f"memory {name!r} has no port", where=block.where, hint="list at least one")
     report.refused(
         items[0].where, f"{name}.allocation", "ports of one operand: here ports of one kind share the load of all tensors"
     )
@@ -276,6 +328,8 @@ def unrolled(root: Items, chip: Chip | None, report: Report) -> Chip | None:
 
 def _loop(tree: Tree) -> tuple[str, int]:
     words = [w.strip() for w in as_text(tree, "a loop").split(",")] if isinstance(tree, Scalar) else as_texts(tree, "a loop")
+    if len(words) == 2 and words[1] in ("*", "all"):
+        return words[0], 0
     if len(words) != 2 or not words[1].isdigit() or not int(words[1]):
         raise SpecError(f"cannot read the loop {', '.join(words)!r}", where=tree.where, hint="such as `K, 32`")
     return words[0], int(words[1])

@@ -9,13 +9,12 @@ import pytest
 from picojoule.cost.model import evaluate
 from picojoule.errors import MappingError
 from picojoule.hardware.chipfile.read import load_chip
+from picojoule.interop.nests import from_accelforge, from_zigzag
 from picojoule.workload.layer import conv, gemm
 
 CHIPS = Path(__file__).parents[2] / "bench" / "chips"
 if not CHIPS.is_dir():
     pytest.skip("the benchmark is not part of this copy", allow_module_level=True)
-
-from bench.beside.nests import from_accelforge, from_zigzag  # noqa: E402
 
 NVDLA = load_chip(str(CHIPS / "accelforge_nvdla.yaml"))
 CONV_NAMES = ({"I": "I", "F": "W", "O": "O"}, {"m": "K", "c": "C", "p": "P", "q": "Q", "r": "R", "s": "S"})

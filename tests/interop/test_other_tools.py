@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,41 @@ def test_a_zigzag_layer_has_its_stride_and_padding(tmp_path: Path) -> None:
     for role in ("weight", "input", "output"):
         assert step.layer.elements(ours[role]) == expected.elements(theirs[role])
     assert ours["output"].bits == 16
+
+
+def test_what_zigzag_leaves_to_its_own_models_stays_unknown(tmp_path: Path) -> None:
+    text = other_files.ZIGZAG_HARDWARE.replace("unit_energy: 0.5", "is_imc: True, adc_resolution: 8")
+    text = text.replace("r_cost: 10, w_cost: 12,", "r_cost: 10, w_cost: 12, auto_cost_extraction: True,")
+    found = read(tmp_path, "zigzag_hardware.yaml", zigzag_hardware=text)
+    (chip,) = found.chips
+    assert chip.compute.mac_pj is None and chip.memory("sram").read_pj is None
+    assert {"operational_array.is_imc", "operational_array.adc_resolution"} <= {x.field for x in found.report.of("refused")}
+
+
+def test_zigzag_ports_of_older_files_are_read(tmp_path: Path) -> None:
+    old = "{size: 8192, r_bw: 64, w_bw: 32, r_cost: 10, w_cost: 12, r_port: 2, w_port: 1, rw_port: 0, operands: [I1, O], "
+    old += "served_dimensions: [D1, D2], ports: [{fh: w_port_1, tl: r_port_1}]}\n  dram:"
+    text = re.sub(r"\{size: 8192.*?\n  dram:", old, other_files.ZIGZAG_HARDWARE, flags=re.DOTALL)
+    (chip,) = read(tmp_path, "zigzag_hardware.yaml", zigzag_hardware=text).chips
+    assert [(p.serves, p.bits_per_cycle) for p in chip.memory("sram").ports] == [("read", 64), ("read", 64), ("write", 32)]
+    assert chip.memory("sram").word_bits == 32
+
+
+def test_accelforge_einsums_as_text_name_roles_and_ranks(tmp_path: Path) -> None:
+    text = """
+workload:
+  rank_sizes: {B: 2, M: 8, P: 8, H: 2, E: 4, D: 8}
+  einsums:
+  - {einsum: "I(output)[b, m, d] = J(input)[b, m, d]", is_copy_operation: True}
+  - K[b, m, h, e] = I[b, m, d] * WK[h, e, d]
+  - QK[b, m, p, h] = Q(input)[b, m, h, e] * K(weight)[b, M=p, h, e]
+"""
+    found = read(tmp_path, "accelforge_workload.yaml", accelforge_workload=text)
+    first, second = (s.layer for s in found.networks[0].layers)
+    assert first.macs == 2 * 8 * 2 * 4 * 8 and second.macs == 2 * 8 * 8 * 2 * 4
+    assert {t.name: t.role for t in second.tensors} == {"Q": "input", "K": "weight", "QK": "output"}
+    assert second.shape(second.tensor("K")) == (2, 8, 2, 4)
+    assert [x.field for x in found.report.of("ignored")] == ["I"]
 
 
 def test_an_accelforge_architecture_has_energies_in_joules_per_bit(tmp_path: Path) -> None:
@@ -117,6 +153,8 @@ def test_maestro_layers_are_those_of_its_input_sizes(tmp_path: Path) -> None:
     assert same(first, conv(K=8, C=4, P=5, Q=5, R=3, S=3, stride=2, bits=8))
     assert same(depth, conv(K=8, C=8, P=3, Q=3, R=3, S=3, groups=8, bits=8))
     assert same(product, gemm(M=4, N=5, K=6, bits=8))
+    batched = other_files.MAESTRO_NETWORK.replace("Type: GEMM; Dimensions { M: 4,", "Type: BMM; Dimensions { B: 3, M: 4,")
+    assert same(read(tmp_path, "network.m", network=batched).layers[-1], gemm(M=4, N=5, K=6, batch=3, bits=8))
     assert [(m.name, m.capacity_bits) for m in found.chips[0].memories] == [("DRAM", None), ("L2", 24000), ("L1", 800)]
     assert [x.field for x in found.report.of("refused")] == ["CONV1.Dataflow"]
 
@@ -128,7 +166,7 @@ def test_a_peers_files_are_mapped_as_ours(tmp_path: Path) -> None:
 
 
 FAULTS = {  # name -> (file, what to replace, by what, the message)
-    "imc": ("zigzag_hardware", "unit_area: 1", "is_imc: True", "is_imc: MACs inside a memory"),
+    "imc": ("zigzag_hardware", "unit_energy: 0.5", "is_imc: 3", "is_imc is true or false"),
     "misspelt cost": ("zigzag_hardware", "r_cost: 10", "r_cots: 10", "memory 'sram' has no 'r_cost'"),
     "unknown served": ("zigzag_hardware", "served_dimensions: [D2]", "served_dimensions: [D9]", "unknown dimension of the array"),
     "negative MAC": ("zigzag_hardware", "unit_energy: 0.5", "unit_energy: -1", "unit_energy is '-1'"),

@@ -25,6 +25,7 @@ _NAMED = {
     "Intermediates": frozenset[str](), "Tensors": _ALL, "input": frozenset({"input"}), "weight": frozenset({"weight"}),
     "output": frozenset({"output"}),
 }  # fmt: skip
+_Action = tuple[float | None, float, float]
 _LIMITS = {
     "min_usage": "a least utilisation",
     "loop_bounds": "bounds of loops",
@@ -41,7 +42,9 @@ def read_arch(block: Block, report: Report, name: str) -> Chip:
     for tree in nodes:
         run.node(as_block(tree, "a node"))
     for key in block.leftover():
-        raise unknown_name("key of the architecture", key, ("nodes",), block.place(key))
+        if not key.startswith("extra_attributes"):
+            raise unknown_name("key of the architecture", key, ("nodes",), block.place(key))
+        report.ignored(block.place(key), key, "only estimators read it; energies are unknown where no action states them")
     if run.compute is None:
         raise SpecError("there is no !Compute", where=block.where, hint="end with the MACs")
     if not run.memories:
@@ -66,6 +69,10 @@ class _Arch:
     compute: Block | None = None
 
     def node(self, node: Block) -> None:
+        if (extra := node.get("extra_attributes_for_component_model")) is not None:
+            self.report.ignored(extra.where, f"!{node.tag}.extra_attributes", "only estimators read it")
+        if node.tag == "Fanout":  # what older versions call a container
+            node.tag = "Container"
         if node.tag not in ("Memory", "Container", "Compute", "Toll", "Network", "Array", "Fork", "Hierarchical"):
             raise unknown_name("node", f"!{node.tag}", ["!Memory", "!Container", "!Compute"], node.where)
         name = as_text(node.need("name", what=f"!{node.tag}"), "name")
@@ -136,7 +143,7 @@ class _Arch:
                 f"reads and writes of {name!r} move {sorted(widths)} bits", where=node.where, hint="one width for both"
             )
         word = max(1, round(widths.pop())) if widths else 1
-        pj = {k: energy * 1e12 for k, (energy, _, _) in actions.items()}
+        pj = {k: None if energy is None else energy * 1e12 for k, (energy, _, _) in actions.items()}
         bits = self.capacity(node, name, size, outermost)
         leak, area = self.optional(node, "leak_power"), self.optional(node, "area")
         made = Memory(
@@ -187,21 +194,28 @@ class _Arch:
             return ROLES, ()
         return tuple(r for r in ROLES if r in keep), tuple(r for r in ROLES if r in may)
 
-    def actions(self, node: Block, name: str, known: tuple[str, ...]) -> dict[str, tuple[float, float, float]]:
-        """Action -> (J, bits per action, actions or bits per second)."""
-        out: dict[str, tuple[float, float, float]] = {}
+    def actions(self, node: Block, name: str, known: tuple[str, ...]) -> dict[str, _Action]:
+        """Action -> (J or None, bits per action, actions or bits per second)."""
+        out: dict[str, _Action] = {}
         tree = node.get("actions")
         for item in as_items(tree, "actions") if tree is not None else ():
             action = as_block(item, "an action")
             kind = as_text(action.need("name", what="an action"), "name")
             if kind not in known:
                 raise unknown_name("action", kind, known, action.place("name"))
-            energy = self.number(action.need("energy", what=f"action {kind!r} of {name!r}"), "energy")
+            stated = action.get("energy")
+            energy = self.number(stated, "energy") if stated is not None else None
+            if stated is None:
+                self.report.default(
+                    action.where, f"{name}.{kind}: energy", "unknown, never 0: the file leaves it to an estimator"
+                )
             width = self.number(t, "bits_per_action") if (t := action.get("bits_per_action")) is not None else 1
             rate = self.number(t, "throughput") if (t := action.get("throughput")) is not None else float("inf")
-            if not 0 <= energy < float("inf") or not 0 < width < 10**9 or rate <= 0:
+            if not 0 <= (energy or 0.0) < float("inf") or not 0 < width < 10**9 or rate <= 0:
                 raise SpecError(
-                    f"action {kind!r} of {name!r}: {energy:g} J, {width:g} b, {rate:g}/s", where=action.where, hint="not negative"
+                    f"action {kind!r} of {name!r}: {energy or 0:g} J, {width:g} b, {rate:g}/s",
+                    where=action.where,
+                    hint="not negative",
                 )
             refuse_leftover(action, f"action {kind!r}", ["name", "energy", "throughput", "bits_per_action"])
             out[kind] = (energy, width, rate)
@@ -211,7 +225,7 @@ class _Arch:
             )
         return out
 
-    def ports(self, node: Block, name: str, actions: dict[str, tuple[float, float, float]], clock: float) -> tuple[Port, ...]:
+    def ports(self, node: Block, name: str, actions: dict[str, _Action], clock: float) -> tuple[Port, ...]:
         latency = node.get("total_latency")
         separate = latency is not None and re.sub(r"\s", "", as_text(latency, "total_latency")) == _SEPARATE
         if latency is not None and not separate:
@@ -239,15 +253,13 @@ class _Arch:
                 self.report.refused(tree.where, f"{name}.{key}", "left to that tool; energy and throughput stand in actions")
         refuse_leftover(node, f"!Compute {name}", ["name", "actions", "leak_power", "area", "enabled", "spatial"])
         if not actions:
-            raise SpecError(
-                f"{name!r} has no action compute", where=node.where, hint="- {name: compute, energy: 1e-12, throughput: 1e9}"
-            )
-        energy, _, rate = actions["compute"]
+            self.report.default(node.where, f"{name}: energy", "unknown, never 0: the file leaves it to an estimator")
+        energy, _, rate = actions.get("compute", (None, 1.0, float("inf")))
         if rate == float("inf") or rate < 1e-3:
             rate = 1e9
             self.report.default(node.where, f"{name}.throughput", "1e9 MACs per second")
-        self.report.read(node.where, f"!Compute {name}", f"{energy * 1e12:g} pJ, {rate:g} MACs per second: one a cycle")
-        return Compute(_word(name), energy * 1e12, 8, leakage_mw=None if leak is None else leak * 1e3,
+        self.report.read(node.where, f"!Compute {name}", f"{rate:g} MACs per second: one a cycle")
+        return Compute(_word(name), None if energy is None else energy * 1e12, 8, leakage_mw=None if leak is None else leak * 1e3,
                        area_um2=None if area is None else area * 1e12, source="AccelForge architecture"), rate  # fmt: skip
 
     def optional(self, node: Block, key: str) -> float | None:

@@ -17,7 +17,7 @@ from picojoule.workload.op import Op
 
 _BOUND = re.compile(r"^\s*0\s*<=\s*(\w+)\s*<\s*(\d+)\s*$")
 _TERM = re.compile(r"^\s*(?:(\d+)\s*\*\s*)?([A-Za-z_]\w*)\s*$")
-_STRING = re.compile(r"([A-Za-z_]\w*)\s*\[([^\]]*)\]")
+_STRING = re.compile(r"([A-Za-z_]\w*)\s*(?:\((\w+)\))?\s*\[([^\]]*)\]")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -37,7 +37,8 @@ def read_workload(block: Block, report: Report, name: str) -> Network:
     bits = _bits(block.get("bits_per_value"))
     if (tree := block.get("persistent_tensors")) is not None:
         report.ignored(tree.where, "persistent_tensors", "weights are trained parameters here")
-    einsums = [_einsum(x, report) for x in as_items(block.need("einsums", what="the workload"), "einsums")]
+    listed = [_einsum(x, report) for x in as_items(block.need("einsums", what="the workload"), "einsums")]
+    einsums = [e for e in listed if e is not None]
     for key in block.leftover():
         raise unknown_name("key of the workload", key, sorted(block.asked), block.place(key))
     if not einsums:
@@ -88,7 +89,7 @@ def _bits(tree: Tree | None) -> dict[str, int] | None:
     return None if tree is None else {k: as_whole(v, f"bits of {k}") for k, v in as_block(tree, "bits_per_value").entries.items()}
 
 
-def _einsum(tree: Tree, report: Report) -> _Einsum:
+def _einsum(tree: Tree, report: Report) -> _Einsum | None:
     if isinstance(tree, Scalar):
         return _from_text(tree)
     block = as_block(tree, "an einsum")
@@ -102,9 +103,10 @@ def _einsum(tree: Tree, report: Report) -> _Einsum:
         for item in as_items(block.need("tensor_accesses", what=f"einsum {name!r}"), "tensor_accesses"):
             _access(as_block(item, "a tensor access"), found, report)
     if (copy := block.get("is_copy_operation")) is not None and as_switch(copy, "is_copy_operation"):
-        raise SpecError(f"einsum {found.name!r} copies", where=copy.where, hint="a layer multiplies: leave copies out")
+        report.ignored(copy.where, found.name, "copies a tensor and computes nothing: its copy is an input here")
+        return None
     if (renames := block.get("renames")) is not None:
-        found.renames = {k: as_text(v, k) for k, v in as_block(renames, "renames").entries.items()}
+        found.renames |= {k: as_text(v, k) for k, v in as_block(renames, "renames").entries.items()}
     found.bounds = _shapes(block.get("iteration_space_shape"))
     refuse_leftover(block, f"einsum {found.name!r}")
     if not found.output:
@@ -146,15 +148,18 @@ def _terms(tree: Tree) -> list[tuple[int, str]]:
 def _from_text(tree: Tree) -> _Einsum:
     """`Y[m] = A[k] * B[k, m]`; a rank may be named as in `h: 2*p+r`."""
     text = as_text(tree, "an einsum")
-    left, sign, right = text.partition("=")
+    m = re.search(r"(?<=\])\s*=", text)
+    left, sign, right = (text[: m.start()], "=", text[m.end() :]) if m else (text, "", "")
     found = [_STRING.findall(side) for side in (left, right)]
     if not sign or len(found[0]) != 1 or not found[1] or _STRING.sub("", right).replace("*", "").strip():
         raise SpecError(f"cannot read the einsum {text!r}", where=tree.where, hint="such as Y[m] = A[k] * B[k, m]")
     einsum = _Einsum(name=found[0][0][0], where=tree.where, tensors={}, output=found[0][0][0])
-    for name, inside in (*found[0], *found[1]):
+    for name, role, inside in (*found[0], *found[1]):
+        if role:
+            einsum.renames[role] = name
         ranks: list[tuple[str, list[tuple[int, str]]]] = []
         for piece in filter(None, (p.strip() for p in inside.split(","))):
-            rank, colon, index = piece.partition(":")
+            rank, colon, index = piece.partition(":" if ":" in piece else "=")
             ranks.append((rank.strip().upper(), _terms(Scalar(index if colon else piece, tree.where, "str"))))
         if name in einsum.tensors:
             raise SpecError(f"tensor {name!r} stands twice", where=tree.where, hint="a diagonal is no layer")

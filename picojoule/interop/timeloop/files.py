@@ -23,6 +23,8 @@ SECTIONS = {
     "mapping": "mapping",
     "ERT": "ERT",
     "ART": "ART",
+    "ERT_summary": "summary of prices",
+    "ART_summary": "summary of areas",
     "compound_components": "component classes",
     "mapper": "search settings",
     "variables": "variables",
@@ -33,6 +35,8 @@ SECTIONS = {
     "sparse_optimizations": "sparse optimisations",
 }
 _NOTHING = {
+    "summary of prices": "the ERT of the same run has the energies that the model uses",
+    "summary of areas": "the ART of the same run has the areas",
     "component classes": "recipes of an estimator that is not part of this tool: prices come from an ERT of the same run",
     "search settings": "how that tool searches: the search here is exact and has no such knobs",
 }

@@ -55,8 +55,8 @@ def _checked(entries: list[Entry], layer: Layer, chip: Chip) -> Mapping:
 
 
 def from_zigzag(
-    loops: Names[str, list],
-    spatial: Names[str, list],
+    loops: Names[str, list[list[tuple[str, int]]]],
+    spatial: Names[str, list[list[tuple[str, int]]]],
     layer: Layer,
     chip: Chip,
     dims: Names[str, str],
