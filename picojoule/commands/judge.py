@@ -23,8 +23,6 @@ from picojoule.commands.shared import (
 from picojoule.report import show
 from picojoule.report.answers import judge as report
 
-Prices = Annotated[str | None, typer.Option("--prices", metavar="ERT", help="the ERT of a Timeloop architecture")]
-
 
 @app.command()
 def check(
@@ -32,14 +30,13 @@ def check(
     layer: LayerText,
     on: On,
     one: OneLayer = None,
-    prices: Prices = None,
     stats: Annotated[str | None, typer.Option("--stats", metavar="FILE", help="that tool's stats.txt, to compare with")] = None,
     objective: Objective = None,
     time_limit: TimeLimit = None,
     as_json: Json = False,
 ) -> None:
     """MAPPING of LAYER on a chip by each tool's rules, beside the best mapping: how far it is, and which node makes it."""
-    chip = picojoule.load_chip(on) if prices is None else picojoule.import_files([on, prices]).chips[0]
+    chip = picojoule.load_chip(on)
     chosen = show.one_layer(read_network(layer, None, None, None, False), one)
     text, where = options.text_or_file(mapping, "MAPPING")
     written = picojoule.parse_mapping(text, chosen, chip, where)
@@ -55,12 +52,11 @@ def diff(
     layer: LayerText,
     on: On,
     one: OneLayer = None,
-    prices: Prices = None,
     accounting: Accounting = "default",
     as_json: Json = False,
 ) -> None:
     """Two mappings of LAYER, node by node: words and energy of each, the largest difference first."""
-    chip = picojoule.load_chip(on) if prices is None else picojoule.import_files([on, prices]).chips[0]
+    chip = picojoule.load_chip(on)
     chosen = show.one_layer(read_network(layer, None, None, None, False), one)
     rules = options.choice(accounting, options.ACCOUNTINGS, "--accounting")
     costs = []

@@ -34,7 +34,13 @@ LayerText = Annotated[
 ]
 MappingText = Annotated[str, typer.Argument(metavar="MAPPING", help="compact text, or a file that holds it")]
 On = Annotated[
-    str, typer.Option("--on", metavar="CHIP", autocompletion=_machines, help="preset (`pj chips`) or a chip's YAML file")
+    str,
+    typer.Option(
+        "--on",
+        metavar="CHIP",
+        autocompletion=_machines,
+        help="preset (`pj chips`), a chip's YAML file, or arch.yaml+ERT.yaml of Timeloop",
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="print JSON only")]
 Batch = Annotated[int | None, typer.Option("--batch", metavar="N", help="inputs processed together")]

@@ -9,6 +9,7 @@ from picojoule.errors import PicojouleError, SpecError
 from picojoule.hardware.chip import Chip, Memory
 from picojoule.interop import maestro, scalesim, stream, zigzag
 from picojoule.interop.accelforge import files as accelforge
+from picojoule.interop.accelforge.mapping import to_mapping as accelforge_mapping
 from picojoule.interop.expressions import Value
 from picojoule.interop.imported import Imported, Placed, Systolic, network_of
 from picojoule.interop.report import Report
@@ -35,6 +36,7 @@ class Collector:
         self.names, self.out, self.timeloop = names, Imported(), Collected()
         self.unrollings: list[Items] = []
         self.offchip: list[Memory] = []
+        self.tiled: list[Block] = []  # AccelForge's mappings
 
     def is_foreign(self, path: Path, folder: Folder) -> bool:
         """Whether a YAML file is another tool's."""
@@ -109,7 +111,7 @@ class Collector:
             raise stream.refuse_mapping(root)
         if accelforge.is_accelforge(root):
             assert isinstance(root, Block)
-            return "accelforge", accelforge.read_sections(root, self.out, Path(where).stem)
+            return "accelforge", accelforge.read_sections(root, self.out, self.tiled, Path(where).stem)
         if is_timeloop(root):
             assert isinstance(root, Block)
             kinds = read_sections(root, self.timeloop, self.out.report, Path(where).stem)
@@ -135,6 +137,13 @@ class Collector:
                 self.out.waiting.append("a spatial mapping, which needs the hardware beside it")
             else:
                 self.out.chips = [made]
+        for block in self.tiled:
+            if len(self.out.chips) == 1 and len(self.out.layers) == 1:
+                layer, chip = self.out.layers[0], self.out.chips[0]
+                mapping = accelforge_mapping(block, layer, chip, self.out.report)
+                self.out.mappings.append(Placed(layer=layer, chip=chip, mapping=mapping))
+            else:
+                self.out.waiting.append("a mapping, which needs one architecture and one einsum beside it")
         return self.out
 
     def _finish_timeloop(self) -> None:
@@ -152,6 +161,7 @@ class Collector:
                 out.networks.append(network_of(layer.name, [layer], "Timeloop problem"))
         roles = {name: role for s in shapes for name, role in s.roles.items()}
         for parts in t.parts:
+            parts.variables = {**t.variables, **parts.variables}
             chip = build_chip(parts, t.prices, roles, out.report)
             for network in out.networks:
                 _fits_outermost(parts, [s.layer for s in network.layers])
@@ -171,6 +181,9 @@ class Collector:
 
     def mapping_text(self, text: str, where: str, layer: Layer, chip: Chip) -> Mapping | None:
         """The mapping in a text of another tool; None where it is none."""
+        if "!Storage" in text:
+            self._tree(read_tree(Rendered(text, [(where, i + 1) for i in range(text.count("\n") + 1)])), where, [])
+            return accelforge_mapping(self.tiled[0], layer, chip, self.out.report) if self.tiled else None
         directives = self._directives(text, where)
         return None if directives is None else to_mapping(directives, layer, chip)
 

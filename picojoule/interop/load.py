@@ -41,13 +41,16 @@ def import_files(
 
 
 def load_chip(name_or_path: str) -> Chip:
-    """The preset of this name, the chip in this YAML file, or the chip in an architecture file of another tool."""
+    """The preset of this name, the chip in this YAML file, or the chip in an architecture file of another tool.
+
+    Files that belong together have a plus between: `arch.yaml+ERT.yaml`.
+    """
+    parts = [Path(p) for p in name_or_path.split("+")]
+    if len(parts) > 1 and all(p.is_file() for p in parts):
+        return _one_chip(import_files(parts), name_or_path)
     path = Path(name_or_path)
     if path.suffix in _YAML and path.is_file() and _foreign(path):
-        found = import_files([path])
-        if not found.chips:
-            raise SpecError("this file holds no chip", where=name_or_path, hint=f"it holds {_held(found)}")
-        return found.chips[0]
+        return _one_chip(import_files([path]), name_or_path)
     return chipfile.load_chip(name_or_path)
 
 
@@ -76,6 +79,14 @@ def parse_mapping(text: str, layer: Layer, chip: Chip, where: str = "") -> compa
         if found is not None:
             return found
     return compact.parse(text, layer, chip, where)
+
+
+def _one_chip(found: Imported, where: str) -> Chip:
+    if len(found.chips) != 1:
+        raise SpecError(
+            f"{len(found.chips)} chips stand here", where=where, hint=f"it holds {_held(found)}; name one architecture"
+        )
+    return found.chips[0]
 
 
 def _held(found: Imported) -> str:

@@ -28,7 +28,7 @@ def from_accelforge(text: str, layer: Layer, chip: Chip, tensors: Names[str, str
             entries.append(_loop(chip, dims[loop["dim"]], int(loop["bound"]), loop["axis"]))
         elif node := _NODE.match(piece):
             entries += [Node(node["memory"], tensors[t.strip()]) for t in node["tensors"].split(",")]
-    return _checked(entries, layer, chip)
+    return checked(entries, layer, chip)
 
 
 def _loop(chip: Chip, dim: str, bound: int, axis: str | None) -> Loop:
@@ -36,16 +36,16 @@ def _loop(chip: Chip, dim: str, bound: int, axis: str | None) -> Loop:
     return Loop(dim, bound, fanout, axis if fanout else None)
 
 
-def _checked(entries: list[Entry], layer: Layer, chip: Chip) -> Mapping:
+def checked(entries: list[Entry], layer: Layer, chip: Chip) -> Mapping:
     """Without loops of one pass; nodes that no loop parts stand from the outer memory inwards."""
     kept = [e for e in entries if isinstance(e, Node) or e.bound > 1]
     out: list[Entry] = []
-    run: list[Node] = []
+    run: list[Entry] = []  # nodes
     for e in [*kept, None]:
         if isinstance(e, Node):
             run.append(e)
             continue
-        out += sorted(run, key=lambda n: chip.level_of(n.memory))
+        out += sorted(run, key=lambda n: chip.level_of(n.memory) if isinstance(n, Node) else 0)
         run = []
         if e is not None:
             out.append(e)
@@ -81,7 +81,7 @@ def from_zigzag(
         entries += at.get(i, [])
         entries += [order[i - 1]] if i else []
     used = {d: n for levels in spatial.values() for level in levels for d, n in level}
-    return _checked(_with_unrolled(entries, chip, used, dims, unroll), layer, chip)
+    return checked(_with_unrolled(entries, chip, used, dims, unroll), layer, chip)
 
 
 def _memories(chip: Chip, role: str) -> list[str]:
@@ -97,7 +97,7 @@ def _with_unrolled(
         level = chip.level_of(fanout.name)
         last = max(i for i, e in enumerate(entries) if isinstance(e, Node) and chip.level_of(e.memory) < level)
         names = {a.name: unroll[a.name][0].split(",")[0] for a in fanout.axes}
-        new = [Loop(dims[d], used[d], fanout.name, axis) for axis, d in names.items() if used.get(d, 1) > 1]
+        new: list[Entry] = [Loop(dims[d], used[d], fanout.name, axis) for axis, d in names.items() if used.get(d, 1) > 1]
         inside = [i for i, e in enumerate(entries[:last]) if isinstance(e, Node) and chip.level_of(e.memory) > level]
         if any(isinstance(e, Loop) for e in entries[min(inside, default=last) : last]):
             raise MappingError(f"a node inside {fanout.name} stands above one outside it", hint="no such mapping in our space")

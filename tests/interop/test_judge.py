@@ -65,7 +65,7 @@ def test_statistics_stand_beside_ours_to_the_printed_digits() -> None:
 
 def test_the_commands_tell_the_same(tmp_path: Path) -> None:
     arch, problem, mapping, ert = map(str, written(tmp_path, arch=ARCH, prob=PROBLEM, map=MAP, ert=ERT))
-    code, out, err = pj("check", mapping, problem, "--on", arch, "--prices", ert, "--objective", "energy", "--json")
+    code, out, err = pj("check", mapping, problem, "--on", f"{arch}+{ert}", "--objective", "energy", "--json")
     answer = json.loads(out)
     assert (code, err) == (0, "") or "first look" in err
     assert answer["over_best"] >= 1 and set(answer["costs"]) == {"default", "timeloop", "timeloop-0.4"}

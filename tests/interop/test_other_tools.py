@@ -19,6 +19,8 @@ from picojoule.reproduction.experiments import systolic_cycles
 from picojoule.workload.layer import conv, gemm
 from tests.commands.run import pj
 from tests.interop import other_files
+from tests.interop.timeloop_files import ARCH, ERT
+from tests.interop.timeloop_files import written as timeloop_written
 from tests.workload.test_einsum import same
 
 
@@ -116,6 +118,34 @@ def test_an_accelforge_cascade_shares_its_tensors(tmp_path: Path) -> None:
     assert [s.layer for s in network.readers("T1")] == [second]
     assert window.elements(window.tensor("A")) == 6  # q + r reaches 6, and the rank has no more
     assert network.outputs == ("T2", "B")
+
+
+def test_an_accelforge_mapping_of_one_einsum_has_its_tile_shapes(tmp_path: Path) -> None:
+    workload = other_files.ACCELFORGE_WORKLOAD.partition("  - name: Second")[0]
+    mapping = """
+mapping:
+  nodes:
+  - !Storage {tensors: [T0, W0, T1], component: MainMemory}
+  - !Temporal {rank_variable: m, tile_shape: 4}
+  - !Storage {tensors: [T0, T1], component: GlobalBuffer}
+  - !Temporal {rank_variable: n0, tile_shape: 1}
+  - !Spatial {rank_variable: n1, tile_shape: 1, name: rows, component: Register}
+  - !Storage {tensors: [W0], component: Register}
+  - !Temporal {rank_variable: m, tile_shape: 1}
+  - !Compute {einsum: First, component: MAC}
+"""
+    texts = {"a.yaml": other_files.ACCELFORGE_ARCH, "w.yaml": workload, "m.yaml": mapping}
+    (placed,) = import_files(written(tmp_path, texts)).mappings
+    expected = "MainMemory{T0,W0,T1}; m4; GlobalBuffer{T0,T1}; na8; rows:nb4; Register{W0}; m4"
+    assert str(placed.mapping) == expected
+    assert picojoule.parse_mapping(mapping, placed.layer, placed.chip) == placed.mapping
+
+
+def test_files_of_one_chip_have_a_plus_between(tmp_path: Path) -> None:
+    arch, ert = timeloop_written(tmp_path, arch=ARCH, ert=ERT)
+    assert picojoule.load_chip(f"{arch}+{ert}").memory("Buffer").read_pj == 4
+    with pytest.raises(PicojouleError, match="0 chips stand here"):
+        picojoule.load_chip(f"{ert}+{ert}")
 
 
 def test_scalesim_cycles_come_out_of_its_own_files(tmp_path: Path) -> None:

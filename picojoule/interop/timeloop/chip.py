@@ -19,6 +19,7 @@ from picojoule.interop.report import Report
 from picojoule.interop.timeloop.parts import Part, Parts, Places, Spread, text_attribute
 from picojoule.interop.timeloop.prices import Prices
 from picojoule.interop.timeloop.sparse import saves_of
+from picojoule.interop.trees import as_text
 from picojoule.workload.layer import ROLES
 
 _DEFAULT_WORD = 16
@@ -113,6 +114,8 @@ class _Maker:
 
     def _technology(self) -> float | None:
         text = next((t for p in self._everything() if (t := text_attribute(p, "technology"))), None)
+        if text is None and (tree := self.parts.variables.get("technology")) is not None:
+            text = as_text(tree, "technology")
         m = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(?:nm)?", text or "")
         return float(m[1]) if m else None
 

@@ -52,6 +52,7 @@ class Collected:
     mappings: list[Directives] = field(default_factory=list)
     stats: list[Stats] = field(default_factory=list)
     prices: Prices = field(default_factory=Prices)
+    variables: dict[str, Tree] = field(default_factory=dict)  # of a file of their own
     nothing: list[tuple[str, str, str]] = field(default_factory=list)  # (kind, where, why)
 
 
@@ -108,6 +109,7 @@ def _section(key: str, kind: str, tree: Tree, root: Block, into: Collected, repo
     elif kind in ("ERT", "ART"):
         (read_ert if kind == "ERT" else read_art)(as_block(tree, kind), report, into.prices)
     elif kind == "variables":
+        into.variables |= as_block(tree, "variables").entries
         report.read(root.place(key), key)
     elif kind == "constraints":
         constrain(tree, into, report)
