@@ -308,6 +308,28 @@ def test_a_result_of_a_chip_that_forks_is_accepted_and_proved_again(objective: s
     assert report["ok"] and report["rechecked"], [c for c in report["checks"] if not c["ok"]]
 
 
+@pytest.mark.usefixtures("ragged_everywhere")
+def test_the_second_proof_parts_no_window_from_the_places_that_share_its_register() -> None:
+    """`X:r2; rest{W}; p5; rest{O}; r2; inputs{I}` would be faster than all that is legal: the places hold R 0 and 2, no block."""
+    chip = chip_from_yaml("""
+chip: parted
+clock: 1 GHz
+levels:
+  - memory: {name: DRAM, word: 16 b, read: 64 pJ, write: 80 pJ, bandwidth: {write: 4 b/cycle, read: 2 b/cycle}}
+  - fanout: {name: array, axes: {X: 2, Y: 2}, transfer: 0 pJ}
+  - peers:
+      - {name: inputs, size: 38 b, word: 16 b, read: 6.09 pJ, write: 7.92 pJ, keeps: input, serves: [X, Y],
+         bandwidth: {write: 2 b/cycle, read: 16 b/cycle}}
+      - {name: rest, size: 160 b, word: 16 b, read: 4.49 pJ, write: 5.84 pJ, keeps: [output, weight], double_buffered: true,
+         bandwidth: {write: 2 b/cycle, read: 32 b/cycle}}
+compute: {mac: 0.5 pJ}
+""")
+    layer = conv(K=1, C=1, P=5, Q=1, R=3, S=1, stride=2, pad=(1, 0), size=(8, 1), bits=16)
+    tiles, price = {d: lattice.outermost_tiles(n, True) for d, n in layer.dims}, Pricer(layer, chip)
+    least = min(e * c for e, c in map(price, all_mappings(layer, chip, tiles, "two")))
+    assert reprove(layer, chip, tiles, lambda e, c: e * c < least * (1 - SAME), 60).complete
+
+
 def test_a_forged_home_is_found_out() -> None:
     entry = stored(gemm(M=4, N=2, K=4, bits=8), chip_from_yaml(FORKED), "energy", homes={"Z": "buffer"})
     entry["mapping"] = entry["mapping"].replace("home buffer{Z}; ", "home buffer{Z}; home buffer{A}; ")
