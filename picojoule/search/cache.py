@@ -26,7 +26,7 @@ class Cache:
 
     def _path(self, task: Task) -> Path:
         chip = replace(task.chip, vector=None)  # no layer asks for it
-        key: Any = (task.layer.shape_key, chip, task.kind, task.space, task.slopes, tuple(map(str, task.seeds)))
+        key: Any = (task.layer.shape_key, chip, task.kind, task.space, task.slopes, tuple(map(str, task.seeds)), task.homes)
         name = hashlib.sha256((picojoule.__version__ + code_digest(*CODE) + repr(key)).encode()).hexdigest()
         return cache_folder() / name[:2] / f"{name}.pickle"
 

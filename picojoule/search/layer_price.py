@@ -57,10 +57,14 @@ class LayerPricer:
         self._seen = simplified(self.chip, NAMED[self.space])
         self._disk = Cache(self.cache)
 
-    def price(self, layer: Layer) -> MappedLayer:
-        """The layer's best mapping; searched only where no layer of its shape was met before. NoMapping where none fits."""
-        if layer.shape_key not in self._known:
-            task = Task(layer, self._seen, self.objective, self.space)
+    def price(self, layer: Layer, homes: tuple[tuple[str, str], ...] = ()) -> MappedLayer:
+        """The layer's best mapping; searched only where no layer of its shape was met before. NoMapping where none fits.
+
+        `homes`: (tensor, on-chip memory) of those that start, or of an output end, there and not outside.
+        """
+        key = layer.shape_key, homes
+        if key not in self._known:
+            task = Task(layer, self._seen, self.objective, self.space, homes=homes)
             answer = self._disk.get(task)
             if answer is None:
                 self.before(layer, self.searched)
@@ -68,8 +72,8 @@ class LayerPricer:
                 self._disk.put(task, answer)
                 self.searched += 1
             mapping, cost = answer.points[0]
-            self._known[layer.shape_key] = MappedLayer(mapping=mapping, cost=cost, proved=answer.proved, gap=answer.gap)
-        return self._known[layer.shape_key]
+            self._known[key] = MappedLayer(mapping=mapping, cost=cost, proved=answer.proved, gap=answer.gap)
+        return self._known[key]
 
 
 def quick_cost(layer: Layer, chip: Chip, objective: str, space: str = "default") -> Cost | None:

@@ -83,6 +83,7 @@ class Task:
     time_limit: float | None = None
     slopes: tuple[float, float] = (0.0, 0.0)  # (flat, steep) in pJ per cycle
     seeds: tuple[Mapping, ...] = ()
+    homes: tuple[tuple[str, str], ...] = ()  # (tensor, on-chip memory) where one starts or ends; see `Mapping.homes`
 
 
 def map_network(
@@ -322,13 +323,14 @@ def _pairs(answers: Sequence[Points]) -> list[list[tuple[float, float]]]:
 def work(task: Task) -> Points:
     """Search one layer as a task says. Runs in any process."""
     began = time.process_time()
-    if keeps_weights(task.layer, task.chip):
+    if keeps_weights(task.layer, task.chip) and not task.homes:
         p = place(task.layer, task.chip, task.kind if task.kind in OBJECTIVES else "edp")
         pj, cycles = p.certificate["floor_pj"], p.certificate["floor_cycles"]
         bound = p.certificate["lower_bound"]
         return Points(((p.mapping, p.cost),), False, p.gap, bound, p.certificate, p.cpu_s, pj, cycles)
     if task.kind in OBJECTIVES:
-        r = best_mapping(task.layer, task.chip, task.kind, space=task.space, time_limit=task.time_limit)
+        homes = dict(task.homes)
+        r = best_mapping(task.layer, task.chip, task.kind, space=task.space, time_limit=task.time_limit, homes=homes)
         points = (
             tuple((p.mapping, evaluate(task.layer, task.chip, p.mapping)) for p in r.front)
             if task.kind == "front"
@@ -338,7 +340,7 @@ def work(task: Task) -> Points:
         if task.kind == "front" and r.proved:  # in energy, as that of one whose search was stopped
             bound = min(c.energy_pj for _, c in points)
         return Points(points, r.proved, r.gap, bound, r.certificate, r.search_cpu_s)
-    lp = LayerProblem(task.layer, task.chip, task.space)
+    lp = LayerProblem(task.layer, task.chip, task.space, homes=task.homes)
     deadline = None if task.time_limit is None else began + task.time_limit
     if task.kind == "glance":
         return _glance(lp, task, began)

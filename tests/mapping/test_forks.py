@@ -11,6 +11,7 @@ from picojoule.errors import MappingError, NoMapping
 from picojoule.hardware.chipfile.read import chip_from_yaml
 from picojoule.mapping.mapping import Mapping, Node, parse
 from picojoule.report.charts.nest import loop_nest
+from picojoule.search.layer_price import LayerPricer
 from picojoule.search.optimal import best_mapping
 from picojoule.workload.layer import conv, gemm
 
@@ -102,6 +103,14 @@ def test_the_search_starts_and_ends_where_it_is_told() -> None:
     assert {c.tensor for c in result.cost.contributions if c.component == "DRAM"} == {"B"}
     assert "tensors start and end in DRAM, but for A in buffer, Z in buffer" in result.certificate["borders"]
     assert result.cost.energy_pj < best_mapping(LAYER, CHIP, "energy").cost.energy_pj
+
+
+def test_whoever_prices_layers_one_at_a_time_says_where_they_start() -> None:
+    pricer = LayerPricer(chip=CHIP, objective="energy", cache=False)
+    outside, inside = pricer.price(LAYER), pricer.price(LAYER, (("A", "buffer"), ("Z", "buffer")))
+    assert inside.proved and inside.mapping.homes and not outside.mapping.homes and pricer.searched == 2
+    assert inside.cost.energy_pj == best_mapping(LAYER, CHIP, "energy", homes={"A": "buffer", "Z": "buffer"}).cost.energy_pj
+    assert pricer.price(LAYER).cost == outside.cost and pricer.searched == 2
 
 
 BESIDE = chip_from_yaml("""
