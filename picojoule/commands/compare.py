@@ -21,18 +21,20 @@ from picojoule.commands.shared import (
     Space,
     TimeLimit,
     app,
-    read_network,
+    loader,
 )
 from picojoule.compare.limits import limits
 from picojoule.machines.answer import Ask
 from picojoule.report import show
 from picojoule.report.answers import comparison, selection
-from picojoule.workload.network import Network
 
 Machines = Annotated[
     str, typer.Option("--on", metavar="A,B,C", help="chips (`pj chips`, or a YAML file) and platforms (`pj platforms`)")
 ]
-Width = Annotated[int | None, typer.Option("--bits", metavar="N", help="every tensor so wide; default: each machine's own width")]
+Width = Annotated[
+    int | None,
+    typer.Option("--bits", metavar="N", help="every tensor so wide; default: as the model states, else each machine's own"),
+]
 Goal = Annotated[str, typer.Option("--objective", metavar="GOAL", help="of mapped chips: edp, energy or latency")]
 
 
@@ -70,14 +72,10 @@ def compare(
     size, width = options.positive(batch, "--batch") or 1, options.positive(bits, "--bits")
     sizes = options.numbers(batches, "--batches")
 
-    def load(n: int, b: int) -> Network:
-        network: Network = read_network(model, n if n != 1 else None, dim, str(b), False, phase)
-        return network
-
     with show.progress() as progress:
         answer = picojoule.compare_network(
-            load, options.words(on), batch=size, bits=width, flips=options.words(flips, "none"), batches=sizes, ask=ask,
-            progress=progress,
+            loader(model, dim, phase), options.words(on), batch=size, bits=width, flips=options.words(flips, "none"),
+            batches=sizes, ask=ask, progress=progress,
         )  # fmt: skip
     comparison.shown(answer, as_json, page)
 
@@ -123,13 +121,15 @@ def which(
     )
     size, width = options.positive(batch, "--batch") or 1, options.positive(bits, "--bits")
 
-    def load(n: int, b: int) -> Network:
-        network: Network = read_network(model, n if n != 1 else None, dim, str(b), False, phase)
-        return network
-
     with show.progress() as progress:
         answer = picojoule.which(
-            load, asked, on=None if on is None else options.words(on), batch=size, bits=width, ask=ask, progress=progress
+            loader(model, dim, phase),
+            asked,
+            on=None if on is None else options.words(on),
+            batch=size,
+            bits=width,
+            ask=ask,
+            progress=progress,
         )
     selection.shown(answer, as_json)
     if not answer.qualifies:

@@ -33,6 +33,8 @@ from picojoule.commands.shared import (
     Strict,
     TimeLimit,
     app,
+    loader,
+    on_chip,
     read_network,
 )
 from picojoule.errors import PicojouleError
@@ -129,7 +131,8 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """The cost of one layer under a hand-written mapping."""
-    chip, chosen = picojoule.load_chip(on), show.one_layer(read_network(layer, None, None, bits, False, None, density), one)
+    chip = picojoule.load_chip(on)
+    chosen = show.one_layer(on_chip(read_network(layer, None, None, bits, False, None, density), chip), one)
     text, where = options.text_or_file(mapping, "MAPPING")
     written = picojoule.parse_mapping(text, chosen, chip, where)
     cost = picojoule.evaluate(chosen, chip, written, options.choice(accounting, options.ACCOUNTINGS, "--accounting"))
@@ -158,16 +161,18 @@ def explain(
         options.nothing(mapping, "--mapping", "advice is about the best mapping")
         size, width = options.positive(batch, "--batch") or 1, options.one_width(bits)
 
-        def load(n: int, b: int) -> Any:
-            network = read_network(model, n if n != 1 else None, dim, str(b), False, phase)
-            return network if layer is None else show.some_layers(network, layer)
+        whole = loader(model, dim, phase)
+
+        def load(n: int, b: int | None) -> Any:
+            return whole(n, b) if layer is None else show.some_layers(whole(n, b), layer)
 
         with show.progress() as progress:
             ask = Ask(operators=counted)
             given = picojoule.advise(load, picojoule.load_chip(on), goal, batch=size, bits=width, ask=ask, progress=progress)
         report_advice.shown(given, as_json)
         return
-    chip, network = picojoule.load_chip(on), read_network(model, batch, dim, bits, False, phase)
+    chip = picojoule.load_chip(on)
+    network = on_chip(read_network(model, batch, dim, bits, False, phase), chip)
     if mapping is not None:
         chosen = show.one_layer(network, layer)
         text, where = options.text_or_file(mapping, "--mapping")

@@ -13,7 +13,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {  # group -> command -> (module
         "map": ("core", "the best mapping of a model on a chip, with its proof"),
         "evaluate": ("core", "what a mapping written by hand costs"),
         "explain": ("core", "where each number is from; --advice: what to change"),
-        "check": ("judge", "a mapping of another tool: its rules, ours, and the best there is"),
+        "check": ("judge", "a peer's mapping by its rules, by ours, and the best"),
         "diff": ("judge", "two mappings of a layer, node by node"),
         "verify": ("core", "a stored result, checked by an independent program"),
         "models": ("core", "the models that come along"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +12,9 @@ import picojoule
 from picojoule import options
 from picojoule.commands.app import app as app
 from picojoule.files import read_json
+from picojoule.hardware.chip import Chip
+from picojoule.workload.bits import AtOwnWidth
+from picojoule.workload.network import Network
 
 
 def _models() -> list[str]:
@@ -92,3 +96,19 @@ def read_network(
     widths = options.bits(bits)
     network = picojoule.load_model(model, batch=size, dims=options.dims(dim or []), bits=widths, strict=strict, **given)
     return network if table is None else picojoule.WithDensities(table, str(density))(network)
+
+
+def loader(model: str, dim: list[str] | None, phase: str | None) -> Callable[[int, int | None], Network]:
+    """How to read MODEL at a batch size and a width (None: what it states), for commands that ask for several."""
+
+    def load(batch: int, bits: int | None) -> Network:
+        width = None if bits is None else str(bits)
+        network: Network = read_network(model, batch if batch != 1 else None, dim, width, False, phase)
+        return network
+
+    return load
+
+
+def on_chip(network: Network, chip: Chip) -> Network:
+    """The network at the width at which the chip runs it."""
+    return AtOwnWidth(chip.compute.bits)(network)

@@ -20,6 +20,7 @@ from picojoule.machines.answer import Ask, Progress
 from picojoule.machines.providers.chips import MappedChip
 from picojoule.search.layer_price import quick_cost
 from picojoule.search.result import NetworkLayer, NetworkResult, claim
+from picojoule.workload.bits import AtOwnWidth, widest
 from picojoule.workload.network import Network
 
 OBJECTIVES = ("edp", "energy", "latency")
@@ -101,16 +102,17 @@ def advise(
     """
     if objective not in OBJECTIVES:
         raise unknown_name("objective", objective, OBJECTIVES)
-    load, width = loader(model), bits or chip.compute.bits
+    load = loader(model)
     ask = replace(ask or Ask(), batch=batch, bits=bits, objective=objective)
-    base = MappedChip(chip=chip).mapped(load(batch, width), ask)
-    candidates = changes(chip, batch, width, any_batch=_takes(load, 2 * batch, width))
+    base = MappedChip(chip=chip).mapped(load(batch, bits), ask)
+    width = bits or widest(base.network)
+    candidates = changes(chip, batch, width, any_batch=_takes(load, 2 * batch, bits))
     tell = progress or (lambda done, of, what: None)
-    first = first_look(load(batch, width), chip, objective, ask.space, ask.operators)
+    first = first_look(load(batch, bits), chip, objective, ask.space, ask.operators)
     tried = []
     for i, change in enumerate(candidates):
         tell(i, len(candidates), change.name)
-        tried.append(_try(load, change, base, first, batch, width, ask))
+        tried.append(_try(load, change, base, first, batch, bits, ask))
     tried.sort(key=lambda t: -(t.gain if t.gain is not None else float("-inf")))
     return Advice(
         model=base.model,
@@ -127,6 +129,7 @@ def advise(
 def first_look(network: Network, chip: Chip, objective: str, space: str, operators: str = "all") -> float:
     """The objective of the whole network at the best mappings of the smallest space; inf where a layer finds none."""
     seen: dict[object, Cost | None] = {}
+    network = AtOwnWidth(chip.compute.bits)(network)
     others = network_operators(network, chip) if operators == "all" else ()
     energy, seconds = sum(x.energy_pj for x in others), sum(x.cycles for x in others) / chip.clock_hz
     for step in network.layers:
@@ -149,7 +152,7 @@ def _per_inference(objective: str, value: float, batch: int) -> float:
     return value / (batch**2 if objective == "edp" else batch)
 
 
-def _takes(load: Loader, batch: int, bits: int) -> bool:
+def _takes(load: Loader, batch: int, bits: int | None) -> bool:
     try:
         load(batch, bits)
     except SpecError:
@@ -157,7 +160,7 @@ def _takes(load: Loader, batch: int, bits: int) -> bool:
     return True
 
 
-def _try(load: Loader, change: Change, base: NetworkResult, first: float, batch: int, bits: int, ask: Ask) -> Tried:
+def _try(load: Loader, change: Change, base: NetworkResult, first: float, batch: int, bits: int | None, ask: Ask) -> Tried:
     """Predict the change, then run it."""
     after_batch, after_bits = change.batch or batch, change.bits or bits
     network = load(after_batch, after_bits)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from picojoule.machines.answer import Answer, Ask, Declined, Machine, Progress
 from picojoule.workload.network import Network
 
-Loader = Callable[[int, int], Network]  # (batch, bits of every tensor) -> the network
+Loader = Callable[[int, int | None], Network]  # (batch, bits of every tensor or None: what the model states) -> the network
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +57,6 @@ class Bench:
     def _run(self, machine: Machine, condition: Condition, fresh: bool) -> Answer | Declined:
         ask = replace(self.ask, batch=condition.batch, bits=condition.bits, cache=self.ask.cache and not fresh)
         try:
-            return machine.run(self.load(condition.batch, condition.bits or machine.native_bits), ask)
+            return machine.run(self.load(condition.batch, condition.bits), ask)
         except Declined as e:
             return e

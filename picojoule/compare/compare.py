@@ -98,11 +98,11 @@ def side_by_side(on: Sequence[str]) -> dict[str, Machine]:
 
 
 def loader(model: str | Loader) -> Loader:
-    """How to read a model at a batch size and a width; batch 1 asks the reader for nothing."""
+    """How to read a model at a batch size and a width; batch 1 and no width ask the reader for nothing."""
     if not isinstance(model, str):
         return model
 
-    def load(batch: int, bits: int) -> Network:
+    def load(batch: int, bits: int | None) -> Network:
         return load_model(model, batch=batch if batch != 1 else None, bits=bits)
 
     return load

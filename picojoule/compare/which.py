@@ -20,6 +20,7 @@ from picojoule.machines.answer import Answer, Ask, Declined, Machine, Progress
 from picojoule.machines.names import machine, machines
 from picojoule.machines.providers.chips import NOT_REAL, MappedChip
 from picojoule.machines.providers.published import compulsory_bytes, distinct
+from picojoule.workload.bits import AtOwnWidth
 from picojoule.workload.network import Network
 
 Verdict = Literal["qualifies", "not ruled out", "unknown", "fails", "declines"]
@@ -123,8 +124,9 @@ def missed(a: Answer, limits: Limits) -> tuple[Miss, ...]:
 def _judge(name: str, m: Machine, load: Loader, limits: Limits, ask: Ask) -> Candidate:
     """The best verdict that one of the machine's answers reaches."""
     try:
-        network = load(ask.batch, ask.bits or m.native_bits)
+        network = load(ask.batch, ask.bits)
         if isinstance(m, MappedChip):
+            network = AtOwnWidth(m.native_bits)(network)
             out = _ruled_out(m, network, limits, ask.batch)
             if out:
                 return Candidate(

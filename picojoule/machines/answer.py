@@ -12,6 +12,7 @@ from typing import Protocol
 
 from picojoule.errors import PicojouleError, SpecError, unknown_name
 from picojoule.published.platform import EVIDENCE, SCOPES, Evidence, Scope
+from picojoule.workload.bits import widest
 from picojoule.workload.network import Network
 
 Progress = Callable[[int, int, str], None]  # (done, of, what)
@@ -25,7 +26,7 @@ class Declined(PicojouleError):
 class Ask:
     """How a network is to be run. `network` holds its batch and its bits; `effort` only steers searches.
 
-    `bits`: None where each machine runs at a width of its own, else the width of every tensor. `cache` False: computed afresh.
+    `bits`: the width of every tensor; None: what the model states, else each machine's own. `cache` False: computed afresh.
     `time_limit_s`: CPU seconds that a search may take; the answer then states its gap. `operators`: "all", or "macs" to leave
     those without MACs out of every figure.
     """
@@ -162,3 +163,9 @@ class Machine(Protocol):
     def run(self, network: Network, ask: Ask, progress: Progress | None = None) -> Answer:
         """The answer for this network (its tensors already have the asked batch and widths); raises Declined, with the reason."""
         ...
+
+
+def width_of(network: Network, ask: Ask, native_bits: int) -> int:
+    """Bits that a machine runs a network at: those asked for, else those that the model states (its widest operand), else the
+    machine's own."""
+    return ask.bits or (widest(network) if network.stated else native_bits)

@@ -45,6 +45,7 @@ from picojoule.search.optimal import (
 from picojoule.search.placement import keeps_weights, place
 from picojoule.search.result import FrontPoint, LayerResult, NetworkLayer, NetworkResult
 from picojoule.search.siblings import elders
+from picojoule.workload.bits import AtOwnWidth
 from picojoule.workload.layer import Layer
 from picojoule.workload.network import Network
 
@@ -100,7 +101,8 @@ def map_network(
     fold: bool = True,
     progress: Progress | None = None,
 ) -> NetworkResult:
-    """Map every MAC layer of a network, and price every other operator. Objectives: "energy" (pJ), "latency" (cycles), "edp"
+    """Map every MAC layer of a network, and price every other operator. A network that states no widths has those of the chip's
+    MACs. Objectives: "energy" (pJ), "latency" (cycles), "edp"
     ((sum E) x (sum L)), "front" (energy against latency), or "energy" with `latency_s` (least energy within a latency).
 
     `jobs` processes (default: all cores); `time_limit` CPU seconds for the whole network, shared evenly by its layers;
@@ -121,7 +123,7 @@ def map_network(
     if operators not in COUNTED:
         raise unknown_name("choice of operators", operators, COUNTED)
     chip.check_priced()
-    chip = simplified(chip, NAMED[space])
+    network, chip = AtOwnWidth(chip.compute.bits)(network), simplified(chip, NAMED[space])
     shapes = _shapes(network)
     others = network_operators(network, chip, fold=fold) if operators == "all" else ()
     fixed = (sum(x.energy_pj for x in others), sum(x.cycles for x in others))

@@ -10,6 +10,7 @@ from picojoule.cost.cost import Cost
 from picojoule.cost.operators import NetworkOperator
 from picojoule.hardware.chip import Chip
 from picojoule.mapping.mapping import Mapping
+from picojoule.workload.bits import UNSAID
 from picojoule.workload.layer import Layer
 from picojoule.workload.network import Network
 
@@ -162,14 +163,22 @@ class NetworkResult:
         return tuple(notes)
 
     def _of_widths(self) -> tuple[str, ...]:
-        unit, operands = self.chip.compute, [t for x in self.layers for t in x.result.layer.tensors if t.role != "output"]
-        least = min((t.bits for t in operands), default=unit.bits)
-        if least >= unit.declared_bits:
-            return ()
-        return (
-            f"operands of {least} b: {self.chip.name} has MACs of {unit.bits} b and declares no gain from narrower ones; "
-            "memories and buses are counted as if they held such words packed, and nobody priced the unpacking",
-        )
+        """Where widths are from, and operands that are narrower or wider than the MACs."""
+        unit, name = self.chip.compute, self.chip.name
+        operands = [t.bits for x in self.layers for t in x.result.layer.tensors if t.role != "output"]
+        notes = []
+        if not self.network.stated and unit.bits != UNSAID:
+            notes.append(f"the model states no widths: every tensor has the {unit.bits} b of {name}'s MACs; --bits sets others")
+        if min(operands, default=unit.bits) < unit.declared_bits:
+            notes.append(
+                f"operands of {min(operands):g} b: {name} has MACs of {unit.bits} b and declares no gain from narrower ones; "
+                "memories and buses are counted as if they held such words packed, and nobody priced the unpacking"
+            )
+        if max(operands, default=0) > unit.bits and unit.scaling == "none" and unit.speed == "fixed":
+            notes.append(
+                f"operands of {max(operands):g} b on MACs of {unit.bits} b: each MAC has the energy and time of {unit.bits} b"
+            )
+        return tuple(notes)
 
     def _repr_html_(self) -> str:
         """What a notebook shows; the page lies further right and is loaded only here."""

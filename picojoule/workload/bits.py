@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -9,6 +10,7 @@ from picojoule.formats.names import number_format
 from picojoule.workload.layer import ROLES, Layer
 from picojoule.workload.network import Network, NetworkTensor, Persistence
 
+UNSAID = 16  # bits that readers give where a model says nothing
 Width = int | str  # bits of an element, or the name of a number format
 Widths = Width | Mapping[str, Width]
 
@@ -25,7 +27,7 @@ class WithBits:
         between = self._between
         if between is not None:
             changed = changed.with_others(lambda op: op.of(between))
-        return replace(changed, tensors=tuple(self._tensor(changed, t) for t in changed.tensors))
+        return replace(changed, tensors=tuple(self._tensor(changed, t) for t in changed.tensors), stated=True)
 
     @property
     def _roles(self) -> Mapping[str, Width]:
@@ -51,3 +53,25 @@ class WithBits:
             users = ((s.layer, a) for s in network.readers(tensor.name) for a in s.accesses if a.tensor == tensor.name)
             bits = next((op.tensor(a.operand).bits for op, a in users), None)
         return tensor if bits is None else replace(tensor, bits=bits)
+
+
+@dataclass(frozen=True)
+class AtOwnWidth:
+    """Every tensor as wide as the units of a machine, where the model states no widths; a network that states them stays."""
+
+    bits: int
+
+    def __call__(self, network: Network, /) -> Network:
+        """The network at this width; it still states none itself."""
+        return network if network.stated else replace(WithBits(self.bits)(network), stated=False)
+
+
+def states_widths(network: Network) -> bool:
+    """Whether a file or text says how wide its tensors are: a number format, or a width that is not the readers' 16 b."""
+    operands = [t for s in network.steps for t in s.layer.tensors]
+    return any(t.number or t.bits != UNSAID for t in (*operands,)) or any(t.bits != UNSAID for t in network.tensors)
+
+
+def widest(network: Network) -> int:
+    """Bits of the widest operand of a MAC, whole."""
+    return max((math.ceil(t.bits) for s in network.layers for t in s.layer.tensors if t.role != "output"), default=UNSAID)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from picojoule.errors import SpecError, unknown_name
 from picojoule.formats.names import number_format
-from picojoule.workload.bits import Widths, WithBits
+from picojoule.workload.bits import Widths, WithBits, states_widths
 from picojoule.workload.densities import WithDensities
 from picojoule.workload.inline import is_inline, read_inline
 from picojoule.workload.layer import ROLES
@@ -31,9 +32,10 @@ def load_model(
 ) -> Network:
     """The network that `text` names.
 
-    `batch` sets the batch size, `dims` symbolic sizes by name. Every tensor has 16 b elements, unless the file is
-    quantised (then its integer widths); `bits` overrides, with one number or by role: {"weight": 4, "input": 8}. A number is a
-    width alone; the name of a number format ("mxfp4") also says how the elements are stored and what a MAC of them takes.
+    `batch` sets the batch size, `dims` symbolic sizes by name. A quantised file or a layer's text states widths; a model that
+    does not has 16 b elements until a machine runs it at its own width. `bits` overrides both, with one number or by role:
+    {"weight": 4, "input": 8}. A number is a width alone; the name of a number format ("mxfp4") also says how the elements are
+    stored and what a MAC of them takes.
     `densities` says where zeros are, by layer (see `densities.py`).
     `strict` refuses a network with operators that are not understood, which otherwise are reported with their bytes.
     Options of transformers, which `dims` may also hold: `seq` new tokens, `context` tokens already in the cache, and
@@ -47,7 +49,8 @@ def load_model(
     network = _read(text, batch, dict(dims or {}), options)
     if strict:
         _refuse_unknown(network)
-    network = network if bits is None else WithBits(bits)(network)
+    said = states_widths(network) or (is_inline(text) and "bits=" in text)
+    network = replace(network, stated=said) if bits is None else WithBits(bits)(network)
     return network if densities is None else WithDensities(densities, "densities")(network)
 
 

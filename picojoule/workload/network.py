@@ -104,13 +104,18 @@ def _paired(tensors: list[str], names: Sequence[str]) -> list[tuple[str, str]]:
 
 @dataclass(frozen=True)
 class Network:
-    """Steps in execution order, and the tensors that they access. A tensor is made before it is read."""
+    """Steps in execution order, and the tensors that they access. A tensor is made before it is read.
+
+    `stated`: whether the widths of its tensors were chosen, by the model or by whoever asks; where they were not, as in a float
+    model, a machine runs it at a width of its own (`bits.AtOwnWidth`).
+    """
 
     name: str
     steps: tuple[Step[Op], ...]
     tensors: tuple[NetworkTensor, ...] = ()
     source: str = ""
     notes: tuple[str, ...] = ()
+    stated: bool = True
 
     def __post_init__(self) -> None:
         twice = [name for name, n in Counter(t.name for t in self.tensors).items() if n > 1]

@@ -11,8 +11,8 @@ from picojoule.workload.layer import gemm
 from picojoule.workload.network import Network, Step
 
 
-def load(batch: int, bits: int) -> Network:
-    return Network("made", (Step(gemm("g", M=batch, N=10, K=10, bits=bits)),))
+def load(batch: int, bits: int | None) -> Network:
+    return Network("made", (Step(gemm("g", M=batch, N=10, K=10, bits=bits or 16)),), stated=bits is not None)
 
 
 @dataclass(kw_only=True)

@@ -10,7 +10,7 @@ from picojoule.cost.performance import offchip_bytes, offchip_pj, peak_macs_per_
 from picojoule.errors import NoMapping
 from picojoule.hardware.chip import Chip
 from picojoule.hardware.chipfile.read import chips, load_chip
-from picojoule.machines.answer import Answer, Ask, Declined, LayerAnswer, Machine, Progress
+from picojoule.machines.answer import Answer, Ask, Declined, LayerAnswer, Machine, Progress, width_of
 from picojoule.published.platform import DATA, Scope, platform, rows
 from picojoule.search.network import map_network
 from picojoule.search.result import NetworkLayer, NetworkResult, claim
@@ -56,7 +56,7 @@ class MappedChip:
 
     def mapped(self, network: Network, ask: Ask, progress: Progress | None = None) -> NetworkResult:
         """The mapped network itself; Declined where it does not fit."""
-        widest = ask.bits or self.native_bits
+        widest = ask.bits or self.native_bits  # what the model states is run, with a note where it is wider than the MACs
         if widest > self.chip.compute.bits and self.chip.compute.speed == "fixed":
             raise Declined(f"{self.name}: its MACs take {self.chip.compute.bits} b, not {widest} b", hint="ask for fewer bits")
         try:
@@ -84,7 +84,7 @@ def answer(result: NetworkResult, ask: Ask) -> Answer:
     dram += sum(x.count * offchip_pj(x.priced.cost, chip) for x in result.operators) if system else 0.0
     own, published = result.layers[0].result.cost.area_um2, published_area(chip.name)
     area = own * 1e-6 if own is not None else published[0] if published else None
-    bits = ask.bits or chip.compute.bits
+    bits = width_of(result.network, ask, chip.compute.bits)
     peak = max(peak_macs_per_s(x.result.chip, x.result.layer) for x in result.layers)
     notes = (
         []

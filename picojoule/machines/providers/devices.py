@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from picojoule.errors import SpecError
-from picojoule.machines.answer import Answer, Ask, Declined, LayerAnswer, Machine, Progress
+from picojoule.machines.answer import Answer, Ask, Declined, LayerAnswer, Machine, Progress, width_of
 from picojoule.machines.kernels.device import Device, device_names, load_device
 from picojoule.machines.kernels.measurements import DTYPES
 from picojoule.machines.kernels.predict import NetworkPrediction, predict_network
@@ -42,11 +42,15 @@ class CalibratedDevice:
         return "board" if self.device.kind == "gpu" else "package"  # what NVML and RAPL measure
 
     def run(self, network: Network, ask: Ask, progress: Progress | None = None) -> Answer:
-        bits = ask.bits or self.native_bits
-        dtype = next((d for d in PREFERRED if d in self.device.peaks and 8 * DTYPES[d] == bits), None)
+        bits = width_of(network, ask, self.native_bits)
+        known = [d for d in PREFERRED if d in self.device.peaks]
+        dtype = next((d for d in known if 8 * DTYPES[d] == bits), None)
+        if dtype is None and ask.bits is None:  # widths of the model that no unit has run on the next wider ones
+            dtype = min((d for d in known if 8 * DTYPES[d] > bits), key=lambda d: DTYPES[d], default=None)
+            bits = bits if dtype is None else round(8 * DTYPES[dtype])
         if dtype is None:
-            known = ", ".join(self.device.peaks)
-            raise Declined(f"{self.name}: no units for {bits} b operands", hint=f"its data sheet has {known}")
+            sheet = ", ".join(self.device.peaks)
+            raise Declined(f"{self.name}: no units for {bits} b operands", hint=f"its data sheet has {sheet}")
         try:
             return _answer(predict_network(network, self.device, dtype=dtype), ask, bits)
         except SpecError as e:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from picojoule.machines.answer import Answer, Ask, Declined, LayerAnswer, Machine, Progress
+from picojoule.machines.answer import Answer, Ask, Declined, LayerAnswer, Machine, Progress, width_of
 from picojoule.machines.fpga import FPGAS, Fpga, load_fpga, predict_fpga
 from picojoule.published.platform import Scope
 from picojoule.workload.network import Network
@@ -37,7 +37,7 @@ class FpgaMachine:
         return "board"
 
     def run(self, network: Network, ask: Ask, progress: Progress | None = None) -> Answer:
-        bits = ask.bits or self.native_bits
+        bits = width_of(network, ask, self.native_bits)
         if bits > 32:
             raise Declined(f"{self.name}: no engine for {bits} b operands", hint="ask for fewer bits")
         p = predict_fpga(network, self.fpga, bits=bits)

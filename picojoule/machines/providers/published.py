@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from picojoule.machines.answer import Answer, Ask, Declined, LayerAnswer, Machine, Progress
+from picojoule.machines.answer import Answer, Ask, Declined, LayerAnswer, Machine, Progress, width_of
 from picojoule.published.platform import PRECISIONS, Peak, Platform, Scope, platform, platforms
+from picojoule.workload.bits import AtOwnWidth
 from picojoule.workload.layer import Layer
 from picojoule.workload.network import Network
 
@@ -66,8 +67,8 @@ class Roofline:
         return self.platform.scope
 
     def run(self, network: Network, ask: Ask, progress: Progress | None = None) -> Answer:
-        bits, p = ask.bits or self.native_bits, self.platform
-        peak = self._peak(bits)
+        bits, p = width_of(network, ask, self.native_bits), self.platform
+        peak, network = self._peak(bits), AtOwnWidth(bits)(network)
         assert p.dram_bytes_per_s is not None  # `missing`
         self._fits(network)
         layers = tuple(_layer(layer, count, peak, p.dram_bytes_per_s) for layer, count in distinct(network))
