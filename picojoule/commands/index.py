@@ -21,7 +21,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {  # group -> command -> (module
     "Chips": {
         "chips": ("core", "the chips that come along, or one drawn as a tree"),
         "schema": ("core", "the JSON schema of a chip's YAML file, for editors"),
-        "import": ("interop", "files of Timeloop, ZigZag, AccelForge and others as ours"),
+        "import": ("interop", "other tools' files as chips, layers and mappings"),
         "export": ("export", "a chip, a layer and a mapping as Timeloop 0.4 files"),
         "memories": ("memories", "memory technologies: energy, bandwidth, endurance"),
         "formats": ("formats", "number formats: code points, storage, MAC energy"),

@@ -16,7 +16,7 @@ from picojoule.interop.report import Report
 from picojoule.interop.sources import Folder, safe_text
 from picojoule.interop.templates import Rendered, render
 from picojoule.interop.timeloop.chip import build_chip, word_bits_of
-from picojoule.interop.timeloop.files import Collected, is_timeloop, read_sections
+from picojoule.interop.timeloop.files import Collected, attach_sparse, is_timeloop, read_sections
 from picojoule.interop.timeloop.mapping import Directives, to_mapping
 from picojoule.interop.timeloop.maptext import is_map_text, read_map_text
 from picojoule.interop.timeloop.parts import Parts
@@ -160,9 +160,13 @@ class Collector:
             if layer is not None:
                 out.networks.append(network_of(layer.name, [layer], "Timeloop problem"))
         roles = {name: role for s in shapes for name, role in s.roles.items()}
+        attach_sparse(t)
+        if t.sparse and not t.parts:
+            out.waiting.append("sparse optimisations, which need the architecture beside them")
+        ranks = {x.name: len(x.ranks) for s in shapes for x in s.spaces}
         for parts in t.parts:
             parts.variables = {**t.variables, **parts.variables}
-            chip = build_chip(parts, t.prices, roles, out.report)
+            chip = build_chip(parts, t.prices, roles, out.report, ranks)
             for network in out.networks:
                 _fits_outermost(parts, [s.layer for s in network.layers])
             out.chips.append(chip)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from picojoule.cost.traffic import count
 from picojoule.errors import PicojouleError
 from picojoule.interop.judge import counted
 from picojoule.interop.load import import_files, load_chip, load_model, parse_mapping
+from tests.golden import sparse_tool
 from tests.golden.even_tile_tool import expected, load
 from tests.interop.timeloop_files import ARCH, ERT, MAP, PROBLEM, files_of, written
 
@@ -117,3 +119,29 @@ def test_a_fault_is_named_with_its_place(name: str, tmp_path: Path) -> None:
     assert message in str(fault.value)
     assert ".yaml:" in fault.value.where or name in ("axis that is not there", "factors too small")
     assert fault.value.hint
+
+
+@pytest.mark.parametrize("case", ["s01", "s02", "s03", "s04", "s07"])
+def test_golden_sparse_designs_are_the_same_chips(case: str, tmp_path: Path) -> None:
+    golden = load(case)
+    storages = []
+    for s in reversed(golden["architecture"]["storage"]):
+        own = {k: v for k, v in s.items() if k not in ("name", "technology", "instances", "word_bits")}
+        attributes = {"datawidth": s["word_bits"], **own}
+        storages.append({"!": "Component", "name": s["name"], "class": s.get("technology", "SRAM"), "attributes": attributes})
+    mac = {"!": "Component", "name": "MAC", "class": "intmac", "attributes": {"datawidth": 16}}
+    sections = files_of(golden, "0.4") | {
+        "architecture": {"version": "0.4", "nodes": [*storages, mac]},
+        "sparse_optimizations": golden["sparse"],
+    }
+    texts = {k: yaml.dump({k: v}, Dumper=_Tagged, sort_keys=False) for k, v in sections.items()}
+    (placed,) = import_files(written(tmp_path, **texts)).mappings
+    expected_chip = sparse_tool.chip_of(golden)
+    for ours, theirs in zip(placed.chip.memories, expected_chip.memories, strict=True):
+        plain = tuple((r, replace(f, reverse=False)) for r, f in theirs.formats)  # of B the ranks follow the loops, N before K
+        assert (ours.formats, ours.skips, ours.gates) == (plain, theirs.skips, theirs.gates)
+        assert (ours.capacity_bits, ours.word_bits) == (theirs.capacity_bits, theirs.word_bits)
+    assert placed.chip.compute.gates == expected_chip.compute.gates
+    layer = sparse_tool.layer_of(golden)
+    assert {t.name: t.density for t in placed.layer.tensors} == {t.name: t.density for t in layer.tensors}
+    assert placed.mapping == sparse_tool.mapping_of(golden, layer, expected_chip)

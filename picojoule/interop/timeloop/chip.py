@@ -18,7 +18,7 @@ from picojoule.interop.names import usual_role
 from picojoule.interop.report import Report
 from picojoule.interop.timeloop.parts import Part, Parts, Places, Spread, text_attribute
 from picojoule.interop.timeloop.prices import Prices
-from picojoule.interop.timeloop.sparse import saves_of
+from picojoule.interop.timeloop.sparse import operands_of, saves_of
 from picojoule.interop.trees import as_text
 from picojoule.workload.layer import ROLES
 
@@ -38,12 +38,17 @@ _USED = {
     "cycle",
     "technology",
 }
-_USED |= {"cluster", "least_use", "mesh_x", "mesh_y"}
+_USED |= {"cluster", "least_use", "mesh_x", "mesh_y", "metadata_depth", "metadata_width", "metadata_word"}
 
 
-def build_chip(parts: Parts, prices: Prices, roles: Mapping[str, str], report: Report) -> Chip:
-    """The chip; `roles` are those of the data spaces of the problem, where one is known. What has no price stays unknown."""
-    return _Maker(parts, prices, dict(roles), report).chip()
+def build_chip(
+    parts: Parts, prices: Prices, roles: Mapping[str, str], report: Report, ranks: Mapping[str, int] | None = None
+) -> Chip:
+    """The chip; `roles` and numbers of `ranks` are those of the data spaces of the problem, where one is known.
+
+    What has no price stays unknown.
+    """
+    return _Maker(parts, prices, dict(roles), report, dict(ranks or {})).chip()
 
 
 def word_bits_of(parts: Parts) -> int:
@@ -58,6 +63,7 @@ class _Maker:
     prices: Prices
     roles: dict[str, str]
     report: Report
+    ranks: dict[str, int]
     element: int = 0
     cycle_s: float = _DEFAULT_CYCLE_S
 
@@ -194,11 +200,11 @@ class _Maker:
             )
         keeps, may = self._keeps(part, level, outermost)
         read, write, leak = self._prices(part)
-        formats, skips, gates = saves_of(part, self._role, self.report) if part.sparse is not None else ((), (), ())
+        formats, skips, gates = saves_of(part, self._role, self.report, self.ranks) if part.sparse is not None else ((), (), ())
         small = re.search("reg|spad|rf", part.class_ or part.name, re.I)
         return Memory(
             name=_ident(part.name),
-            capacity_bits=None if words is None else words * self.element,
+            capacity_bits=None if words is None else words * self.element + self._metadata_bits(part),
             word_bits=block * self.element,
             read_pj=read,
             write_pj=write,
@@ -214,6 +220,17 @@ class _Maker:
             skips=skips,
             gates=gates,
         )
+
+    def _metadata_bits(self, part: Part) -> int:
+        """Bits of a store for metadata, which here is part of the memory."""
+        depth, width = part.whole("metadata_depth", least=0) or 0, part.whole("metadata_width") or 0
+        if depth * width:
+            self.report.read(
+                part.where_of("metadata_depth"),
+                f"{part.name}: store of metadata",
+                f"{depth * width:,} b, part of the memory here",
+            )
+        return depth * width
 
     def _datawidth(self, part: Part) -> int:
         stated = part.whole("datawidth")
@@ -321,12 +338,15 @@ class _Maker:
                 part.attributes.setdefault("datawidth", tree)
                 bits = part.whole("datawidth") or bits
         part.account(self.report, {"datawidth", "cycle", "technology", "mesh_x", "mesh_y"})
+        skips, gates = operands_of(part, self.report) if part.sparse is not None else ((), ())
         return Compute(
             _ident(part.name),
             energy,
             bits,
             leakage_mw=None if leak is None else self._leakage_mw(leak),
             area_um2=self.prices.um2.get(part.name),
+            skips=skips,
+            gates=gates,
             source="Timeloop ERT" if energy is not None else "",
         )
 

@@ -9,7 +9,7 @@ from picojoule.interop.report import Report
 from picojoule.interop.timeloop.constraints import data_spaces_of, factors_of, permutation_of
 from picojoule.interop.timeloop.mapping import Directives, read_directives
 from picojoule.interop.timeloop.nodes import read_nodes
-from picojoule.interop.timeloop.parts import Parts
+from picojoule.interop.timeloop.parts import Parts, Places
 from picojoule.interop.timeloop.prices import Prices, read_art, read_ert
 from picojoule.interop.timeloop.stats import Stats
 from picojoule.interop.timeloop.subtree import read_subtree
@@ -52,6 +52,7 @@ class Collected:
     mappings: list[Directives] = field(default_factory=list)
     stats: list[Stats] = field(default_factory=list)
     prices: Prices = field(default_factory=Prices)
+    sparse: list[Block] = field(default_factory=list)  # targets of sparse optimisations in a section of their own
     variables: dict[str, Tree] = field(default_factory=dict)  # of a file of their own
     nothing: list[tuple[str, str, str]] = field(default_factory=list)  # (kind, where, why)
 
@@ -117,9 +118,9 @@ def _section(key: str, kind: str, tree: Tree, root: Block, into: Collected, repo
         into.nothing.append((kind, root.place(key), _NOTHING[kind]))
         report.ignored(root.place(key), key, _NOTHING[kind])
     else:
-        raise SpecError(
-            f"{kind} in a section of their own", where=root.place(key), hint="write them into the nodes of a 0.4 architecture"
-        )
+        targets = as_block(tree, kind).need("targets", what=kind)
+        into.sparse += [as_block(t, "a target") for t in as_items(targets, "targets")]
+        report.read(root.place(key), key)
 
 
 def _version(block: Block, report: Report) -> None:
@@ -131,6 +132,18 @@ def _version(block: Block, report: Report) -> None:
     if version not in VERSIONS:
         raise SpecError(f"version {version!r} of the architecture", where=tree.where, hint=f"read: {', '.join(VERSIONS)}")
     report.read(tree.where, "version", version)
+
+
+def attach_sparse(into: Collected) -> None:
+    """Gives each target of sparse optimisations what its section says."""
+    for block in into.sparse if into.parts else ():
+        name = as_text(block.need("name", what="a target"), "name")
+        parts = [p for x in into.parts for level in x.levels if isinstance(level, Places) for p in level.parts]
+        parts += [x.mac for x in into.parts]
+        part = next((p for p in parts if p.name == name), None)
+        if part is None:
+            raise unknown_name("target", name, [p.name for p in parts], block.place("name"))
+        part.sparse = block
 
 
 def constrain(tree: Tree, into: Collected, report: Report) -> None:

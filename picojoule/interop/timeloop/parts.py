@@ -11,10 +11,13 @@ from picojoule.interop.report import Report
 from picojoule.interop.trees import Block, Scalar, Tree, as_amount, as_number, as_text, as_whole
 
 TAKEN = {  # attributes that mean the same in every dialect, by their spellings
-    "depth": ("depth", "memory_depth", "memory-depth"),
+    "depth": ("depth", "memory_depth", "memory-depth", "data_storage_depth", "data-storage-depth"),
     "entries": ("entries",),
     "size_kb": ("sizeKB",),
-    "width": ("width", "memory_width", "memory-width"),
+    "width": ("width", "memory_width", "memory-width", "data_storage_width", "data-storage-width"),
+    "metadata_depth": ("metadata_storage_depth", "metadata-storage-depth"),
+    "metadata_width": ("metadata_storage_width", "metadata-storage-width"),
+    "metadata_word": ("metadata_datawidth", "metadata_data_width"),
     "datawidth": ("datawidth", "word-bits", "word_bits", "data_width"),
     "block": ("block-size", "block_size"),
     "cluster": ("cluster-size", "cluster_size"),
@@ -30,7 +33,6 @@ TAKEN = {  # attributes that mean the same in every dialect, by their spellings
 }
 _REFUSED = {
     "read_bandwidth_scale": "bandwidths that differ by tensor",
-    "metadata_storage_width": "a separate store for metadata: here metadata shares the memory",
     "overbooking_proportion": "tiles that do not always fit (overbooking)",
     "power_gated_at": "power gating of idle instances",
 }
@@ -90,8 +92,8 @@ class Part:
             shown = tree.text if isinstance(tree, Scalar) else ""
             if meaning in used:
                 report.read(tree.where, what, shown)
-            elif key in _REFUSED or any(key.startswith(k) for k in ("metadata_",)):
-                report.refused(tree.where, what, _REFUSED.get(key, "a separate store for metadata"))
+            elif key in _REFUSED:
+                report.refused(tree.where, what, _REFUSED[key])
             elif meaning is not None:
                 report.ignored(tree.where, what, f"says nothing about {self.class_ or 'this part'}")
             elif near := difflib.get_close_matches(key, _SPELLINGS, n=1, cutoff=0.78):

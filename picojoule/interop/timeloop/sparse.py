@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from picojoule.errors import SpecError, unknown_name
 from picojoule.hardware.chip import Conditions
@@ -16,8 +17,29 @@ Role = Callable[[str, str], str]
 Saves = tuple[tuple[tuple[str, Format], ...], Conditions, Conditions]
 
 
-def saves_of(part: Part, role: Role, report: Report) -> Saves:
-    """(formats, skips, gates) of a storage's sparse optimisations."""
+def operands_of(part: Part, report: Report) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(operands whose zeros the MACs skip, those that they gate), of the compute's sparse optimisations."""
+    block = part.sparse
+    assert block is not None
+    found: dict[str, tuple[str, ...]] = {"skipping": (), "gating": ()}
+    if (tree := block.get("compute_optimization", "compute-optimization")) is not None:
+        for item in as_items(tree, "compute_optimization"):
+            entry = as_block(item, "an optimisation")
+            kind = as_text(entry.need("type", what="an optimisation"), "type")
+            if kind not in found:
+                raise unknown_name("sparse optimisation", kind, found, entry.where)
+            found[kind] = ("input", "weight")
+            report.read(entry.where, f"{part.name}.{kind}", "MACs of which an operand is zero")
+            refuse_leftover(entry, kind)
+    refuse_leftover(block, f"sparse optimisations of {part.name!r}", ["compute_optimization"])
+    return found["skipping"], () if found["skipping"] else found["gating"]
+
+
+def saves_of(part: Part, role: Role, report: Report, rank_counts: Mapping[str, int]) -> Saves:
+    """(formats, skips, gates) of a storage's sparse optimisations.
+
+    A format of one rank more than the tensor begins with a directory of the tiles that the memory passes on.
+    """
     block = part.sparse
     assert block is not None
     formats: list[tuple[str, Format]] = []
@@ -28,6 +50,15 @@ def saves_of(part: Part, role: Role, report: Report) -> Saves:
             space = as_block(item, "a data space")
             name = as_text(space.need("name", what="a data space"), "name")
             ranks = [_rank(as_block(r, "a rank"), part) for r in as_items(space.need("ranks", what=name), "ranks")]
+            own = rank_counts.get(name, len(ranks))
+            if len(ranks) == own + 1:
+                ranks[0] = replace(ranks[0], dims=("tiles",))
+            elif len(ranks) != own:
+                raise SpecError(
+                    f"{len(ranks)} format ranks of {name!r}, which has {own} ranks",
+                    where=space.where,
+                    hint="one for each rank of the tensor, and one more for a directory of its tiles",
+                )
             formats.append((role(name, space.where), Format(tuple(ranks))))
             report.read(space.where, f"{part.name}.format of {name}", " ".join(r.kind for r in ranks))
             refuse_leftover(space, f"format of {name!r}")
@@ -50,8 +81,8 @@ def _rank(block: Block, part: Part) -> RankFormat:
         raise SpecError(f"rank format {kind!r}", where=block.where, hint=f"read: {', '.join(_KINDS)}")
     stated = block.get("payload-word-bits", "payload_word_bits", "metadata-word-bits", "metadata_word_bits")
     bits = as_whole(stated, "word bits") if stated is not None else None
-    if bits is None and kind != "B" and (tree := part.attributes.get("metadata_datawidth")) is not None:
-        bits = as_whole(tree, "metadata_datawidth")
+    if bits is None and kind != "B" and (word := part.whole("metadata_word")) is not None:
+        bits = word
     if bits is None and kind != "B":
         raise SpecError(
             f"a {kind} rank of {part.name!r} does not say how wide its metadata is",
