@@ -247,11 +247,20 @@ class _Walk:
         for chosen in itertools.product(*options):
             loops = [x for _, chain in chosen for x in chain]
             used = {a.name: math.prod(x.bound for x in loops if x.axis == a.name) for a in fanout.axes}
-            if loops and all(used[a.name] <= a.size for a in fanout.axes):
+            if loops and all(used[a.name] <= a.size for a in fanout.axes) and self._on_one_side(fanout, loops):
                 key: tuple[object, ...] = tuple((t, math.prod(x.bound for x in chain)) for t, chain in chosen)
                 key += tuple(sorted((x.axis or "", x.dim, x.bound) for x in loops)) if self._served(fanout) else ()
                 found.setdefault(key, (dict(zip(self.tile, (t for t, _ in chosen), strict=True)), loops))
         return list(found.values())
+
+    def _on_one_side(self, fanout: FanOut, loops: list[Loop]) -> bool:
+        """Whether each dimension lies on axes that a memory serves, or on others, never on both."""
+        for m in self.chip.memories:
+            for f in self.chip.shared_by(m):
+                inside = {x.dim for x in loops if x.along(f)}
+                if f.name == fanout.name and any(x.dim in inside and not x.along(f) for x in loops):
+                    return False
+        return True
 
     def _served(self, fanout: FanOut) -> bool:
         """Whether memories below serve axes of the fan-out, so that it matters along which one a loop is unrolled."""

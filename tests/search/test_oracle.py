@@ -34,15 +34,15 @@ GROUPS = {  # name: (number of problems, what may occur)
     ),
     "long dimensions on wide axes": (30, Wanted(kinds=RAGGED, axes=(2, 3, 4, 5, 6, 7, 8), most=1_500, chip=TINY)),
     "neighbour links": (20, Wanted(chip=Tiny(links=True))),
-    "networks with a bandwidth": (15, Wanted(chip=Tiny(links=False, networks=0.9))),
+    "networks with a bandwidth": (10, Wanted(chip=Tiny(links=False, networks=0.9))),
     "networks with a bandwidth, two fan-outs and served axes": (
-        8,
-        Wanted(chip=Tiny(links=False, memories=3, fanouts=2, leakage=True, networks=0.9, serves=0.5)),
+        4,
+        Wanted(chip=Tiny(links=False, memories=3, fanouts=2, leakage=True, networks=0.9, serves=0.5), most=200),
     ),
-    "homes on the chip and side by side": (30, Wanted(homes=0.5, most=400)),
+    "homes on the chip and side by side": (20, Wanted(homes=0.5, most=400)),
     "homes on the chip below two fan-outs": (10, Wanted(homes=0.5, chip=Tiny(links=False, memories=3, fanouts=2, leakage=True))),
-    "memories that serve axes": (12, Wanted(chip=Tiny(links=False, constraints=False, serves=0.7))),
-    "memories that serve axes, two fan-outs": (8, Wanted(chip=Tiny(links=False, memories=3, fanouts=2, serves=0.7))),
+    "memories that serve axes": (5, Wanted(chip=Tiny(links=False, constraints=False, serves=0.7), most=200)),
+    "memories that serve axes, two fan-outs": (5, Wanted(chip=Tiny(links=False, memories=3, fanouts=2, serves=0.7), most=300)),
     "windows along served axes": (
         6,
         Wanted(
