@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from picojoule.hardware.chip import Chip
+from picojoule.interop.names import refuse_huge
 from picojoule.interop.report import Report
 from picojoule.interop.timeloop.stats import Stats
 from picojoule.machines.systolic.systolic import Array
@@ -59,6 +60,7 @@ def network_of(name: str, layers: list[Layer], source: str) -> Network:
     tensors: list[NetworkTensor] = []
     taken: set[str] = set()
     for layer in layers:
+        refuse_huge(layer)
         own = _free(layer.name, taken)
         steps.append(Step(layer, tuple(Access(operand=t.name, tensor=f"{own}.{t.name}") for t in layer.tensors)))
         for t in layer.tensors:

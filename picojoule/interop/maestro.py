@@ -28,7 +28,7 @@ def is_network(text: str) -> bool:
 
 
 def is_hardware(text: str) -> bool:
-    return bool(re.search(r"^\s*num_pes\s*:", text, re.MULTILINE)) and "{" not in text
+    return bool(re.search(r"^[ \t]*num_pes[ \t]*:", text, re.MULTILINE)) and "{" not in text
 
 
 def read_hardware(text: str, where: str, report: Report) -> Chip:

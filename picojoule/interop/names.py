@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 
 from picojoule.errors import SpecError
+from picojoule.workload.layer import Layer
 
 ROLE_WORDS = {
     "weight": ("weight", "weights", "filter", "filters", "kernel", "w", "i2"),
@@ -34,6 +35,22 @@ def roles_of(operands: list[str], output: str, where: str) -> dict[str, str]:
     if sorted(filter(None, found.values())) == sorted({"input", "weight"} & set(found.values())) and None not in found.values():
         return {**{n: r or "" for n, r in found.items()}, output: "output"}
     return {**dict(zip(operands, ("input", "weight"), strict=False)), output: "output"}
+
+
+_WIDEST = 4_000_000  # values of an index that adds up two dimensions; they are counted one by one
+
+
+def refuse_huge(layer: Layer, where: str = "") -> None:
+    """Raise where a sliding window runs over so many places that counting them would take long."""
+    for t in layer.tensors:
+        for r in t.ranks:
+            reach = sum(c * layer.bounds[d] for c, d in r.terms)
+            if len(r.terms) > 1 and reach > _WIDEST:
+                raise SpecError(
+                    f"layer {layer.name!r}: an index of {t.name} reaches {reach:,}",
+                    where=where,
+                    hint=f"sums of two dimensions up to {_WIDEST:,} are counted",
+                )
 
 
 def letters(names: Iterable[str]) -> dict[str, str]:

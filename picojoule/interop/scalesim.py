@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 
 from picojoule.errors import SpecError, unknown_name
 from picojoule.hardware.chip import Axis, Chip, Compute, FanOut, Group, Memory, Port
+from picojoule.interop.names import refuse_huge
 from picojoule.interop.report import Report
 from picojoule.machines.systolic.systolic import DATAFLOWS, Array, as_product, timing
 from picojoule.workload.layer import Layer, conv, gemm
 
 ELEMENT_BITS = 8  # the tool counts words of one byte
 OFF_BY_ONE = 1  # it prints the index of the last busy cycle, counted from 0
-_LINE = re.compile(r"^\s*([\w ]+?)\s*[:=]\s*(.*?)\s*$")
+_LINE = re.compile(r"^([\w ]+?) ?[:=] ?(.*)$")
 _SECTION = re.compile(r"^\s*\[\s*(\w+)\s*\]\s*$")
 _IGNORED = {
     "ifmapoffset": "addresses of traces",
@@ -50,7 +51,7 @@ class Config:
 
 
 def is_config(text: str) -> bool:
-    return bool(re.search(r"^\s*\[\s*architecture_presets\s*\]", text, re.MULTILINE | re.IGNORECASE))
+    return bool(re.search(r"^[ \t]*\[[ \t]*architecture_presets[ \t]*\]", text, re.MULTILINE | re.IGNORECASE))
 
 
 def read_config(text: str, where: str, report: Report) -> Config:
@@ -63,7 +64,7 @@ def read_config(text: str, where: str, report: Report) -> Config:
             continue
         if m := _SECTION.match(line):
             section = m[1].lower()
-        elif (m := _LINE.match(line)) and section:
+        elif (m := _LINE.match(" ".join(line.split()))) and section:
             values.add(section, m[1], m[2], f"{where}:{number}:{len(line) - len(line.lstrip()) + 1}")
         else:
             raise SpecError(
@@ -246,6 +247,7 @@ def _conv_row(cells: list[str], at: str, report: Report) -> tuple[Layer, Layer]:
     for up in (False, True):
         p, q = ((size - window + (step - 1 if up else 0)) // step + 1 for size, window, step in ((h, r, stride), (w, s, across)))
         layer = conv(cells[0], K=k, C=c, P=p, Q=q, R=r, S=s, stride=(stride, across), bits=ELEMENT_BITS)
+        refuse_huge(layer, at)
         made.append(_sparsity(cells[8], layer, at, report) if len(cells) == 9 and not cells[8].isdigit() else layer)
     note = "" if made[0] == made[1] else "; that tool rounds its output up, one row and column too many"
     report.read(at, cells[0], f"{k} filters of {c}x{r}x{s}{note}")

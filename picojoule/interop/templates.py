@@ -15,7 +15,7 @@ from picojoule.errors import SpecError
 from picojoule.interop.expressions import Value, evaluate_any
 from picojoule.interop.sources import LARGEST_BYTES, Folder, safe_text
 
-_PIECE = re.compile(r"\{\{(?P<value>.*?)\}\}|\{%-?(?P<order>.*?)-?%\}|\{#(?P<note>.*?)#\}", re.DOTALL)
+_PIECE = re.compile(r"\{\{(?P<value>[^{}]*)\}\}|\{%-?(?P<order>[^{}]*?)-?%\}|\{#(?P<note>[^{}]*?)#\}")  # linear: braces end it
 _SET = re.compile(r"set\s+(\w+)\s*=\s*(.+)$", re.DOTALL)
 _FOR = re.compile(r"for\s+(\w+)\s+in\s+range\((.+)\)$", re.DOTALL)
 _DEFAULT = re.compile(r"(.*?)\|\s*default\s*\((.*)\)\s*$", re.DOTALL)
@@ -48,7 +48,10 @@ def render(text: str, where: str, path: Path, folder: Folder, names: Mapping[str
     if "{{" not in text and "{%" not in text and "{#" not in text:
         return Rendered(text, [(where, i + 1) for i in range(text.count("\n") + 1)])
     run = _Run(folder, dict(names))
-    run.file(text, where, path, 0)
+    try:
+        run.file(text, where, path, 0)
+    except RecursionError:
+        raise SpecError("template blocks are nested too deeply", where=f"{where}:1:1", hint="a few deep") from None
     return Rendered("".join(run.out), run.origins())
 
 

@@ -18,6 +18,7 @@ from picojoule.interop.templates import Rendered
 
 _MOST_VALUES = 100_000  # aliases may expand; no real file comes near
 _DEEPEST = 60
+_LONGEST = 2000  # characters of a text; no real one comes near
 
 
 @dataclass(slots=True)
@@ -99,13 +100,15 @@ def as_items(tree: Tree, what: str) -> list[Tree]:
 def as_text(tree: Tree, what: str) -> str:
     if not isinstance(tree, Scalar) or tree.kind == "null" or not tree.text.strip():
         raise SpecError(f"{what} is text, not {describe(tree)}", where=tree.where, hint="write a word")
+    if len(tree.text) > _LONGEST:
+        raise SpecError(f"{what} is a text of {len(tree.text):,} characters", where=tree.where, hint=f"at most {_LONGEST:,}")
     return tree.text.strip()
 
 
 def as_texts(tree: Tree, what: str) -> list[str]:
     """A list of words, or one text of words with blanks or commas between."""
     if isinstance(tree, Scalar):
-        return [] if tree.kind == "null" else tree.text.replace(",", " ").split()
+        return [] if tree.kind == "null" or not tree.text.strip() else as_text(tree, what).replace(",", " ").split()
     return [as_text(x, what) for x in as_items(tree, what)]
 
 

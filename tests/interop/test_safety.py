@@ -112,3 +112,33 @@ def test_lines_of_a_template_keep_their_place(tmp_path: Path) -> None:
     assert [r for r in rows if r.strip()] == ["a: 1", "- x0: 1", "- x1: 2", "last"]
     assert done.where(rows.index("- x1: 2") + 1, 3) == "t.yaml:4:3"
     assert done.where(rows.index("last") + 1, 1) == "t.yaml:6:1"
+
+
+N = 900_000
+LONG = {
+    "lines": "\n" * N,
+    "blanks": " " * N,
+    "blanks in a configuration": "[architecture_presets]\n" + " " * N,
+    "blanks in statistics": "Buffer and Arithmetic Levels\n=== a ===\n" + "    a" + " " * N + "\nSummary Stats\n",
+    "letters": "a: " + "b" * N,
+    "einsum": "workload: {einsums: [" + "b" * N + "]}",
+    "factors": "mapping: [{target: a, type: temporal, factors: " + "b" * N + "}]",
+    "templates": "{{" * (N // 2),
+    "orders": "{%" * (N // 2),
+    "notes": "{#" * (N // 2),
+    "nested": "{% if 1 %}" * 20_000,
+    "brackets": "[" * N,
+    "bars": "|" * N,
+    "window": "problem: {shape: cnn-layer, instance: {C: 1, M: 1, K: 1, N: 1, R: 3, S: 3, P: 999999999999, Q: 9}}",
+    "rows": "Layer name,H,W,R,S,C,K,stride\nL,999999999,9,3,1,1,1,1,\n",
+}
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_no_file_takes_long(name: str, tmp_path: Path) -> None:
+    file = tmp_path / "long.yaml"
+    file.write_text(LONG[name], encoding="utf-8")
+    begin = time.perf_counter()
+    with pytest.raises(PicojouleError):
+        import_files([file])
+    assert time.perf_counter() - begin < 10

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from picojoule.errors import SpecError, unknown_name
-from picojoule.interop.names import letters
+from picojoule.interop.names import letters, refuse_huge
 from picojoule.interop.report import Report
 from picojoule.interop.trees import Block, Scalar, Tree, as_block, as_items, as_switch, as_text, as_whole, refuse_leftover
 from picojoule.workload.access import Access
@@ -57,6 +57,7 @@ def _network(name: str, einsums: list[_Einsum], layers: list[Layer]) -> Network:
     tensors: dict[str, NetworkTensor] = {}
     made, read = {e.output for e in einsums}, {t for e in einsums for t in e.tensors if t != e.output}
     for layer in layers:
+        refuse_huge(layer)
         steps.append(Step(layer, tuple(Access(operand=t.name, tensor=t.name) for t in layer.tensors)))
         for t in layer.tensors:
             if t.name not in tensors:

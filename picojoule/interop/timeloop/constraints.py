@@ -7,7 +7,7 @@ import re
 from picojoule.errors import SpecError, unknown_name
 from picojoule.interop.names import letters
 from picojoule.interop.report import Report
-from picojoule.interop.trees import Block, Items, Scalar, Tree, as_texts, as_whole, refuse_leftover
+from picojoule.interop.trees import Block, Items, Scalar, Tree, as_text, as_texts, as_whole, refuse_leftover
 
 _FACTOR = re.compile(r"([A-Za-z_]\w*?)\s*(=|<=|>=|<|>)?\s*(\d+)$")
 
@@ -19,6 +19,7 @@ def factors_of(tree: Tree) -> list[tuple[str, str, int, str]]:
     for item in items:
         if not isinstance(item, Scalar):
             raise SpecError("factors are written as C=4", where=item.where, hint="such as [C=4, M=1]")
+        as_text(item, "factors")
         text = re.sub(r"\s*(<=|>=|=|<|>)\s*", r"\1", item.text)
         for word in text.replace(";", " ").split():
             for piece in _pieces(word, item.where):

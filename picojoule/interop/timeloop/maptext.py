@@ -20,7 +20,7 @@ _QUIET = re.compile(r"^[\s|\-=]*$")
 
 
 def is_map_text(text: str) -> bool:
-    return bool(re.search(r"^[|\s]*for \w+ in \[0:\d+", text, re.MULTILINE)) and "Buffer and Arithmetic Levels" not in text
+    return bool(re.search(r"^[| \t]*for \w+ in \[0:\d+", text, re.MULTILINE)) and "Buffer and Arithmetic Levels" not in text
 
 
 def read_map_text(text: str, where: str, report: Report) -> Directives:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from picojoule.errors import SpecError, unknown_name
-from picojoule.interop.names import letters, roles_of
+from picojoule.interop.names import letters, refuse_huge, roles_of
 from picojoule.interop.report import Report
 from picojoule.interop.trees import (
     Block,
@@ -198,6 +198,7 @@ def _layer(shape: Shape, instance: Block, report: Report, bits: int, name: str) 
         layer = from_ranks(name, "Timeloop problem", {ours[d]: n for d, n in bounds.items()}, tensors, bits)
     except SpecError as e:
         raise e.located(shape.where) from None
+    refuse_huge(layer, instance.where)
     return layer if densities is None else with_densities(layer, as_block(densities, "densities"), report)
 
 

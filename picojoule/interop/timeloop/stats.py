@@ -11,10 +11,10 @@ from picojoule.interop.timeloop.mapping import Directives, Nest
 _LEVEL = re.compile(r"^=== (?P<name>\S+) ===$")
 _SPACE = re.compile(r"^ {4}(?P<name>\w+):$")
 _COUNT = re.compile(
-    r"^\s+(?:(?P<fate>Algorithmic|Actual) )?[Ss]calar (?P<what>reads|fills|updates) \(per-instance\)\s*: (?P<n>[\d.]+)"
+    r"^(?:(?P<fate>Algorithmic|Actual) )?[Ss]calar (?P<what>reads|fills|updates) \(per-instance\) ?: (?P<n>[\d.]+)"
 )
-_LOOP = re.compile(r"^\s+for (?P<dim>\w+) in \[0:(?P<bound>\d+)\)(?: \(Spatial-(?P<axis>[XY])\))?\s*$")
-_FIELD = re.compile(r"^\s*(?P<key>[A-Za-z()/ .\-]+?)\s*: (?P<value>[\d.eE+-]+)(?: pJ| uJ)?$")
+_LOOP = re.compile(r"^for (?P<dim>\w+) in \[0:(?P<bound>\d+)\)(?: \(Spatial-(?P<axis>[XY])\))?$")
+_FIELD = re.compile(r"^(?P<key>[A-Za-z()/ .\-]+?) ?: (?P<value>[\d.eE+-]+)(?: pJ| uJ)?$")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -74,6 +74,8 @@ class _Reader:
         self.name, self.space, self.ended, self.nest = "", "", False, Directives(where=where)
 
     def line(self, number: int, line: str) -> None:
+        if len(line) > 500:
+            return
         if line.startswith(("Networks", "Operational Intensity", "Summary Stats")):
             self.level, self.ended = None, True
         if m := _LEVEL.match(line):
@@ -87,15 +89,15 @@ class _Reader:
         elif m := _SPACE.match(line):
             self.space = m["name"]
             self.nest.keep.setdefault(self.name, []).append(self.space)
-        elif m := _LOOP.match(line):
+        elif m := _LOOP.match(" ".join(line.split())):
             table = self.nest.spatial if m["axis"] else self.nest.temporal
             loops = table.setdefault(self.name, Nest(bounds={}, order=[], split=None, where=self.nest.places[self.name]))
             loops.bounds[m["dim"]] = int(m["bound"])
             loops.order.insert(0, m["dim"])
-        elif m := _COUNT.match(line):
+        elif m := _COUNT.match(" ".join(line.split())):
             counts = self.level.actual if m["fate"] == "Actual" else self.level.counts
             counts[self.space, m["what"]] = _number(m["n"], self.where, number)
-        elif m := _FIELD.match(line):
+        elif m := _FIELD.match(" ".join(line.split())):
             _level_field(self.level, self.space, m["key"].strip(), m["value"], self.where, number)
 
 
