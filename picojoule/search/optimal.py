@@ -13,7 +13,7 @@ from picojoule.cost.cost import Cost
 from picojoule.cost.model import evaluate
 from picojoule.cost.sparsity import active
 from picojoule.errors import NoMapping, SpecError, unknown_name
-from picojoule.hardware.chip import Chip, Group, Memory
+from picojoule.hardware.chip import Chip, Group, Memory, tensor_word_pj
 from picojoule.mapping.mapping import Mapping, check_homes
 from picojoule.search.exact.bounds import Bounds
 from picojoule.search.exact.engine import LayerSearch, Options, Progress
@@ -332,7 +332,7 @@ def _fastest(lp: LayerProblem, deadline: float | None) -> Answer:
     tables = lp.tables(lp.steps()[-1][0])
     least = tables.least_cycles()
     floor = Bounds(tables).floor() + lp.problem(False).leak_pj_per_cycle() * least
-    slope = max(floor, 1e-9) / least * 1e12
+    slope = (floor if floor > 0.0 else _once_pj(lp)) / least * 1e12
     fast = solve(lp, goal(GoalKind.WEIGHTED, slope=slope), deadline=deadline)
     if not fast.points:
         return fast
@@ -341,6 +341,17 @@ def _fastest(lp: LayerProblem, deadline: float | None) -> Answer:
     cheap = solve(lp, goal(GoalKind.ENERGY_WITHIN, limit=cycles * (1 + 1e-10)), fast.points, deadline)
     points = sorted(cheap.points or fast.points, key=lambda x: x[1].energy_pj)[:1]
     return Answer(points, bound, fast.progress, fast.ports, fast.seen)
+
+
+def _once_pj(lp: LayerProblem) -> float:
+    """pJ of all MACs and of each tensor's words once at its home: the scale of energies where bounds say nothing (never 0)."""
+    pr = lp.problem(False)
+    words = zip(pr.tensors, pr.home, strict=True)
+    moved = [
+        lp.layer.elements(t) * tensor_word_pj(pr.memory(home, i), t, "write" if t.role == "output" else "read")
+        for i, (t, home) in enumerate(words)
+    ]
+    return max(sum(moved) + lp.layer.macs * lp.chip.compute.energy_pj(lp.layer), 1e-9)
 
 
 def _cheapest(lp: LayerProblem, limit: float, seeds: Sequence[tuple[Found, Cost]], deadline: float | None) -> Answer:

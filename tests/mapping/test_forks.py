@@ -113,6 +113,21 @@ def test_whoever_prices_layers_one_at_a_time_says_where_they_start() -> None:
     assert pricer.price(LAYER).cost == outside.cost and pricer.searched == 2
 
 
+def test_the_fastest_is_found_where_no_bound_says_what_energy_weighs() -> None:
+    """With a bound of 0 pJ the slope of cycles was too flat, and 4 cycles of less energy passed for the fastest of 3."""
+    chip = chip_from_yaml("""
+chip: flat
+clock: 1 GHz
+levels:
+  - memory: {name: DRAM, word: 8 b, read: 64 pJ, write: 80 pJ}
+  - fanout: {name: array, axes: {X: 4}, transfer: 0 pJ}
+  - memory: {name: shared, size: 70 b, word: 8 b, read: 5.77 pJ, write: 7.5 pJ, may_keep: input, serves: X, double_buffered: true}
+compute: {mac: 0.5 pJ}
+""")
+    layer = conv(K=4, C=2, groups=2, P=3, Q=1, R=1, S=1, bits=8)
+    assert best_mapping(layer, chip, "latency").cost.cycles == 3
+
+
 BESIDE = chip_from_yaml("""
 chip: beside
 clock: 1 GHz
