@@ -26,14 +26,15 @@ def evaluate(layer: Layer, chip: Chip, mapping: Mapping, accounting: str = "defa
     chip = chip.at(layer)
     chip.check_priced()
     traffic = count(layer, chip, mapping, accounting)
+    used_by = None if ACCOUNTINGS[accounting].idle_leaks else mapping
     if active(layer, chip):
-        return _sparse(layer, chip, mapping, exploit(layer, chip, mapping, traffic, accounting), traffic.macs)
+        return _sparse(layer, chip, mapping, exploit(layer, chip, mapping, traffic, accounting), traffic.macs, used_by)
     cycles = _cycles(layer, chip, mapping, traffic)
     contributions = (
         *_memory_energy(layer, chip, traffic),
         *_transfer_energy(layer, chip, traffic),
         Contribution(chip.compute.name, "", "mac", traffic.macs, chip.compute.energy_pj(layer), chip.compute.source),
-        *leakage(chip, max(c for _, c in cycles), None if ACCOUNTINGS[accounting].idle_leaks else mapping),
+        *leakage(chip, max(c for _, c in cycles), used_by),
     )
     return Cost(
         contributions=contributions,
@@ -46,7 +47,7 @@ def evaluate(layer: Layer, chip: Chip, mapping: Mapping, accounting: str = "defa
     )
 
 
-def _sparse(layer: Layer, chip: Chip, mapping: Mapping, s: SparseTraffic, macs: int) -> Cost:
+def _sparse(layer: Layer, chip: Chip, mapping: Mapping, s: SparseTraffic, macs: int, used_by: Mapping | None) -> Cost:
     """The same where zeros are exploited: accesses by what became of them, metadata and codecs apart."""
     cycles = [("compute", s.steps / chip.compute.per_cycle(layer))]
     for m in chip.memories:
@@ -63,7 +64,7 @@ def _sparse(layer: Layer, chip: Chip, mapping: Mapping, s: SparseTraffic, macs: 
         rows.append(Contribution(c.name, "", "gated mac", s.macs.gated, c.gated_pj, c.source))
     if s.macs.skipped:
         rows.append(Contribution(c.name, "", "skipped mac", s.macs.skipped, 0.0, c.source))
-    rows += leakage(chip, max(n for _, n in cycles))
+    rows += leakage(chip, max(n for _, n in cycles), used_by)
     return Cost(
         contributions=tuple(rows),
         cycles_by_cause=tuple(cycles),
