@@ -6,12 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from picojoule.search.exact import boundary_kernels, kernels
+from picojoule.search.exact import boundary_kernels
 from picojoule.search.exact.boundaries import Boundary
 from picojoule.search.exact.prices import Prices
 from picojoule.search.exact.problem import Crossed
 from picojoule.search.exact.records import Choices, Goal, GoalKind, Grid, Pool, Stage, Summary
 from picojoule.search.exact.stages import StageTables
+
+NOT_ASKED = np.empty((0, 1))
+MOST_RELAXED = 1 << 14  # tiles below spatial extents for which the relaxed programme is solved: a millisecond
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +40,7 @@ class Bounds:
         self.grid = Grid(lat.digits, lat.stride, lat.move_start, lat.move_to, self.problem.least)
         self._template_key: tuple[object, ...] = ()
         self._template_stage: Stage | None = None
+        self._relaxed = NOT_ASKED
 
     def floor(self) -> float:
         """A lower bound of the energy of any mapping in any pattern."""
@@ -137,6 +141,32 @@ class Bounds:
                 total = total + c * words / merged
         return total
 
+    def worthwhile(self, goal: Goal, energy: np.ndarray, cycles: np.ndarray) -> np.ndarray:
+        """bool[n]: whether mappings of at least these energies and cycles may improve the goal."""
+        out = np.empty(len(cycles), bool)
+        boundary_kernels.worthwhile(goal, energy, cycles, out)
+        return out
+
+    def relaxed(
+        self, prices: Prices, k: int, way: list[Boundary], low: np.ndarray, above: Pool, ids: np.ndarray, sub: np.ndarray
+    ) -> np.ndarray:
+        """float64[tile, mask]: `boundary_kernels.relaxed` of stage k below some spatial extents where labels enter.
+
+        Without tiles where it is not asked for: a stage that keeps fewer than two tensors has each at its own least already,
+        more tiles below than pay, or footprints of compressed tensors, which need not grow with their tiles.
+        """
+        if sum(prices.pattern[k]) < 2 or not len(ids) or self.problem.sparse is not None:
+            return NOT_ASKED
+        st = self.template(prices, k, way)._replace(foot=self.tables.frame(prices, k).foot)  # what extents forbid is left out
+        corner = np.full(len(sub), np.iinfo(np.int16).max, np.int64)
+        if not 0 < boundary_kernels.entry_corner(above, ids, st, sub, corner) <= MOST_RELAXED:
+            return NOT_ASKED
+        masks = int(st.full) + 1
+        if self._relaxed.shape[1] != masks:
+            self._relaxed = np.empty((self.lattice.size, masks))
+        boundary_kernels.relaxed(st, low, corner, self._relaxed)
+        return self._relaxed
+
     def bounds(self, goal: Goal, prices: Prices, k: int, way: list[Boundary], above: Pool, cycles: np.ndarray) -> ChoiceBounds:
         """Lower bounds of the energy for each choice of spatial extents, below the labels `above`."""
         pr, tensors = self.problem, len(self.problem.tensors)
@@ -150,7 +180,7 @@ class Bounds:
             return out
         best = found.energy[tiles].min()
         least_fixed = self.tables.tail(prices, k - 1)[0]  # may be negative: what outputs save by starting from zero
-        keep = np.array([not kernels.hopeless(goal, best + least_fixed, c) for c in cycles])
+        keep = self.worthwhile(goal, np.full(n, best + least_fixed), cycles)
         if pr.chip.stays:
             keep &= self.tables.stays.possible(k, np.prod([b.extents for b in way], axis=0), self.choices, prices.pattern)
         if not keep.any():
@@ -172,7 +202,9 @@ class Bounds:
         tensors = len(self.problem.tensors)
         allow = np.full((1 + tensors, self.lattice.size), -np.inf)
         cycles = self.choice_cycles(k + 1, way)
-        limit = np.array([kernels.threshold(goal, c) for c in cycles]) - goal.leak * cycles
+        limit = np.empty(len(cycles))
+        boundary_kernels.thresholds(goal, cycles, limit)
+        limit -= goal.leak * cycles
         floor = self.tables.tail(prices, k)[0]
         idx = np.flatnonzero(limit > floor)
         if len(idx):

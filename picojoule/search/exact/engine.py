@@ -11,7 +11,7 @@ import numpy as np
 from picojoule.errors import NoMapping
 from picojoule.search.exact import boundary_kernels, kernels
 from picojoule.search.exact.boundaries import Boundary
-from picojoule.search.exact.bounds import Bounds
+from picojoule.search.exact.bounds import NOT_ASKED, Bounds, ChoiceBounds
 from picojoule.search.exact.goals import Found, goal, hull_goal, stairs_goal
 from picojoule.search.exact.labels import MOST_LABELS, LabelPool
 from picojoule.search.exact.prices import Prices
@@ -159,25 +159,53 @@ class LayerSearch:
         value = self.bounds.values(self.goal, bounds.energy, cycles)
         ids = np.empty(int(above.total[0]), np.int32)
         ids = ids[: boundary_kernels.finished(above, ids)]
-        order = np.argsort(value, kind="stable")
-        for at, s in enumerate(order.tolist()):
-            if not np.isfinite(bounds.energy[s]) or kernels.hopeless(self.goal, bounds.energy[s], cycles[s]):
-                self.progress.closed += 1
-                continue
+        alive = self.bounds.worthwhile(self.goal, bounds.energy, cycles)
+        order = np.flatnonzero(alive)
+        self.progress.closed += len(alive) - len(order)
+        order = order[np.argsort(value[order], kind="stable")]
+        while len(order):
             if self.options.deadline is not None and time.process_time() > self.options.deadline:
-                self.progress.unopened_bound = min(self.progress.unopened_bound, float(value[order[at:]].min()))
+                self.progress.unopened_bound = min(self.progress.unopened_bound, float(value[order].min()))
                 return
-            self.progress.opened += 1
-            goal = self._with_cycles(compute[s])
-            boundary = self.tables.boundaries.boundary(k, s)
-            low, top, fixed = bounds.of(s)
-            least = Least(
-                boundary.sub, boundary.waste, low, top, fixed, self.tables.least_ranks, self.tables.port_floor(prices, k - 1, way)
-            )
-            chosen = self._select(prices, k, way, above, ids, least, goal)
-            for which, below in self.tables.boundaries.classes(boundary, above.tile[chosen]):
-                here = [*way, boundary.inside(below)]
-                self._open(prices, k, here, above, chosen[which], self._with_cycles(compute[s]))
+            before = self._known()
+            self._open_choice(prices, k, way, above, ids, bounds, int(order[0]), float(compute[order[0]]))
+            order = order[1:]
+            if self._known() != before:  # what has become hopeless is closed at once
+                alive = self.bounds.worthwhile(self.goal, bounds.energy[order], cycles[order])
+                self.progress.closed += len(order) - int(alive.sum())
+                order = order[alive]
+
+    def _known(self) -> tuple[int, float]:
+        """Changes whenever the goal asks for more than before."""
+        return len(self.found), float(self.goal.best[0])
+
+    def _open_choice(
+        self,
+        prices: Prices,
+        k: int,
+        way: list[Boundary],
+        above: Pool,
+        ids: np.ndarray,
+        bounds: ChoiceBounds,
+        s: int,
+        compute: float,
+    ) -> None:
+        """Search below one choice of spatial extents of stage k, unless no label of the stage above can meet the goal there."""
+        goal = self._with_cycles(compute)
+        boundary = self.tables.boundaries.boundary(k, s)
+        low, top, fixed = bounds.of(s)
+        floor = self.tables.port_floor(prices, k - 1, way)
+        least = Least(boundary.sub, boundary.waste, low, top, fixed, self.tables.least_ranks, floor, NOT_ASKED)
+        chosen = self._select(prices, k, way, above, ids, least, goal)
+        found = self.bounds.relaxed(prices, k, way, low, above, chosen, boundary.sub)
+        if len(found):
+            chosen = self._select(prices, k, way, above, chosen, least._replace(relaxed=found), goal)
+        if not len(chosen):
+            self.progress.closed += 1
+            return
+        self.progress.opened += 1
+        for which, below in self.tables.boundaries.classes(boundary, above.tile[chosen]):
+            self._open(prices, k, [*way, boundary.inside(below)], above, chosen[which], goal)
 
     def _open(self, prices: Prices, k: int, way: list[Boundary], above: Pool, chosen: np.ndarray, goal: Goal) -> None:
         """Search stage k below the boundaries `way` from the labels of the stage above that belong there."""

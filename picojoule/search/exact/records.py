@@ -153,6 +153,7 @@ class Least(NamedTuple):
     fixed: float
     ranks: float  # least words of the slider's ranks
     port_floor: np.ndarray  # float64[K]: what may still come off each load
+    relaxed: np.ndarray  # float64[tile, mask]: see `boundary_kernels.relaxed`; without tiles where it was not asked for
 
 
 class Grid(NamedTuple):
