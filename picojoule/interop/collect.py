@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 
 from picojoule.errors import PicojouleError, SpecError
@@ -27,6 +28,7 @@ from picojoule.mapping.mapping import Mapping
 from picojoule.workload.layer import Layer
 
 _OURS = {"chip", "levels"}
+_TAGS = re.compile(r"^ *- !(?:Component|Container|Parallel|Hierarchical|Memory|Compute|Fanout)\b", re.MULTILINE)
 
 
 class Collector:
@@ -41,7 +43,7 @@ class Collector:
     def is_foreign(self, path: Path, folder: Folder) -> bool:
         """Whether a YAML file is another tool's."""
         text = safe_text(path)
-        if "{%" in text or "{{" in text or "!C" in text or "!M" in text or "!H" in text or "!P" in text:
+        if "{%" in text or "{{" in text or _TAGS.search(text):
             return True
         root = read_tree(render(text, str(path), path, folder, self.names))
         return not (isinstance(root, Block) and set(root.entries) & _OURS)

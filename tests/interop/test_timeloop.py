@@ -12,6 +12,7 @@ import yaml
 from picojoule.cost.model import evaluate
 from picojoule.cost.traffic import count
 from picojoule.errors import PicojouleError
+from picojoule.hardware.chipfile.write import chip_to_yaml
 from picojoule.interop.judge import counted
 from picojoule.interop.load import import_files, load_chip, load_model, parse_mapping
 from tests.golden import sparse_tool
@@ -145,3 +146,12 @@ def test_golden_sparse_designs_are_the_same_chips(case: str, tmp_path: Path) -> 
     layer = sparse_tool.layer_of(golden)
     assert {t.name: t.density for t in placed.layer.tensors} == {t.name: t.density for t in layer.tensors}
     assert placed.mapping == sparse_tool.mapping_of(golden, layer, expected_chip)
+
+
+def test_a_chip_of_ours_stays_ours(tmp_path: Path) -> None:
+    ours = tmp_path / "chip.yaml"
+    ours.write_text(chip_to_yaml(load_chip("simple3")) + "# !Compute with care, not a - !Component\n", encoding="utf-8")
+    assert load_chip(str(ours)) == load_chip("simple3")
+    ours.write_text("chip: x\nlevels: [{memory: {name: DRAM, wrod: 16 b}}]\ncompute: {mac: 1 pJ}\n", encoding="utf-8")
+    with pytest.raises(PicojouleError, match="wrod"):  # its own reader tells what is wrong
+        load_chip(str(ours))
