@@ -45,10 +45,10 @@ def load_chip(name_or_path: str) -> Chip:
 
     Files that belong together have a plus between: `arch.yaml+ERT.yaml`.
     """
-    parts = [Path(p) for p in name_or_path.split("+")]
-    if len(parts) > 1 and all(p.is_file() for p in parts):
-        return _one_chip(import_files(parts), name_or_path)
     path = Path(name_or_path)
+    parts = [] if path.is_file() else _joined(name_or_path)
+    if len(parts) > 1:
+        return _one_chip(import_files(parts), name_or_path)
     if path.suffix in _YAML and path.is_file() and _foreign(path):
         return _one_chip(import_files([path]), name_or_path)
     return chipfile.load_chip(name_or_path)
@@ -79,6 +79,18 @@ def parse_mapping(text: str, layer: Layer, chip: Chip, where: str = "") -> compa
         if found is not None:
             return found
     return compact.parse(text, layer, chip, where)
+
+
+def _joined(text: str) -> list[Path]:
+    """The files of `a.yaml+b.yaml`, whose names may have a plus themselves; [] where some part is no file."""
+    pieces, files = text.split("+"), list[Path]()
+    begin = 0
+    for end in range(1, len(pieces) + 1):
+        path = Path("+".join(pieces[begin:end]))
+        if path.is_file():
+            files.append(path)
+            begin = end
+    return files if begin == len(pieces) else []
 
 
 def _one_chip(found: Imported, where: str) -> Chip:

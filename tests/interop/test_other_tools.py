@@ -144,6 +144,9 @@ mapping:
 def test_files_of_one_chip_have_a_plus_between(tmp_path: Path) -> None:
     arch, ert = timeloop_written(tmp_path, arch=ARCH, ert=ERT)
     assert picojoule.load_chip(f"{arch}+{ert}").memory("Buffer").read_pj == 4
+    plus = arch.rename(tmp_path / "a+b.yaml")
+    assert picojoule.load_chip(f"{plus}+{ert}").memory("Buffer").read_pj == 4
+    assert picojoule.load_chip(str(plus)).memory("Buffer").read_pj is None
     with pytest.raises(PicojouleError, match="0 chips stand here"):
         picojoule.load_chip(f"{ert}+{ert}")
 
