@@ -8,15 +8,11 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from picojoule.ask import OBJECTIVES, ROLES
 from picojoule.errors import SpecError, unknown_name
 from picojoule.files import read_text
 from picojoule.formats.names import is_format_name, number_format
 
-OBJECTIVES = ("energy", "latency", "edp", "front")
-SPACES = ("default", "perfect", "prototype")
-ACCOUNTINGS = ("default", "timeloop", "timeloop-0.4", "accelforge")
-ROLES = ("weight", "input", "output")
-COUNTED = ("all", "macs")  # operators in totals
 _SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ns": 1e-9, "min": 60.0, "h": 3600.0}
 _QUANTITY = re.compile(r"\s*([-+]?[\d.]+(?:[eE][-+]?\d+)?|[-+]?(?:inf|nan))\s*([A-Za-zµμ]*)\s*$")
 

@@ -15,11 +15,14 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "picojoule"
 ORDER = (
-    *("errors", "files", "quantities", "formats", "workload", "observed", "learning", "hardware", "published", "mapping"),
+    *("errors", "files", "quantities", "ask", "formats", "workload", "observed", "learning", "hardware", "published", "mapping"),
     *("cost", "search", "verification", "machines", "interop", "measuring", "algorithms", "explore", "neardata", "compress"),
     *("compare", "reproduction", "report", "options", "commands"),
 )
-BELOW = {"options": {"errors", "files", "formats"}, "report": {*ORDER} - {"commands"}}  # report shows what options were wrong
+BELOW = {
+    "options": {"errors", "files", "ask", "formats"},
+    "report": {*ORDER} - {"commands"},
+}  # report shows what options were wrong
 NOTEBOOK = {"search/result.py"}  # loads its page when it is shown
 DOORS = {"network": {"map_network"}, "optimal": {"best_mapping"}}  # of search/, besides all of `result` and `layer_price`
 

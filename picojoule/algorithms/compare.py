@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -11,11 +10,11 @@ import yaml
 
 from picojoule.algorithms import fft, im2col, library, selector, winograd
 from picojoule.algorithms.cost import TransformCost
+from picojoule.ask import Progress, silent
 from picojoule.errors import SpecError
 from picojoule.workload.conv_shape import ConvShape, conv_shape
 from picojoule.workload.network import Network
 
-Progress = Callable[[int, int, str], None]
 TILES = (2, 4, 6)  # of Winograd
 
 
@@ -56,7 +55,7 @@ def costs(shape: ConvShape) -> tuple[TransformCost, ...]:
 
 
 def transforms(
-    network: Network, *, measure: bool = False, budget_s: float = 0.3, progress: Progress = lambda *_: None
+    network: Network, *, measure: bool = False, budget_s: float = 0.3, progress: Progress = silent
 ) -> tuple[list[Compared], list[str]]:
     """(every 2-D convolution of the network with its algorithms, equal ones once; the layers that are none, with the reason)."""
     found: dict[ConvShape, tuple[str, int]] = {}

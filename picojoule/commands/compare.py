@@ -8,6 +8,7 @@ import typer
 
 import picojoule
 from picojoule import options
+from picojoule.ask import COUNTED, SINGLE_BEST, SPACES
 from picojoule.commands.shared import (
     Batch,
     Dims,
@@ -61,11 +62,11 @@ def compare(
 ) -> None:
     """MODEL on several machines: metric cards side by side, what limits each, and where the ranking flips."""
     ask = Ask(
-        objective=options.choice(objective, ("edp", "energy", "latency"), "--objective"),
-        space=options.choice(space, options.SPACES, "--space"),
+        objective=options.choice(objective, SINGLE_BEST, "--objective"),
+        space=options.choice(space, SPACES, "--space"),
         time_limit_s=options.seconds(time_limit, "--time-limit"),
         jobs=options.positive(jobs, "--jobs"),
-        operators=options.choice(operators, options.COUNTED, "--operators"),
+        operators=options.choice(operators, COUNTED, "--operators"),
         cache=not no_cache,
     )
     page = options.place_for(html)
@@ -113,10 +114,10 @@ def which(
         }
     )
     ask = Ask(
-        space=options.choice(space, options.SPACES, "--space"),
+        space=options.choice(space, SPACES, "--space"),
         time_limit_s=options.seconds(time_limit, "--time-limit"),
         jobs=options.positive(jobs, "--jobs"),
-        operators=options.choice(operators, options.COUNTED, "--operators"),
+        operators=options.choice(operators, COUNTED, "--operators"),
         cache=not no_cache,
     )
     size, width = options.positive(batch, "--batch") or 1, options.positive(bits, "--bits")

@@ -9,6 +9,7 @@ import typer
 
 import picojoule
 from picojoule import options
+from picojoule.ask import ACCOUNTINGS, COUNTED, SPACES
 from picojoule.commands.shared import (
     Accounting,
     Batch,
@@ -89,9 +90,9 @@ def map_(
 ) -> None:
     """The best mapping of every layer, its cost and its proof."""
     limit_s, layer_s = options.seconds(latency, "--latency"), options.seconds(time_limit, "--time-limit")
-    goal, where = options.objective(objective, limit_s), options.choice(space, options.SPACES, "--space")
+    goal, where = options.objective(objective, limit_s), options.choice(space, SPACES, "--space")
     processes, page = options.positive(jobs, "--jobs"), options.place_for(html)
-    counted = options.choice(operators, options.COUNTED, "--operators")
+    counted = options.choice(operators, COUNTED, "--operators")
     if on in picojoule.devices():  # a CPU or GPU: its library chooses the mapping, and a calibrated model answers
         options.nothing(statistics, "--statistics", f"{on} has no compute-in-memory array")
         options.nothing(None if counted == "all" else counted, "--operators", f"{on} fuses operators into its kernels")
@@ -135,7 +136,7 @@ def evaluate(
     chosen = show.one_layer(on_chip(read_network(layer, None, None, bits, False, None, density), chip), one)
     text, where = options.text_or_file(mapping, "MAPPING")
     written = picojoule.parse_mapping(text, chosen, chip, where)
-    cost = picojoule.evaluate(chosen, chip, written, options.choice(accounting, options.ACCOUNTINGS, "--accounting"))
+    cost = picojoule.evaluate(chosen, chip, written, options.choice(accounting, ACCOUNTINGS, "--accounting"))
     show.evaluated(chosen, chip, written, cost, as_json)
 
 
@@ -156,7 +157,7 @@ def explain(
 ) -> None:
     """Where each number of the mapped layers comes from; --advice: what limits them, and which change helps most."""
     goal = options.objective(objective, None)
-    counted = options.choice(operators, options.COUNTED, "--operators")
+    counted = options.choice(operators, COUNTED, "--operators")
     if advice:
         options.nothing(mapping, "--mapping", "advice is about the best mapping")
         size, width = options.positive(batch, "--batch") or 1, options.one_width(bits)

@@ -8,6 +8,7 @@ import typer
 
 import picojoule
 from picojoule import options
+from picojoule.ask import ACCOUNTINGS
 from picojoule.commands.shared import (
     Accounting,
     Json,
@@ -58,7 +59,7 @@ def diff(
     """Two mappings of LAYER, node by node: words and energy of each, the largest difference first."""
     chip = picojoule.load_chip(on)
     chosen = show.one_layer(read_network(layer, None, None, None, False), one)
-    rules = options.choice(accounting, options.ACCOUNTINGS, "--accounting")
+    rules = options.choice(accounting, ACCOUNTINGS, "--accounting")
     costs = []
     for name, given in (("A", first), ("B", second)):
         text, where = options.text_or_file(given, name)

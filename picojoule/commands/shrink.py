@@ -9,6 +9,7 @@ import typer
 
 import picojoule
 from picojoule import options
+from picojoule.ask import SINGLE_BEST
 from picojoule.commands.shared import Json, On, app
 from picojoule.report import show
 from picojoule.report.answers import shrink as shown
@@ -40,7 +41,7 @@ def shrink(
             on,
             data,
             budget=options.points(budget, "--budget"),
-            objective=options.choice(objective, ("energy", "latency", "edp"), "--objective"),
+            objective=options.choice(objective, SINGLE_BEST, "--objective"),
             methods=[m.strip() for m in methods.split(",")],
             search=search,
             alone=alone,

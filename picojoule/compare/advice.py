@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from picojoule.ask import SINGLE_BEST, Progress
 from picojoule.compare.bench import Loader
 from picojoule.compare.compare import loader
 from picojoule.cost.cost import Cost
@@ -16,14 +17,13 @@ from picojoule.cost.operators import network_operators
 from picojoule.errors import PicojouleError, SpecError, unknown_name
 from picojoule.explore.changes import Change, changes
 from picojoule.hardware.chip import Chip
-from picojoule.machines.answer import Ask, Progress
+from picojoule.machines.answer import Ask
 from picojoule.machines.providers.chips import MappedChip
 from picojoule.search.layer_price import quick_cost
 from picojoule.search.result import NetworkLayer, NetworkResult, claim
 from picojoule.workload.bits import AtOwnWidth, widest
 from picojoule.workload.network import Network
 
-OBJECTIVES = ("edp", "energy", "latency")
 SAME = 1e-6  # gains closer than this are the same
 
 
@@ -100,8 +100,8 @@ def advise(
     The objective is per inference: "energy" (pJ), "latency" (s) or "edp" (their product over the network). Raises SpecError for
     an unknown objective, and Declined where the network does not run on the chip at all.
     """
-    if objective not in OBJECTIVES:
-        raise unknown_name("objective", objective, OBJECTIVES)
+    if objective not in SINGLE_BEST:
+        raise unknown_name("objective", objective, SINGLE_BEST)
     load = loader(model)
     ask = replace(ask or Ask(), batch=batch, bits=bits, objective=objective)
     base = MappedChip(chip=chip).mapped(load(batch, bits), ask)

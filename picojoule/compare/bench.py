@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from picojoule.machines.answer import Answer, Ask, Declined, Machine, Progress
+from picojoule.ask import Progress
+from picojoule.machines.answer import Answer, Ask, Declined, Machine
 from picojoule.workload.network import Network
 
 Loader = Callable[[int, int | None], Network]  # (batch, bits of every tensor or None: what the model states) -> the network

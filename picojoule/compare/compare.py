@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from picojoule.ask import Progress
 from picojoule.compare import flips as flipping
 from picojoule.compare.bench import Bench, Condition, Loader
 from picojoule.compare.flips import FACTORS, Flip
 from picojoule.errors import PicojouleError, SpecError, unknown_name
-from picojoule.machines.answer import Answer, Ask, Machine, Progress
+from picojoule.machines.answer import Answer, Ask, Machine
 from picojoule.machines.names import machine
 from picojoule.neardata.macro import macros_apart
 from picojoule.workload.load import load_model

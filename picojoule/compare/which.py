@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 from math import inf, log
 from typing import Literal
 
+from picojoule.ask import SINGLE_BEST, Progress
 from picojoule.compare.bench import Loader
 from picojoule.compare.compare import loader, side_by_side
 from picojoule.compare.limits import Limits, contradictions
 from picojoule.cost.performance import peak_macs_per_s
-from picojoule.machines.answer import Answer, Ask, Declined, Machine, Progress
+from picojoule.machines.answer import Answer, Ask, Declined, Machine
 from picojoule.machines.names import machine, machines
 from picojoule.machines.providers.chips import NOT_REAL, MappedChip
 from picojoule.machines.providers.published import compulsory_bytes, distinct
@@ -25,7 +26,6 @@ from picojoule.workload.network import Network
 
 Verdict = Literal["qualifies", "not ruled out", "unknown", "fails", "declines"]
 ORDER: tuple[Verdict, ...] = ("qualifies", "not ruled out", "unknown", "fails", "declines")
-OBJECTIVES = ("edp", "energy", "latency")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +139,7 @@ def _judge(name: str, m: Machine, load: Loader, limits: Limits, ask: Ask) -> Can
                     reason="by a bound: no mapping can do better",
                 )
         answers = []
-        for objective in OBJECTIVES if isinstance(m, MappedChip) else OBJECTIVES[:1]:
+        for objective in SINGLE_BEST if isinstance(m, MappedChip) else SINGLE_BEST[:1]:
             a = m.run(network, replace(ask, objective=objective))
             answers.append((a, objective, missed(a, limits)))
             if not answers[-1][2]:

@@ -11,7 +11,7 @@ from picojoule.cost.cost import Contribution, Cost
 from picojoule.cost.model import evaluate, leakage
 from picojoule.cost.rank_counts import tile_size
 from picojoule.cost.sparsity import active
-from picojoule.cost.traffic import ACCOUNTINGS, Place, count, factors, fanouts_between, places, words
+from picojoule.cost.traffic import RULES, Place, count, factors, fanouts_between, places, words
 from picojoule.hardware.chip import Chip, FanOut, tensor_word_pj, transfer_word_pj
 from picojoule.mapping.mapping import Mapping
 from picojoule.mapping.words import Flow
@@ -34,11 +34,11 @@ def explain(layer: Layer, chip: Chip, mapping: Mapping, accounting: str = "defau
     flows = {(f.tensor, f.kind, f.outer, f.inner): f for f in count(layer, chip, mapping, accounting).flows}
     rows: list[Row] = []
     for tensor in layer.tensors:
-        for holder, place in pairwise(places(layer, chip, mapping, tensor, ACCOUNTINGS[accounting])):
+        for holder, place in pairwise(places(layer, chip, mapping, tensor, RULES[accounting])):
             between = fanouts_between(chip, holder, place)
             kinds = {k: f for (t, k, o, i), f in flows.items() if t == tensor.name and i == place.name and o in (holder.name, i)}
             explained = _output_texts if tensor.role == "output" else _operand_texts
-            for action, memory, n, text in explained(kinds, place, between, ACCOUNTINGS[accounting].bounding_box):
+            for action, memory, n, text in explained(kinds, place, between, RULES[accounting].bounding_box):
                 m = chip.memory(memory)
                 rows.append(_row(Contribution(memory, tensor.name, action, n, tensor_word_pj(m, tensor, action), m.source), text))
             rows += _transfer_rows(list(kinds.values()), tensor, between)

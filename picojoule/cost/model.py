@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from picojoule.cost.cost import Contribution, Cost
 from picojoule.cost.performance import peak_macs_per_cycle
 from picojoule.cost.sparsity import Accesses, SparseTraffic, active, exploit, port_bits
-from picojoule.cost.traffic import ACCOUNTINGS, count
+from picojoule.cost.traffic import RULES, count
 from picojoule.hardware.chip import Chip, FanOut, Memory, Port, tensor_word_pj, transfer_word_pj
 from picojoule.mapping.mapping import Loop, Mapping
 from picojoule.mapping.words import Flow, Traffic
@@ -26,7 +26,7 @@ def evaluate(layer: Layer, chip: Chip, mapping: Mapping, accounting: str = "defa
     chip = chip.at(layer)
     chip.check_priced()
     traffic = count(layer, chip, mapping, accounting)
-    used_by = None if ACCOUNTINGS[accounting].idle_leaks else mapping
+    used_by = None if RULES[accounting].idle_leaks else mapping
     if active(layer, chip):
         return _sparse(layer, chip, mapping, exploit(layer, chip, mapping, traffic, accounting), traffic.macs, used_by)
     cycles = _cycles(layer, chip, mapping, traffic)

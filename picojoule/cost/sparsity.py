@@ -23,7 +23,7 @@ from itertools import pairwise
 
 from picojoule.cost.imbalance import Leader, double, single
 from picojoule.cost.survival import Along, Classes, Runs, counts_of, overlapping, survival, tile_stored, together, whole
-from picojoule.cost.traffic import ACCOUNTINGS, LoopAbove, Place, fanouts_between, places
+from picojoule.cost.traffic import RULES, LoopAbove, Place, fanouts_between, places
 from picojoule.hardware.chip import OPERANDS, Chip, FanOut, Memory
 from picojoule.hardware.compression import DENSE, Format, Stored
 from picojoule.mapping.mapping import Loop, Mapping
@@ -94,7 +94,7 @@ def exploit(layer: Layer, chip: Chip, mapping: Mapping, traffic: Traffic, accoun
     out = SparseTraffic()
     flows = {(f.tensor, f.kind, f.outer, f.inner): f for f in traffic.flows}
     for tensor in layer.tensors:
-        line = places(layer, chip, mapping, tensor, ACCOUNTINGS[accounting])
+        line = places(layer, chip, mapping, tensor, RULES[accounting])
         for i, (holder, place) in enumerate(pairwise(line)):
             _pair(
                 out,
@@ -344,7 +344,7 @@ def mac_conditions(
     out += [Condition(x, ones, ones, 1, False, 99) for x in chip.compute.gates if x in roles]
     for tensor in layer.tensors:
         if tensor.role in OPERANDS:
-            line = places(layer, chip, mapping, tensor, ACCOUNTINGS[accounting])
+            line = places(layer, chip, mapping, tensor, RULES[accounting])
             out += [replace(c, copies=1) for c in conditions(layer, chip, line, len(line) - 2, macs=True)]
     return [c for c in out if c.skip], out
 

@@ -49,7 +49,7 @@ class Rules:
     idle_leaks: bool = True  # memories that the mapping does not use leak too, and so do the MACs
 
 
-ACCOUNTINGS = {
+RULES = {
     "default": Rules(),
     "timeloop": Rules(True, False, True, True),
     "timeloop-0.4": Rules(True, False, True, True, stays_end_slides=True, idle_leaks=False),
@@ -152,9 +152,9 @@ def count(layer: Layer, chip: Chip, mapping: Mapping, accounting: str = "default
 
     The mapping must be in the mapspace (`mapping.check`).
     """
-    if accounting not in ACCOUNTINGS:
-        raise unknown_name("accounting", accounting, ACCOUNTINGS)
-    return count_by(layer, chip, mapping, ACCOUNTINGS[accounting])
+    if accounting not in RULES:
+        raise unknown_name("accounting", accounting, RULES)
+    return count_by(layer, chip, mapping, RULES[accounting])
 
 
 def count_by(layer: Layer, chip: Chip, mapping: Mapping, rules: Rules) -> Traffic:
@@ -172,7 +172,7 @@ def differences(
 ) -> dict[str, dict[tuple[str, str, str], int]]:
     """What each rule of another accounting changes alone: rule -> (memory, tensor, "read" or "write") -> words."""
     out = {}
-    base, other = ACCOUNTINGS["default"], ACCOUNTINGS[accounting]
+    base, other = RULES["default"], RULES[accounting]
     before = _by_action(count_by(layer, chip, mapping, base))
     for rule in fields(Rules):
         after = _by_action(count_by(layer, chip, mapping, replace(base, **{rule.name: getattr(other, rule.name)})))
@@ -185,9 +185,7 @@ def _by_action(traffic: Traffic) -> dict[tuple[str, str, str], int]:
     return {(memory, tensor, action): n for action, table in tables for (memory, tensor), n in table.items()}
 
 
-def places(
-    layer: Layer, chip: Chip, mapping: Mapping, tensor: Tensor, rules: Rules = ACCOUNTINGS["default"]
-) -> tuple[Place, ...]:
+def places(layer: Layer, chip: Chip, mapping: Mapping, tensor: Tensor, rules: Rules = RULES["default"]) -> tuple[Place, ...]:
     """The tensor's home and nodes from the outside in, then the MACs."""
     out = []
     if tensor.name in dict(mapping.homes):

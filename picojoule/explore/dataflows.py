@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from picojoule.ask import Progress
 from picojoule.cost.cost import Cost
 from picojoule.errors import NoMapping, PicojouleError
 from picojoule.explore.equal_area import SPLITS, equal_area_chip, split_chip
@@ -16,8 +17,6 @@ from picojoule.mapping.mapping import Mapping
 from picojoule.search.optimal import best_mapping
 from picojoule.workload.layer import Layer
 from picojoule.workload.network import Network
-
-Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,10 +11,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
+from picojoule.ask import ROLES
 from picojoule.errors import SpecError
 from picojoule.hardware.chip import Axis, Chip, Compute, FanOut, Group, Memory
 from picojoule.hardware.dataflow import Dataflow, constrained
-from picojoule.workload.layer import ROLES
 
 BASE_BYTES = 512  # of register file a PE, and of buffer a PE, in the row-stationary split
 REGISTER_AREA = 1.6  # area of a byte of register file over that of a byte of buffer

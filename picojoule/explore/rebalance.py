@@ -8,10 +8,11 @@ buffer (banks of 64 KiB) by CACTI, all at 45 nm.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import log
 
+from picojoule.ask import ROLES, Progress, silent
 from picojoule.hardware.chip import Axis, Chip, Compute, FanOut, Group, Memory, Port
 from picojoule.hardware.components.components import evaluate
 from picojoule.search.optimal import best_mapping
@@ -77,12 +78,11 @@ def chip(side: int, size_bytes: int, behind: Behind) -> Chip:
     """One vault with this split."""
     port = Port("shared", "readwrite", 8 * behind.bytes_per_s / CLOCK_HZ)
     buffer_pj = 14.0 * (size_bytes / VAULT[1]) ** _EXPONENT
-    roles = ("weight", "input", "output")
     pj = behind.access_pj
     return Chip(
         f"vault-{side}x{side}", (
             Group((Memory("DRAM", None, 16, pj, pj, ports=(port,), technology="dram", source=SOURCE),)),
-            Group((Memory("buffer", 8 * size_bytes, 16, buffer_pj, buffer_pj, (), roles, source=f"{SOURCE}, by size"),)),
+            Group((Memory("buffer", 8 * size_bytes, 16, buffer_pj, buffer_pj, (), ROLES, source=f"{SOURCE}, by size"),)),
             FanOut("array", (Axis("X", side), Axis("Y", side)), transfer_pj=4.0, source=SOURCE),
             Group((Memory("RF", 8 * RF_BYTES, 16, 0.6, 0.6, technology="register_file", source=SOURCE),)),
         ), Compute("MAC", 2.0, 16, source=SOURCE), CLOCK_HZ, static_mw=100 / 16)  # fmt: skip
@@ -108,11 +108,7 @@ def sides(step: int = 2) -> list[int]:
 
 
 def rebalance(
-    network: Network,
-    behind: Behind,
-    seconds: float = 2.0,
-    candidates: Iterable[int] | None = None,
-    progress: Callable[[int, int, str], None] = lambda done, of, what: None,
+    network: Network, behind: Behind, seconds: float = 2.0, candidates: Iterable[int] | None = None, progress: Progress = silent
 ) -> list[Design]:
     """All designs tried, the best (least energy-delay product) first: a walk over the sides, from the published one downhill."""
     known: dict[int, Design] = {}

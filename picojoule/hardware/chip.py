@@ -11,12 +11,13 @@ import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from picojoule.ask import ROLES
 from picojoule.errors import SpecError, unknown_name
 from picojoule.hardware.array.in_memory import Array
 from picojoule.hardware.parts import OPERANDS, SPEEDS, WAITS, Axis, Compute, Conditions, FanOut, Group, Memory, Port, Stay
 from picojoule.hardware.tree import Node, tree
 from picojoule.hardware.vector_unit import VectorUnit
-from picojoule.workload.layer import ROLES, Layer, Tensor
+from picojoule.workload.layer import Layer, Tensor
 
 __all__ = [
     "OPERANDS",

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from picojoule.ask import ROLES
 from picojoule.errors import SpecError, unknown_name
 from picojoule.hardware.chip import Chip, FanOut, Group, Memory, Stay
-from picojoule.workload.layer import ROLES
 
 WINDOW = ("row", "column")
 FILTER = ("filter-row", "filter-column")

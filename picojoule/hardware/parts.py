@@ -10,11 +10,12 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from picojoule.ask import ROLES
 from picojoule.errors import SpecError, unknown_name
 from picojoule.hardware.components.format_mac import energy_ratio
 from picojoule.hardware.compression import DENSE, Format
 from picojoule.workload.kinds import KINDS, kind
-from picojoule.workload.layer import ROLES, Layer
+from picojoule.workload.layer import Layer
 
 OPERANDS = ("weight", "input")
 Conditions = tuple[tuple[str, tuple[str, ...]], ...]  # (tensor whose accesses are left out, tensors that must be zero for it)

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from picojoule.ask import ROLES
 from picojoule.hardware.parts import Compute, FanOut, Group, Memory
-from picojoule.workload.layer import ROLES
 
 Part = Memory | FanOut
 

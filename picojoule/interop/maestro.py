@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from picojoule.ask import ROLES
 from picojoule.errors import SpecError, unknown_name
 from picojoule.hardware.chip import Axis, Chip, Compute, FanOut, Group, Memory, Port
 from picojoule.interop.report import Report
@@ -57,7 +58,7 @@ def read_hardware(text: str, where: str, report: Report) -> Chip:
         return (Port("shared", "readwrite", found[key] * ELEMENT_BITS),) if key in found else ()
 
     b = ELEMENT_BITS
-    any_role = ("weight", "input", "output")
+    any_role = ROLES
     levels: tuple[Group | FanOut, ...] = (
         Group((Memory("DRAM", None, b, None, None, ports=port("offchip_bw_cstr"), technology="dram"),)),
         Group((Memory("L2", found["l2_size_cstr"] * b, b, None, None, (), any_role, port("noc_bw_cstr")),)),

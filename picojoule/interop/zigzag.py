@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
+from picojoule.ask import ROLES
 from picojoule.errors import SpecError, unknown_name
 from picojoule.hardware.chip import Axis, Chip, Compute, FanOut, Group, Memory, Port
 from picojoule.interop.names import letters, roles_of
@@ -28,7 +29,7 @@ from picojoule.interop.trees import (
     as_whole,
     refuse_leftover,
 )
-from picojoule.workload.layer import ROLES, Layer, Rank, from_ranks
+from picojoule.workload.layer import Layer, Rank, from_ranks
 
 _ROLE = {"I1": "input", "I2": "weight", "O": "output"}
 _DIRECTIONS = ("fh", "fl", "th", "tl")

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from picojoule.ask import Progress, silent
 from picojoule.errors import SpecError
 from picojoule.learning.labelled import labelled
-
-Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +40,7 @@ def train(
     seeds: Sequence[int] = (0,),
     epochs: int | None = None,
     data_dir: str | Path | None = None,
-    progress: Progress = lambda *_: None,
+    progress: Progress = silent,
 ) -> Baseline:
     """Train a net from scratch with each seed, or take it from the cache; a stopped run goes on where it was. Needs torch."""
     if len(set(seeds)) != len(seeds) or not seeds:

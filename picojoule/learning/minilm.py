@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from picojoule.ask import Progress, silent
 from picojoule.errors import SpecError
 from picojoule.files import parse_json, read_json
 from picojoule.learning.threads import one_thread
@@ -143,7 +144,7 @@ def tokens(texts: Sequence[str], words: WordPiece, most: int = 128) -> list[tupl
 
 def encoded(
     encoder: nn.Module, batches: Sequence[tuple[np.ndarray, Tensor, Tensor]],
-    progress: Callable[[int, int, str], None] = lambda *_: None,
+    progress: Progress = silent,
 ) -> np.ndarray:  # fmt: skip
     """float32[text, width], in the order of the texts."""
     rows: dict[int, np.ndarray] = {}

@@ -16,12 +16,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from picojoule.ask import Progress, silent
 from picojoule.errors import SpecError
 from picojoule.files import keep
 from picojoule.learning.labelled import Labelled
 from picojoule.learning.threads import one_thread
 
-Progress = Callable[[int, int, str], None]
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]  # (logits, images, labels) -> scalar
 
 
@@ -64,7 +64,7 @@ def train(
     batch: int = 128,
     loss: Loss = cross_entropy,
     checkpoint: Path | None = None,
-    progress: Progress = lambda *_: None,
+    progress: Progress = silent,
     **more: Any,
 ) -> nn.Module:
     """The module, trained in place on the training images, in evaluation mode. `more`: what else a `Recipe` says."""
@@ -80,7 +80,7 @@ def train_by(
     seed: int = 0,
     loss: Loss = cross_entropy,
     checkpoint: Path | None = None,
-    progress: Progress = lambda *_: None,
+    progress: Progress = silent,
     limit: int | None = None,
 ) -> nn.Module:
     """`train` with a recipe. `limit`: only so many training images; `checkpoint`: a file to go on from, written every epoch."""

@@ -18,12 +18,13 @@ from typing import Any
 import torch
 from torch import nn
 
+from picojoule.ask import Progress, silent
 from picojoule.errors import SpecError
 from picojoule.files import cache_folder
 from picojoule.learning.accuracy import Accuracy, accuracy
 from picojoule.learning.labelled import Labelled
 from picojoule.learning.nets import network
-from picojoule.learning.train import Progress, Recipe, save, train_by
+from picojoule.learning.train import Recipe, save, train_by
 
 FEW = 10_000  # training images below which an epoch is so short that it takes more of them
 RECIPES: Mapping[str, Recipe] = {
@@ -70,7 +71,7 @@ def trained(
     *,
     recipe: Recipe | None = None,
     epochs: int | None = None,
-    progress: Progress = lambda *_: None,
+    progress: Progress = silent,
 ) -> tuple[nn.Module, Record]:
     """The net of this name trained on the data, in evaluation mode, from the cache where it is there."""
     recipe = recipe or recipe_for(name, data, epochs)

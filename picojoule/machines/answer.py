@@ -6,16 +6,14 @@ a calibrated model, a measurement. What is unknown is None and is never treated 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from picojoule.ask import Progress
 from picojoule.errors import PicojouleError, SpecError, unknown_name
 from picojoule.published.platform import EVIDENCE, SCOPES, Evidence, Scope
 from picojoule.workload.bits import widest
 from picojoule.workload.network import Network
-
-Progress = Callable[[int, int, str], None]  # (done, of, what)
 
 
 class Declined(PicojouleError):

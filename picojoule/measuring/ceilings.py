@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numba import njit
 
+from picojoule.ask import Progress, silent
 from picojoule.measuring import cuda, timing, torch_kernels
 from picojoule.measuring.machine import Machine, Others, machine
 from picojoule.measuring.work import gemm_work
 
 SIDES = (512, 1024, 2048)  # of square products, one of which reaches the peak
-Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +66,7 @@ def read_bandwidth(size: int, *, budget_s: float = 0.3, clock: timing.Clock = ti
 
 
 def bandwidths(
-    machine: Machine, progress: Progress = lambda *_: None, clock: timing.Clock = time.perf_counter
+    machine: Machine, progress: Progress = silent, clock: timing.Clock = time.perf_counter
 ) -> tuple[tuple[str, float, int], ...]:
     """(level, bytes a second, bytes swept): half of each cache, and four times the last one for DRAM."""
     levels = [(level, size // 2) for level, size in machine.caches] or [("L1", 16 << 10)]
@@ -80,7 +79,7 @@ def bandwidths(
 
 
 def peaks(
-    where: Any, dtypes: tuple[str, ...], progress: Progress = lambda *_: None, clock: timing.Clock = time.perf_counter
+    where: Any, dtypes: tuple[str, ...], progress: Progress = silent, clock: timing.Clock = time.perf_counter
 ) -> tuple[tuple[str, float], ...]:
     """Operations a second by data type: the best of square matrix products through torch."""
     out, sync = [], torch_kernels.synchroniser(where)
@@ -97,7 +96,7 @@ def peaks(
 
 
 def ceilings(
-    device: str = "cpu", threads: int | None = None, progress: Progress = lambda *_: None, clock: timing.Clock = time.perf_counter
+    device: str = "cpu", threads: int | None = None, progress: Progress = silent, clock: timing.Clock = time.perf_counter
 ) -> tuple[Ceilings, Machine, float | None]:
     """(ceilings of this machine, the machine, how much of it others used meanwhile). Peaks need torch, bandwidths do not.
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 import resource
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 import picojoule
+from picojoule.ask import Progress, silent
 from picojoule.errors import SpecError, unknown_name
 from picojoule.measuring import counters, operands, runs, scenarios, timing
 from picojoule.measuring.machine import BUSY_SHARE, Machine, Others, machine
@@ -22,7 +23,6 @@ from picojoule.measuring.work import BYTES, Work, vector_work, work
 from picojoule.workload.network import Network, Step, mac_step
 from picojoule.workload.op import Op
 
-Progress = Callable[[int, int, str], None]
 SCHEMA = "microbench/1"
 
 
@@ -191,7 +191,7 @@ class Measurement:
 
 
 def measure(
-    model: str, settings: Settings | None = None, *, dims: dict[str, int] | None = None, progress: Progress = lambda *_: None
+    model: str, settings: Settings | None = None, *, dims: dict[str, int] | None = None, progress: Progress = silent
 ) -> Measurement:
     """Run a network and its layers on this machine.
 

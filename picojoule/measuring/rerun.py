@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from picojoule.ask import Progress, silent
 from picojoule.errors import SpecError
 from picojoule.files import read_json
-from picojoule.measuring.measure import SCHEMA, Measurement, Progress, Settings, measure
+from picojoule.measuring.measure import SCHEMA, Measurement, Settings, measure
 
 DRIFT_PERCENT = 10.0  # as in MLPerf's audits
 
@@ -42,12 +43,12 @@ def stored(path: Path) -> dict[str, Any]:
     return data
 
 
-def remeasure(path: str | Path, progress: Progress = lambda *_: None) -> tuple[Measurement, tuple[Drift, ...]]:
+def remeasure(path: str | Path, progress: Progress = silent) -> tuple[Measurement, tuple[Drift, ...]]:
     """(a stored measurement taken again with the same settings, every median time then and now)."""
     return rerun(stored(Path(path)), progress)
 
 
-def rerun(data: Mapping[str, Any], progress: Progress = lambda *_: None) -> tuple[Measurement, tuple[Drift, ...]]:
+def rerun(data: Mapping[str, Any], progress: Progress = silent) -> tuple[Measurement, tuple[Drift, ...]]:
     """(the measurement taken again with the same settings, every median time then and now)."""
     meta = data["meta"]
     settings = Settings(

@@ -5,11 +5,12 @@ Their shapes are of AlexNet, VGG-16, GoogLeNet, SqueezeNet and OverFeat, so that
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from picojoule.ask import Progress, silent
 from picojoule.errors import SpecError
 from picojoule.measuring import ceilings, cuda, operands, runs, torch_kernels
 from picojoule.measuring.machine import BUSY_SHARE, Others, machine
@@ -18,7 +19,6 @@ from picojoule.measuring.work import Work, conv_work, gemm_work, renamed, vector
 from picojoule.workload.conv_shape import ConvShape
 from picojoule.workload.op import counted
 
-Progress = Callable[[int, int, str], None]
 SQUARES = (32, 64, 128, 192, 256, 384, 512, 768, 1024)
 SKINNY = ((1, 4096, 1024), (1, 1000, 4096), (4, 1024, 1024), (16, 1000, 2048), (64, 256, 1024), (1, 512, 512), (8, 4096, 256))
 BATCHED = ((4, 64, 64, 64), (12, 128, 128, 64), (12, 128, 64, 128))
@@ -77,7 +77,7 @@ class Sweep:
         }
 
 
-def sweep(settings: Settings | None = None, progress: Progress = lambda *_: None) -> Sweep:
+def sweep(settings: Settings | None = None, progress: Progress = silent) -> Sweep:
     """Measure the calibration kernels on this machine, with its ceilings as the facts about it."""
     s = settings or Settings()
     if s.runtime != "torch":

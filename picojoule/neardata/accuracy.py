@@ -14,14 +14,13 @@ from typing import Any
 import torch
 from torch import nn
 
+from picojoule.ask import Progress, silent
 from picojoule.errors import SpecError
 from picojoule.hardware.array.in_memory import Adc, Array
 from picojoule.learning.accuracy import interval, percent_right
 from picojoule.learning.labelled import Labelled
 from picojoule.neardata.noise import Noise
 from picojoule.neardata.torch_layers import to_array
-
-Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +67,7 @@ def accuracy(
     input_bits: int | None = None,
     limit: int | None = None,
     digital: bool = False,
-    progress: Progress = lambda *_: None,
+    progress: Progress = silent,
 ) -> Accuracy:
     """Accuracy of the module on the test images through the array. Without noise one draw is all there is."""
     if draws < 1:
@@ -103,7 +102,7 @@ def curve(
     adc_bits: Sequence[int | None] = (None,),
     noises: Sequence[Noise] = (Noise(),),
     energy: Callable[[Array], float] | None = None,
-    progress: Progress = lambda *_: None,
+    progress: Progress = silent,
     **settings: Any,
 ) -> list[Point]:
     """Accuracy at every combination of ADC bits and noise; `energy` gives an inference's picojoules on an array."""

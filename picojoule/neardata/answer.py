@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
+from picojoule.ask import Progress, silent
 from picojoule.explore.rebalance import LPDDR, STACK, Design, rebalance
 from picojoule.neardata.decode import BankPim, Gpu, Step, crossover, step
 from picojoule.neardata.reuse import Place, Reuse, break_even, far_place, near_places, reuse
@@ -37,7 +37,7 @@ def near_data(
     bits: int | None = None,
     designs: bool = False,
     seconds: float = 2.0,
-    progress: Callable[[int, int, str], None] = lambda done, of, what: None,
+    progress: Progress = silent,
 ) -> NearData:
     """Break-even reuse by technology and energies by layer; decoding on bank-level units against a GPU; re-balanced designs.
 

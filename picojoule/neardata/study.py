@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from picojoule.ask import Progress, silent
 from picojoule.errors import SpecError
 from picojoule.hardware.array.in_memory import Array
 from picojoule.hardware.chip import Chip
@@ -16,8 +17,6 @@ from picojoule.neardata.noise import Noise
 from picojoule.neardata.sensor import Frame, Sensor, compared
 from picojoule.search.network import map_network
 from picojoule.workload.bits import WithBits
-
-Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +57,7 @@ def array_accuracy(
     seed: int = 0,
     energy: bool = False,
     data_dir: str | Path | None = None,
-    progress: Progress = lambda *_: None,
+    progress: Progress = silent,
 ) -> Study:
     """Accuracy of a small network on a chip's array, by Monte-Carlo over chips. Needs the torch extra."""
     chip = load_chip(on) if isinstance(on, str) else on

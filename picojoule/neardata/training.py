@@ -14,10 +14,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from picojoule.ask import Progress, silent
 from picojoule.hardware.array.in_memory import Array
 from picojoule.hardware.array.slices import weight_range
 from picojoule.learning.labelled import Labelled
-from picojoule.learning.train import Progress, train
+from picojoule.learning.train import train
 from picojoule.neardata.noise import Noise
 
 
@@ -56,7 +57,7 @@ def fine_tune(
     seed: int = 0,
     rate: float = 1e-3,
     weight_bits: int | None = None,
-    progress: Progress = lambda *_: None,
+    progress: Progress = silent,
     **more: Any,
 ) -> nn.Module:
     """A copy of the module, trained on with the array's weight noise in every batch."""

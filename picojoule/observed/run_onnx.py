@@ -12,6 +12,7 @@ import onnx
 from onnx import numpy_helper
 from onnx.inliner import inline_local_functions
 
+from picojoule.ask import Progress
 from picojoule.errors import SpecError
 from picojoule.observed.data_files import Arrays, batches, for_inputs
 from picojoule.workload.onnx.read import read_onnx
@@ -21,12 +22,7 @@ Seen = tuple[str, str, str]  # (layer, role, tensor of the graph)
 
 
 def run_onnx(
-    text: str,
-    arrays: Arrays,
-    data: str,
-    batch: int,
-    record: Callable[[str, str, np.ndarray], None],
-    progress: Callable[[int, int, str], None],
+    text: str, arrays: Arrays, data: str, batch: int, record: Callable[[str, str, np.ndarray], None], progress: Progress
 ) -> tuple[list[str], str, int]:
     """(names of the MAC layers, what ran it, samples). Batches are those of the file where it fixes the first axis."""
     path = _path(text)

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from picojoule.ask import Progress
 from picojoule.errors import SpecError
 from picojoule.observed.data_files import Arrays, batches
 from picojoule.workload.torch.read import export, module_and_inputs
@@ -22,12 +23,7 @@ ACTIVATIONS = frozenset({"relu", "relu_", "relu6", "hardtanh", "leaky_relu", "ha
 
 
 def run_torch(
-    text: str,
-    arrays: Arrays,
-    data: str,
-    batch: int,
-    record: Callable[[str, str, np.ndarray], None],
-    progress: Callable[[int, int, str], None],
+    text: str, arrays: Arrays, data: str, batch: int, record: Callable[[str, str, np.ndarray], None], progress: Progress
 ) -> tuple[list[str], str, int]:
     """(names of the MAC layers, what ran it, samples)."""
     module, example = module_and_inputs(text)

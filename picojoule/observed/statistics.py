@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from picojoule.ask import Progress
 from picojoule.errors import SpecError
 from picojoule.formats import run_length
 from picojoule.formats.names import number_format
@@ -151,7 +152,7 @@ def statistics(
     limit: int | None = None,
     scale: float = 1.0,
     batch: int = 32,
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: Progress | None = None,
 ) -> Statistics:
     """Runs `model` on `data` and tells what its tensors look like, layer by layer.
 

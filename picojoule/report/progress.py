@@ -5,31 +5,32 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
 from rich.console import Console
 
+from picojoule.ask import Progress
+
 FIRST_S = 2.0  # of silence before the first line
 LONGEST_S = 30.0  # between two lines; the pause doubles until then
 
-Step = Callable[[int, int, str], None]
-
 
 @contextmanager
-def progress() -> Iterator[Step]:
+def progress() -> Iterator[Progress]:
     """What it yields is called with (done, of, what); the bar or the lines end with the block."""
     with _bar() if sys.stderr.isatty() else lines(sys.stderr) as step:
         yield step
 
 
 @contextmanager
-def _bar() -> Iterator[Step]:
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+def _bar() -> Iterator[Progress]:
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bar
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("reading", total=None)
 
         def step(done: int, of: int, what: str) -> None:
@@ -39,7 +40,7 @@ def _bar() -> Iterator[Step]:
 
 
 @contextmanager
-def lines(to: TextIO, first_s: float | None = None, longest_s: float = LONGEST_S) -> Iterator[Step]:
+def lines(to: TextIO, first_s: float | None = None, longest_s: float = LONGEST_S) -> Iterator[Progress]:
     """`mapping for edp: 3 of 21, 12 s` after `first_s` seconds (or `FIRST_S`), then ever more seldom; a quick answer: none."""
     began, now, over = time.monotonic(), ["reading"], threading.Event()
 

@@ -7,14 +7,10 @@ from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any, Literal
 
+from picojoule.ask import Progress, silent
 from picojoule.errors import SpecError
 
-Progress = Callable[[int, int, str], None]  # (done, of, what)
 Verdict = Literal["reproduced", "differs", "not reproducible"]
-
-
-def silent(done: int, of: int, what: str) -> None:
-    """No progress shown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,9 +6,10 @@ import pkgutil
 from functools import cache
 from importlib import import_module
 
+from picojoule.ask import Progress, silent
 from picojoule.errors import unknown_name
 from picojoule.reproduction import experiments as folder
-from picojoule.reproduction.experiment import Experiment, Progress, Reproduction, run, silent
+from picojoule.reproduction.experiment import Experiment, Reproduction, run
 
 
 @cache

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from picojoule.ask import SINGLE_BEST
 from picojoule.cost.cost import Cost
 from picojoule.errors import NoMapping, unknown_name
 from picojoule.hardware.chip import Chip
@@ -19,8 +20,6 @@ from picojoule.search.network import Task, work
 from picojoule.search.optimal import NAMED, LayerProblem, objective_value, simplified, solve
 from picojoule.search.warm import ensure_compiled
 from picojoule.workload.layer import Layer
-
-OBJECTIVES = ("energy", "latency", "edp")  # those of a single best mapping
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +48,8 @@ class LayerPricer:
     _known: dict[object, MappedLayer] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        if self.objective not in OBJECTIVES:
-            raise unknown_name("objective", self.objective, OBJECTIVES)
+        if self.objective not in SINGLE_BEST:
+            raise unknown_name("objective", self.objective, SINGLE_BEST)
         if self.space not in NAMED:
             raise unknown_name("space", self.space, NAMED)
         self.chip.check_priced()

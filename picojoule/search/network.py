@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from picojoule.ask import COUNTED, OBJECTIVES, Progress
 from picojoule.cost.cost import Cost
 from picojoule.cost.model import evaluate
 from picojoule.cost.operators import network_operators
@@ -30,18 +31,7 @@ from picojoule.search.exact.records import GoalKind
 from picojoule.search.gaps import Line, product_bound
 from picojoule.search.gaps import gap as gap_of
 from picojoule.search.hull import Choice, Point, least_edp, least_energy_within, lower_hull, sum_front
-from picojoule.search.optimal import (
-    NAMED,
-    OBJECTIVES,
-    Answer,
-    LayerProblem,
-    best_mapping,
-    certificate,
-    inexact,
-    reached,
-    simplified,
-    solve,
-)
+from picojoule.search.optimal import NAMED, Answer, LayerProblem, best_mapping, certificate, inexact, reached, simplified, solve
 from picojoule.search.placement import keeps_weights, place
 from picojoule.search.result import FrontPoint, LayerResult, NetworkLayer, NetworkResult
 from picojoule.search.siblings import elders
@@ -49,8 +39,6 @@ from picojoule.workload.bits import AtOwnWidth
 from picojoule.workload.layer import Layer
 from picojoule.workload.network import Network
 
-Progress = Callable[[int, int, str], None]  # (done, of, what)
-COUNTED = ("all", "macs")  # operators in totals and objectives
 GLANCE_S = 10.0  # CPU seconds that a first look at a layer may take
 
 
@@ -365,7 +353,7 @@ def _glance(lp: LayerProblem, task: Task, began: float) -> Points:
     deadline = began + min(GLANCE_S, (task.time_limit or np.inf) / 2)
     seeds = _seeds(lp, task)
     answer = (
-        Answer(seeds[:1], -np.inf, engine.Progress(), ())
+        Answer(seeds[:1], -np.inf, engine.Counters(), ())
         if seeds
         else solve(lp, goal(GoalKind.EDP), deadline=deadline, steps=lp.steps()[:1])
     )

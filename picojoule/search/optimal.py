@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from picojoule.ask import OBJECTIVES
 from picojoule.cost.cost import Cost
 from picojoule.cost.model import evaluate
 from picojoule.cost.sparsity import active
@@ -16,7 +17,7 @@ from picojoule.errors import NoMapping, SpecError, unknown_name
 from picojoule.hardware.chip import Chip, Group, Memory, tensor_word_pj
 from picojoule.mapping.mapping import Mapping, check_homes
 from picojoule.search.exact.bounds import Bounds
-from picojoule.search.exact.engine import LayerSearch, Options, Progress
+from picojoule.search.exact.engine import Counters, LayerSearch, Options
 from picojoule.search.exact.goals import TOLERANCE, Found, goal, hull_goal, stairs_goal
 from picojoule.search.exact.lattice import outermost_tiles
 from picojoule.search.exact.problem import PortKey, Problem
@@ -28,7 +29,6 @@ from picojoule.search.result import FrontPoint, LayerResult
 from picojoule.search.warm import ensure_compiled
 from picojoule.workload.layer import Layer
 
-OBJECTIVES = ("energy", "latency", "edp", "front")
 SEARCHED = ("default", "timeloop")  # accountings that the search prices by
 GROWTH = (1.1, 1.25, 1.5, 2.0, 3.0, 5.0, 10.0, 100.0, np.inf)  # how far above the bound the first answer is looked for
 
@@ -58,7 +58,7 @@ class Answer:
 
     points: list[tuple[Found, Cost]]
     bound: float  # in the goal's own value
-    progress: Progress
+    progress: Counters
     ports: tuple[PortKey, ...]
     seen: list[tuple[Found, Cost]] = field(default_factory=list)  # all that the last search found, with true costs
 
@@ -158,7 +158,7 @@ def solve(
     """Everything that the goal wants, with true costs. Ports join the labels only when a mapping turns out to need them."""
     points = list(seeds)
     ports: tuple[PortKey, ...] = ()
-    bound, progress = -np.inf, Progress()
+    bound, progress = -np.inf, Counters()
     seen: list[tuple[Found, Cost]] = []
     steps = steps or (lp.steps() if not seeds else lp.steps()[-1:])
     for at, (imperfect, options) in enumerate(steps):

@@ -18,7 +18,7 @@ from typing import Any, TypedDict
 
 from picojoule.cost.model import evaluate as price
 from picojoule.cost.sparsity import active
-from picojoule.cost.traffic import ACCOUNTINGS, count
+from picojoule.cost.traffic import RULES, count
 from picojoule.errors import PicojouleError, SpecError
 from picojoule.hardware.chip import Chip, FanOut, Group, tensor_word_pj, transfer_word_pj
 from picojoule.hardware.chipfile.read import chip_from_yaml
@@ -236,7 +236,7 @@ class _Layer:
             tiles = self._tiles()
             strange = [d for d, n in self.layer.dims if not in_the_space(mapping, d, {n, *tiles[d]})]
             say("mapping: in the space", not strange, f"ragged tiles of {', '.join(strange)}" if strange else "")
-        if not say("accounting", self.accounting in ACCOUNTINGS, self.accounting):
+        if not say("accounting", self.accounting in RULES, self.accounting):
             return
         traffic = count(self.layer, self.chip, mapping, self.accounting)
         self._walk(mapping, traffic)

@@ -6,8 +6,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from picojoule.ask import ROLES
 from picojoule.formats.names import number_format
-from picojoule.workload.layer import ROLES, Layer
+from picojoule.workload.layer import Layer
 from picojoule.workload.network import Network, NetworkTensor, Persistence
 
 UNSAID = 16  # bits that readers give where a model says nothing

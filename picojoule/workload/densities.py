@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from picojoule.ask import ROLES
 from picojoule.errors import SpecError, unknown_name
-from picojoule.workload.layer import ROLES, Layer
+from picojoule.workload.layer import Layer
 from picojoule.workload.network import Network
 
 EXAMPLE = '{"layers": {"conv1": {"input": 0.42, "weight": "2:4", "output": 0.6}}}'

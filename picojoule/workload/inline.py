@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from picojoule.ask import ROLES
 from picojoule.errors import SpecError, unknown_name
 from picojoule.formats.names import is_format_name
 from picojoule.workload.access import Access, Layout
 from picojoule.workload.einsum import parse_einsum
-from picojoule.workload.layer import ROLES, Layer, Tensor, conv, gemm
+from picojoule.workload.layer import Layer, Tensor, conv, gemm
 from picojoule.workload.network import Network, NetworkTensor, Persistence, Step
 
 REQUIRED = {"gemm": ("M", "N", "K"), "conv": ("K", "C", "P", "Q", "R", "S")}

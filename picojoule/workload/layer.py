@@ -13,9 +13,9 @@ from functools import cached_property
 
 from picojoule.errors import SpecError
 from picojoule.workload.density import Density, Uniform, read_density
-from picojoule.workload.op import ROLES, Body, Op, Rank, Tensor, distinct, one
+from picojoule.workload.op import Body, Op, Rank, Tensor, distinct, one
 
-__all__ = ["ROLES", "Layer", "Rank", "Tensor", "conv", "distinct", "from_ranks", "gemm", "one"]  # the words of a layer, together
+__all__ = ["Layer", "Rank", "Tensor", "conv", "distinct", "from_ranks", "gemm", "one"]  # the words of a layer, together
 
 
 @dataclass(frozen=True)

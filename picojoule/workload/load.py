@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from picojoule.ask import ROLES
 from picojoule.errors import SpecError, unknown_name
 from picojoule.formats.names import number_format
 from picojoule.workload.bits import Widths, WithBits, states_widths
 from picojoule.workload.densities import WithDensities
 from picojoule.workload.inline import is_inline, read_inline
-from picojoule.workload.layer import ROLES
 from picojoule.workload.network import Network
 from picojoule.workload.zoo import zoo
 

@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 
+from picojoule.ask import ROLES
 from picojoule.errors import SpecError, unknown_name
 from picojoule.formats.names import number_format
 from picojoule.workload.density import Density
 from picojoule.workload.values import Values
 
-ROLES = ("weight", "input", "output")
 UNSAID = -1.0  # in place of a density that follows from something else; no tensor keeps it
 
 

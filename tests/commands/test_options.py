@@ -3,6 +3,7 @@
 import pytest
 
 from picojoule import options
+from picojoule.ask import OBJECTIVES
 from picojoule.errors import PicojouleError
 
 
@@ -54,6 +55,6 @@ def test_dims_that_cannot_be_meant_are_refused(pairs: list[str]) -> None:
 
 def test_a_choice_names_the_nearest_known_value() -> None:
     with pytest.raises(PicojouleError) as error:
-        options.choice("energyy", options.OBJECTIVES, "--objective")
+        options.choice("energyy", OBJECTIVES, "--objective")
     assert str(error.value).startswith("--objective: unknown value 'energyy'")
     assert "did you mean 'energy'?" in str(error.value)

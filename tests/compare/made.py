@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from picojoule.ask import Progress
 from picojoule.compare.bench import Bench
-from picojoule.machines.answer import Answer, Ask, Declined, LayerAnswer, Progress
+from picojoule.machines.answer import Answer, Ask, Declined, LayerAnswer
 from picojoule.published.platform import Scope
 from picojoule.workload.layer import gemm
 from picojoule.workload.network import Network, Step

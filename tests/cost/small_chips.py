@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from picojoule.ask import ROLES
 from picojoule.hardware.chip import Axis, Chip, Compute, FanOut, Group, Memory
-from picojoule.workload.layer import ROLES
 
 
 def chip(*levels: str | FanOut, macs: float = 1.0, **pj: float) -> Chip:

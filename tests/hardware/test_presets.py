@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from picojoule.ask import ROLES
 from picojoule.errors import SpecError
 from picojoule.hardware.chip import Chip, FanOut
 from picojoule.hardware.chipfile.read import PRESETS, chip_from_yaml, chip_to_yaml, chips, load_chip
 from picojoule.hardware.provenance import where_from
-from picojoule.workload.layer import ROLES
 
 NAMES = sorted(chips())
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from picojoule.ask import ROLES
 from picojoule.errors import PicojouleError, SpecError
 from picojoule.hardware.chip import Axis, Chip, Compute, FanOut, Group, Memory, Port
 from picojoule.hardware.chipfile.read import chip_from_yaml, chip_to_yaml
-from picojoule.workload.layer import ROLES
 
 GOOD = """\
 chip: small

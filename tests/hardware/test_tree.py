@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from picojoule.ask import ROLES
 from picojoule.hardware.chip import Compute, FanOut, Memory
 from picojoule.hardware.chipfile.read import chips, load_chip
 from picojoule.hardware.tree import Branch, Fork, Node, way
-from picojoule.workload.layer import ROLES
 
 CHIPS = Path(__file__).parents[1] / "mapping" / "chips"
 NAMES = [*chips(), *(str(CHIPS / f"{x}.yaml") for x in ("gemm_cores", "rows_and_columns", "eyeriss_registers"))]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from picojoule.ask import ROLES
 from picojoule.cost.traffic import count
 from picojoule.errors import SpecError
 from picojoule.hardware.chip import Axis, Chip, Compute, FanOut, Group, Memory, Port
@@ -15,7 +16,7 @@ from picojoule.hardware.chipfile.read import load_chip
 from picojoule.interop.load import import_files
 from picojoule.interop.timeloop.export import export_timeloop
 from picojoule.mapping.mapping import Loop, Mapping, Node, check, parse
-from picojoule.workload.layer import ROLES, Layer, conv, gemm
+from picojoule.workload.layer import Layer, conv, gemm
 from tests.workload.test_einsum import same
 
 OLD = """

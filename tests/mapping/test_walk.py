@@ -9,12 +9,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from picojoule.ask import ROLES
 from picojoule.errors import SpecError
 from picojoule.hardware.chip import Axis, Chip, Compute, FanOut, Group, Memory
 from picojoule.mapping.mapping import parse
 from picojoule.mapping.walk import direct_result, simulate
 from picojoule.mapping.words import Flow, Traffic
-from picojoule.workload.layer import ROLES, Layer, Rank, Tensor, conv, gemm
+from picojoule.workload.layer import Layer, Rank, Tensor, conv, gemm
 from tests.oracle.random_cases import cases
 
 

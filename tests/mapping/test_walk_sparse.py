@@ -14,9 +14,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from picojoule.ask import ROLES
 from picojoule.cost.sparsity import exploit
 from picojoule.cost.traffic import count
-from picojoule.hardware.chip import OPERANDS, ROLES, Chip, Conditions, FanOut, Group
+from picojoule.hardware.chip import OPERANDS, Chip, Conditions, FanOut, Group
 from picojoule.hardware.compression import NAMED, Format, RankFormat
 from picojoule.mapping.footprint import tile_bits
 from picojoule.mapping.mapping import Loop, Mapping, Node

@@ -17,11 +17,12 @@ from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Mapping as Dictionary
 from dataclasses import dataclass, field, replace
 
+from picojoule.ask import ROLES
 from picojoule.errors import MappingError
 from picojoule.hardware.chip import Axis, Chip, Compute, FanOut, Group, Memory, Port
 from picojoule.mapping.footprint import tile_bits
 from picojoule.mapping.mapping import Loop, Mapping, Node, check
-from picojoule.workload.layer import ROLES, Layer, conv, gemm
+from picojoule.workload.layer import Layer, conv, gemm
 
 Evaluate = Callable[[Layer, Chip, Mapping], tuple[float, float]]  # energy and cycles
 Roots = Dictionary[str, Iterable[int]]  # dimension -> outermost tiles allowed beside the divisors of its bound

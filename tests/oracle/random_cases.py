@@ -7,11 +7,12 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from picojoule.ask import ROLES
 from picojoule.errors import MappingError
 from picojoule.hardware.chip import Axis, Chip, Compute, FanOut, Group, Memory
 from picojoule.mapping.footprint import tile_elements
 from picojoule.mapping.mapping import Loop, Mapping, Node, check
-from picojoule.workload.layer import ROLES, Layer, Rank, Tensor, conv, gemm
+from picojoule.workload.layer import Layer, Rank, Tensor, conv, gemm
 
 KINDS = ("gemm", "conv1d", "conv2d", "depthwise", "grouped", "sum")
 

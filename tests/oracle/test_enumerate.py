@@ -8,11 +8,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from picojoule.ask import ROLES
 from picojoule.cost.traffic import count
 from picojoule.errors import MappingError
 from picojoule.hardware.chip import Axis, Chip, Compute, FanOut, Group, Memory
 from picojoule.mapping.mapping import Loop, Mapping, Node, check
-from picojoule.workload.layer import ROLES, Layer, conv, gemm
+from picojoule.workload.layer import Layer, conv, gemm
 from tests.oracle.enumerate import SAME, all_mappings, best, front, priced, thin, tiny_problems, tiny_roots
 
 

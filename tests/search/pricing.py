@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 
 from picojoule.cost.model import MILLIWATT_SECOND_PJ, instances_in_use, port_cycles, root_words, transfer_word_pj
-from picojoule.cost.traffic import ACCOUNTINGS, operand_flows, output_flows, places
+from picojoule.cost.traffic import RULES, operand_flows, output_flows, places
 from picojoule.hardware.chip import Chip, tensor_word_pj
 from picojoule.mapping.mapping import Loop, Mapping, Node
 from picojoule.mapping.words import Traffic
@@ -22,7 +22,7 @@ class Pricer:
     """Energy (pJ) and cycles of the mappings of one layer on one chip."""
 
     def __init__(self, layer: Layer, chip: Chip, accounting: str = "default") -> None:
-        self.layer, self.chip, self.rules = layer, chip, ACCOUNTINGS[accounting]
+        self.layer, self.chip, self.rules = layer, chip, RULES[accounting]
         self.known: dict[tuple[str, tuple[Loop | Node, ...]], Share] = {}
         self.mac_pj = layer.macs * chip.compute.energy_pj(layer)
         leaking = [(m.leakage_mw, chip.instances(m)) for m in chip.memories] + [(chip.compute.leakage_mw, chip.pes)]

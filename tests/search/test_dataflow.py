@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from picojoule.ask import ROLES
 from picojoule.errors import MappingError, NoMapping, SpecError
 from picojoule.hardware.chip import Axis, Chip, Compute, FanOut, Group, Memory
 from picojoule.hardware.dataflow import DATAFLOWS, constrained
@@ -13,7 +14,7 @@ from picojoule.report.to_json import network_json
 from picojoule.search.network import map_network
 from picojoule.search.optimal import best_mapping
 from picojoule.verification.verify import verify
-from picojoule.workload.layer import ROLES, Layer, conv, gemm
+from picojoule.workload.layer import Layer, conv, gemm
 from tests.oracle.enumerate import SAME, all_mappings
 from tests.search.pricing import Pricer
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from picojoule.ask import ROLES
 from picojoule.cost.model import evaluate
 from picojoule.hardware.chip import Axis, Chip, Compute, FanOut, Group, Memory
 from picojoule.mapping.mapping import Mapping, check
 from picojoule.search.optimal import best_mapping
-from picojoule.workload.layer import ROLES, Layer, conv, gemm
+from picojoule.workload.layer import Layer, conv, gemm
 from tests.oracle.enumerate import SAME, Tiny, all_mappings, priced, thin
 from tests.search.pricing import Pricer
 from tests.search.problems import RAGGED, WINDOWS, Wanted, problems

@@ -12,9 +12,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from picojoule.ask import ROLES
 from picojoule.cost.model import evaluate
 from picojoule.errors import NoMapping
-from picojoule.hardware.chip import OPERANDS, ROLES, Chip, FanOut, Group, Memory
+from picojoule.hardware.chip import OPERANDS, Chip, FanOut, Group, Memory
 from picojoule.hardware.chipfile.read import load_chip
 from picojoule.hardware.compression import DENSE, NAMED, Format, RankFormat
 from picojoule.mapping.mapping import Mapping, check

@@ -13,7 +13,7 @@ by magnitude and then restored. `per_picojoule` is ours: least loss for an energ
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from picojoule.ask import Progress, silent
 from picojoule.compress.prune.prune import Masks, Scores, share_of_each, weights
 from picojoule.errors import SpecError
 from picojoule.hardware.chip import Chip
@@ -33,7 +34,6 @@ from picojoule.workload.network import Network
 GRID = (1.0, 0.6, 0.35, 0.2, 0.1, 0.05)
 RIDGE = 1e-6  # of the mean diagonal, so that inputs that are always zero do not matter
 Table = Mapping[str, Any]
-Progress = Callable[[int, int, str], None]
 
 
 def layer_energies(network: Network, chip: Chip, table: Table, jobs: int | None = 1) -> dict[str, float]:
@@ -69,13 +69,7 @@ class Curve:
 
 
 def curves(
-    network: Network,
-    chip: Chip,
-    table: Table,
-    grid: Sequence[float] = GRID,
-    *,
-    jobs: int | None = 1,
-    progress: Progress = lambda *_: None,
+    network: Network, chip: Chip, table: Table, grid: Sequence[float] = GRID, *, jobs: int | None = 1, progress: Progress = silent
 ) -> dict[str, Curve]:
     """Every layer's energy at the densities of `grid`, other tensors as `table` (measured densities) says."""
     found: dict[float, dict[str, float]] = {}
@@ -115,7 +109,7 @@ def layer_by_layer(
     rise: float,
     fit_on: Tensor,
     grid: Sequence[float] = GRID,
-    progress: Progress = lambda *_: None,
+    progress: Progress = silent,
 ) -> tuple[nn.Module, Masks]:
     """(a pruned copy, its masks): each layer in turn takes the least density of `grid` at which the loss rises by `rise` at most.
 

@@ -7,17 +7,17 @@ messages are in three parts: one trains the classifier, one decides (changes, an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from picojoule.ask import Progress, silent
 from picojoule.compress.shrink.integer import one_of_each
 from picojoule.errors import SpecError
 
-Progress = Callable[[int, int, str], None]
 WIDTHS = (2, 3, 4, 5, 6)
 PROBE, PROBE_TOKENS = 32, 64  # messages of the deciding part on which changes are measured, and how much of each
 TABLES = "embeddings."
@@ -63,7 +63,7 @@ def minilm_bits(
     decide: int = 250,
     test: int = 1000,
     seed: int = 0,
-    progress: Progress = lambda *_: None,
+    progress: Progress = silent,
 ) -> EncoderBits:
     """The least mean of weight bits that loses at most `loss_percent` points on the deciding part. Needs torch, scikit-learn."""
     if min(train, decide, test) < PROBE or not means:
@@ -122,7 +122,7 @@ class _Judge:
         return Accuracy(data="SpamAssassin", n=len(labels), correct=right, of="messages")
 
 
-def sensitivities(encoder: Any, probe: Any, progress: Progress = lambda *_: None) -> dict[str, dict[int, float]]:
+def sensitivities(encoder: Any, probe: Any, progress: Progress = silent) -> dict[str, dict[int, float]]:
     """For each layer and width: mean of 1 - cosine between the probe's vectors with this layer rounded, and without."""
     from picojoule.compress.quantise.quantise import layers_of, rounded
     from picojoule.learning.minilm import encoded

@@ -15,11 +15,11 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from picojoule.ask import Progress, silent
 from picojoule.errors import SpecError, unknown_name
 from picojoule.files import cache_folder, code_digest, keep
 from picojoule.learning.labelled import labelled
 
-Progress = Callable[[int, int, str], None]
 RATE, WARMUP = 1e-3, 0.1  # of training on, quantised or not
 IMAGES = 512  # training images that set the ranges
 
@@ -74,7 +74,7 @@ def quantise(
     calibration: str = "mse",
     granularity: str = "channel",
     data_dir: str | Path | None = None,
-    progress: Progress = lambda *_: None,
+    progress: Progress = silent,
 ) -> Study:
     """Accuracy at each width. Widths below `train_below` are trained on for `epochs` epochs (0: none are). Needs torch."""
     if not bits or epochs < 0:

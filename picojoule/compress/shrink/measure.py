@@ -14,7 +14,6 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from picojoule.ask import Progress, silent
 from picojoule.compress.apply import reshaped, rounded
 from picojoule.compress.plan import Plan, Storage
 from picojoule.compress.prune.structured import Structure
@@ -32,7 +32,6 @@ from picojoule.learning.accuracy import Accuracy, correct, mean_cross_entropy
 from picojoule.learning.labelled import Labelled
 from picojoule.learning.train import Recipe, save, train_by
 
-Progress = Callable[[int, int, str], None]
 WARMTH = 2.0  # of the softmax: temperature of distillation
 
 
@@ -75,7 +74,7 @@ class Bench:
         *,
         held_out: int,
         seed: int = 0,
-        tell: Progress = lambda *_: None,
+        tell: Progress = silent,
     ) -> None:
         self.module, self.data, self.storage, self.structure = module, data, storage, structure
         self.fit = data.held_out(held_out, seed)

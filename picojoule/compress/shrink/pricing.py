@@ -6,21 +6,19 @@ with its certificate, and kept on disk beside the answers of `pj map`. Nothing i
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from picojoule.ask import SINGLE_BEST, Progress, silent
 from picojoule.compress.plan import LayerPlan, Plan, Storage, planned
 from picojoule.errors import SpecError, unknown_name
 from picojoule.hardware.chip import Chip
-from picojoule.search.layer_price import OBJECTIVES, LayerPricer
+from picojoule.search.layer_price import LayerPricer
 from picojoule.workload.layer import Layer
 from picojoule.workload.network import Network
 
 if TYPE_CHECKING:
     from picojoule.compress.prune.structured import Structure
-
-Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,10 +95,10 @@ class Pricer:
         objective: str = "energy",
         structure: Structure | None = None,
         cache: bool = True,
-        tell: Progress = lambda *_: None,
+        tell: Progress = silent,
     ) -> None:
-        if objective not in OBJECTIVES:
-            raise unknown_name("objective", objective, OBJECTIVES)
+        if objective not in SINGLE_BEST:
+            raise unknown_name("objective", objective, SINGLE_BEST)
         if not base.layers:
             raise SpecError("the network has no layer of multiply-accumulates", where=base.name, hint="nothing to price")
         self.base, self.chip, self.objective, self.structure = base, chip, objective, structure

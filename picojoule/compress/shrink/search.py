@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from picojoule.ask import Progress, silent
 from picojoule.compress.plan import Plan
 from picojoule.compress.shrink.integer import one_of_each
 from picojoule.compress.shrink.pricing import Price
@@ -18,7 +19,6 @@ from picojoule.compress.shrink.space import Choice, Space
 
 PriceOf = Callable[[Plan], Price]
 Losses = Sequence[Sequence[float]]  # [unit][level], 0 at level 0, in nats of the validation loss
-Progress = Callable[[int, int, str], None]
 LOOK_AHEAD = 2  # levels that one greedy step may take: a first level that saves nothing must not end the way
 LEAST_LOSS = 1e-5  # a level that loses nothing is taken for what it saves
 
@@ -39,9 +39,7 @@ def losses_of(choice: Choice, losses: Losses) -> float:
     return float(sum(losses[u][level] for u, level in enumerate(choice)))
 
 
-def greedy(
-    space: Space, price: PriceOf, losses: Losses, *, until: float = np.inf, tell: Progress = lambda *_: None
-) -> list[Step]:
+def greedy(space: Space, price: PriceOf, losses: Losses, *, until: float = np.inf, tell: Progress = silent) -> list[Step]:
     """Steps from the start, each the one that saves most for what it loses, to every unit's end or a loss of `until`.
 
     After NetAdapt (Yang et al., ECCV 2018), with the chip's own price in the place of a table and a predicted loss in the

@@ -8,14 +8,13 @@ losses are scaled so that their sum says what that network lost.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
+from picojoule.ask import Progress, silent
 from picojoule.compress.plan import Plan
 from picojoule.compress.shrink.measure import Bench, Effort
 from picojoule.compress.shrink.space import Space, Unit
 
-Progress = Callable[[int, int, str], None]
 IMAGES = 500  # held-out images that losses without training look at
 NATS_PER_POINT = 0.03  # where no network lost enough to tell: a usual ratio near 90 %
 SHARED = {"quantise": 3, "channels": 3, "zeros": 2, "rank": 1}  # the level that is tried everywhere
@@ -32,7 +31,7 @@ class Sensitivity:
     nats_per_point: float  # loss that goes with a percentage point of accuracy, from the networks above
 
 
-def sensitivities(space: Space, bench: Bench, effort: Effort, tell: Progress = lambda *_: None) -> Sensitivity:
+def sensitivities(space: Space, bench: Bench, effort: Effort, tell: Progress = silent) -> Sensitivity:
     """Measures all units of the space."""
     untouched = bench.after_training(Plan(), IMAGES)
     dense = bench.tuned(Plan(), effort, "the dense network").loss

@@ -12,11 +12,12 @@ Test images are looked at once, for the rows that are reported.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from picojoule.ask import Progress, silent
 from picojoule.compress.plan import Plan
 from picojoule.compress.shrink.pricing import Pricer
 from picojoule.compress.shrink.search import Losses, Step, evolve, greedy, knapsack
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from picojoule.compress.shrink.sensitivity import Sensitivity
     from picojoule.compress.shrink.subject import Subject
 
-Progress = Callable[[int, int, str], None]
 SEARCHES = ("greedy", "knapsack", "evolutionary")
 TRIES = 4  # fine-tunings that close in on the budget, short ones and then long ones
 HOPE = 1.5  # budgets that a short fine-tuning may lose
@@ -51,7 +51,7 @@ class Shrinking:
         short: Effort,
         methods: Sequence[str],
         search: str,
-        tell: Progress = lambda *_: None,
+        tell: Progress = silent,
     ) -> None:
         if search not in SEARCHES:
             raise unknown_name("search", search, SEARCHES)
@@ -225,7 +225,7 @@ def shrink(
     seed: int = 0,
     out: str | Path | None = None,
     data_dir: str | Path | None = None,
-    progress: Progress = lambda *_: None,
+    progress: Progress = silent,
 ) -> Shrunk:
     """The cheapest network found on the chip that loses at most `budget` percentage points, beside what it is compared with.
 

@@ -9,9 +9,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from picojoule.ask import Progress, silent
 from picojoule.compress.plan import Storage
 from picojoule.compress.prune.structured import Structure, structure
-from picojoule.compress.shrink.measure import Bench, Effort, Progress
+from picojoule.compress.shrink.measure import Bench, Effort
 from picojoule.errors import SpecError
 from picojoule.files import cache_folder
 from picojoule.learning.labelled import Labelled, labelled
@@ -62,7 +63,7 @@ def subject(
     *,
     held_out: int | None = None,
     seed: int = 0,
-    progress: Progress = lambda *_: None,
+    progress: Progress = silent,
 ) -> Subject:
     """The subject that a user names. Small nets are trained here, if they are not in the cache."""
     known = labelled(data, data_dir)

@@ -22,6 +22,7 @@ from pathlib import Path as FilePath
 
 from pydantic import ValidationError
 
+from picojoule.ask import ROLES
 from picojoule.errors import PicojouleError, SpecError, unknown_name
 from picojoule.files import read_text
 from picojoule.hardware.array import cost as array_cost
@@ -46,7 +47,6 @@ from picojoule.hardware.provenance import UNSTATED
 from picojoule.hardware.vector_unit import KINDS, VectorUnit
 from picojoule.quantities.located_yaml import Document, Path, read
 from picojoule.quantities.units import Quantity
-from picojoule.workload.layer import ROLES
 
 __all__ = ["chip_from_yaml", "chip_to_yaml", "chips", "load_chip"]
 

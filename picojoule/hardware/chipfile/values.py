@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, WithJsonSchema
 
+from picojoule.ask import ROLES
 from picojoule.errors import SpecError, unknown_name
 from picojoule.formats.names import is_format_name, number_format
 from picojoule.hardware.chip import OPERANDS, SCOPES, SPEEDS, WAITS
@@ -19,7 +20,6 @@ from picojoule.hardware.vector_unit import SCALINGS as UNIT_SCALINGS
 from picojoule.quantities.located_yaml import describe
 from picojoule.quantities.units import KINDS, Quantity, parse, size_bits
 from picojoule.workload import kinds
-from picojoule.workload.layer import ROLES
 
 ALIASES = {"I": "input", "W": "weight", "O": "output", "inputs": "input", "weights": "weight", "outputs": "output"}
 

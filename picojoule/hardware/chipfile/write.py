@@ -6,13 +6,13 @@ from typing import Any
 
 import yaml
 
+from picojoule.ask import ROLES
 from picojoule.hardware.array import cost as array_cost
 from picojoule.hardware.array.spec import array_block
 from picojoule.hardware.chip import Axis, Chip, Compute, FanOut, Group, Memory, Port, Stay
 from picojoule.hardware.compression import NAMED, Format
 from picojoule.hardware.vector_unit import KINDS, VectorUnit
 from picojoule.quantities.units import show
-from picojoule.workload.layer import ROLES
 
 
 def chip_to_yaml(chip: Chip) -> str:

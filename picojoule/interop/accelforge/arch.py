@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from picojoule.ask import ROLES
 from picojoule.errors import SpecError, unknown_name
 from picojoule.hardware.chip import Axis, Chip, Compute, FanOut, Group, Memory, Port
 from picojoule.interop.accelforge.sets import roles_in
 from picojoule.interop.expressions import evaluate
 from picojoule.interop.report import Report
 from picojoule.interop.trees import Block, Scalar, Tree, as_block, as_items, as_text, as_whole, refuse_leftover
-from picojoule.workload.layer import ROLES
 
 _UNBOUNDED_BITS = 2**60
 _ALL = frozenset(ROLES)

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
+from picojoule.ask import ROLES
 from picojoule.errors import SpecError
 from picojoule.hardware.chip import Axis, Chip, Compute, FanOut, Group, Memory, Port
 from picojoule.interop.names import usual_role
@@ -20,7 +21,6 @@ from picojoule.interop.timeloop.parts import Part, Parts, Places, Spread, text_a
 from picojoule.interop.timeloop.prices import Prices
 from picojoule.interop.timeloop.sparse import operands_of, saves_of
 from picojoule.interop.trees import as_text
-from picojoule.workload.layer import ROLES
 
 _DEFAULT_WORD = 16
 _DEFAULT_CYCLE_S = 1e-9

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from picojoule.ask import Progress
 from picojoule.errors import SpecError
 from picojoule.machines.kernels.device import ENERGY, NAMES, Device, Parameters, bounds, find_device, load_device, typical
 from picojoule.machines.kernels.latency import dynamic_joules, estimates, missed, seconds, slowdown
@@ -43,7 +44,6 @@ SHEET_KNOWS = (
     "dram_pj_per_byte",
     "matrix_pj",
 )
-Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

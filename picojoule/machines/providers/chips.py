@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
+from picojoule.ask import Progress
 from picojoule.cost.operators import NetworkOperator
 from picojoule.cost.performance import offchip_bytes, offchip_pj, peak_macs_per_s
 from picojoule.errors import NoMapping
 from picojoule.hardware.chip import Chip
 from picojoule.hardware.chipfile.read import chips, load_chip
-from picojoule.machines.answer import Answer, Ask, Declined, LayerAnswer, Machine, Progress, width_of
+from picojoule.machines.answer import Answer, Ask, Declined, LayerAnswer, Machine, width_of
 from picojoule.published.platform import DATA, Scope, platform, rows
 from picojoule.search.network import map_network
 from picojoule.search.result import NetworkLayer, NetworkResult, claim

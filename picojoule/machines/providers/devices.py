@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from picojoule.ask import Progress
 from picojoule.errors import SpecError
-from picojoule.machines.answer import Answer, Ask, Declined, LayerAnswer, Machine, Progress, width_of
+from picojoule.machines.answer import Answer, Ask, Declined, LayerAnswer, Machine, width_of
 from picojoule.machines.kernels.device import Device, device_names, load_device
 from picojoule.machines.kernels.measurements import DTYPES
 from picojoule.machines.kernels.predict import NetworkPrediction, predict_network

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from picojoule.machines.answer import Answer, Ask, Declined, LayerAnswer, Machine, Progress, width_of
+from picojoule.ask import Progress
+from picojoule.machines.answer import Answer, Ask, Declined, LayerAnswer, Machine, width_of
 from picojoule.machines.fpga import FPGAS, Fpga, load_fpga, predict_fpga
 from picojoule.published.platform import Scope
 from picojoule.workload.network import Network

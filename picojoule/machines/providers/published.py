@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from picojoule.machines.answer import Answer, Ask, Declined, LayerAnswer, Machine, Progress, width_of
+from picojoule.ask import Progress
+from picojoule.machines.answer import Answer, Ask, Declined, LayerAnswer, Machine, width_of
 from picojoule.published.platform import PRECISIONS, Peak, Platform, Scope, platform, platforms
 from picojoule.workload.bits import AtOwnWidth
 from picojoule.workload.layer import Layer

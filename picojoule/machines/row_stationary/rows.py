@@ -13,6 +13,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 
+from picojoule.ask import ROLES
 from picojoule.errors import MappingError, SpecError, unknown_name
 from picojoule.hardware.chip import Chip, FanOut, Group
 from picojoule.mapping.mapping import Loop, Mapping, Node
@@ -107,7 +108,7 @@ def array_of(chip: Chip, bits: int = 16) -> Array:
         raise SpecError(f"chip {chip.name!r} has no single two-dimensional PE array", hint=hint)
     inside = [g for g in chip.levels[fan[0] + 1 :] if isinstance(g, Group)]
     outside = [g for g in chip.levels[1 : fan[0]] if isinstance(g, Group)]
-    homes = {r: next((m for g in inside if (m := g.memory_for(r))), None) for r in ("weight", "input", "output")}
+    homes = {r: next((m for g in inside if (m := g.memory_for(r))), None) for r in ROLES}
     buffer = next((m for g in outside if (m := g.memory_for("output")) and m.keeps_role("input") != "never"), None)
     if buffer is None or any(m is None for m in homes.values()):
         raise SpecError(f"chip {chip.name!r} is not laid out for row stationary", hint=hint)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from picojoule.ask import Progress
 from picojoule.hardware.array.converters import survey_adc_pj, survey_adc_um2
-from picojoule.reproduction.experiment import Check, Experiment, Outcome, Progress, Row
+from picojoule.reproduction.experiment import Check, Experiment, Outcome, Row
 
 PRINTED = {  # node in nm, conversions per second -> pJ/um2 for 4 to 10 bits
     (32, 1e8): ".924/3274 .936/3287 1.065/3417 1.312/3637 1.714/3939 2.340/4324 3.310/4796",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import picojoule
-from picojoule.reproduction.experiment import Check, Experiment, Outcome, Progress, Row
+from picojoule.ask import Progress
+from picojoule.reproduction.experiment import Check, Experiment, Outcome, Row
 from picojoule.reproduction.row_stationary_model import energies_pj
 
 BATCHES = (1, 4, 16)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 
 import picojoule
+from picojoule.ask import Progress
 from picojoule.cost.model import evaluate
 from picojoule.hardware.components.format_mac import mac_cost
 from picojoule.hardware.components.logic import area_at_width, operation
-from picojoule.reproduction.experiment import Check, Experiment, Outcome, Progress, Row
+from picojoule.reproduction.experiment import Check, Experiment, Outcome, Row
 
 # (operation, (format, bits), over (format, bits), energy ratio, area ratio), the survey's Section VII-A and Fig. 39
 RATIOS = (

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import picojoule
+from picojoule.ask import Progress
 from picojoule.explore.equal_area import Split, buffer_bytes, split_chip
-from picojoule.reproduction.experiment import Check, Experiment, Outcome, Progress, Row
+from picojoule.reproduction.experiment import Check, Experiment, Outcome, Row
 from picojoule.reproduction.row_stationary_model import energies_pj
 
 BYTES = (128, 256, 384, 512, 640, 768)

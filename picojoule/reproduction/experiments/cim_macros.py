@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 
 import picojoule
+from picojoule.ask import Progress
 from picojoule.hardware.array.in_memory import Array
 from picojoule.neardata.macro import array_of, at_voltage, calibrated, peak, with_adc_bits
-from picojoule.reproduction.experiment import Check, Experiment, Outcome, Progress, Row
+from picojoule.reproduction.experiment import Check, Experiment, Outcome, Row
 
 
 @dataclass(frozen=True)

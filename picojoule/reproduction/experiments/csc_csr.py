@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import picojoule
+from picojoule.ask import Progress
 from picojoule.formats.compressed import csc_traffic, csr_traffic
-from picojoule.reproduction.experiment import Check, Experiment, Outcome, Progress, Row
+from picojoule.reproduction.experiment import Check, Experiment, Outcome, Row
 from picojoule.workload.layer import Layer
 
 MODELS = ("alexnet", "vgg16", "resnet50")

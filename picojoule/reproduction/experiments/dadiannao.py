@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import picojoule
+from picojoule.ask import Progress
 from picojoule.cost.cost import Cost
 from picojoule.hardware.chip import Chip
-from picojoule.reproduction.experiment import Check, Experiment, Outcome, Progress, Row
+from picojoule.reproduction.experiment import Check, Experiment, Outcome, Row
 
 OFF_CHIP = "DRAM"
 LAYERS = {  # a fully connected layer uses each weight once, the matrix product of a convolution many times

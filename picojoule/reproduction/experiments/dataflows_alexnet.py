@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import picojoule
+from picojoule.ask import Progress
 from picojoule.explore.dataflows import Compared, dataflows, under
 from picojoule.hardware.dataflow import dataflow
-from picojoule.reproduction.experiment import Check, Experiment, Outcome, Progress, Row
+from picojoule.reproduction.experiment import Check, Experiment, Outcome, Row
 from picojoule.workload.network import Network
 
 SECONDS = 10.0  # CPU time of a search of one layer under one dataflow

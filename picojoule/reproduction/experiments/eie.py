@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from picojoule.ask import Progress
 from picojoule.formats.relative_index import expected_padding
 from picojoule.machines.eie import eie
 from picojoule.reproduction.eie_tables import LAYERS, SOURCE, Published
-from picojoule.reproduction.experiment import Check, Experiment, Outcome, Progress, Row, bar
+from picojoule.reproduction.experiment import Check, Experiment, Outcome, Row, bar
 
 SEEDS = 3
 VISION, OTHERS, BOUND = "AlexNet and VGG-16", "NeuralTalk", "evenly spread"

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from picojoule.reproduction.experiment import Check, Experiment, Outcome, Progress, Row
+from picojoule.ask import Progress
+from picojoule.reproduction.experiment import Check, Experiment, Outcome, Row
 
 CHIP, NET, DATA, SEED = "eie-like", "lenet5", "fashion-mnist", 0
 BATCH = 16  # images at a time: the weights of dense layers are fetched once for all of them

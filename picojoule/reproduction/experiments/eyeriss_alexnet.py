@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from picojoule.ask import Progress
 from picojoule.machines.row_stationary.counts import latency, power_mw, words
 from picojoule.machines.row_stationary.rows import Parameters
 from picojoule.reproduction import eyeriss
 from picojoule.reproduction import eyeriss_model as ours
-from picojoule.reproduction.experiment import Experiment, Outcome, Progress, Row, bar
+from picojoule.reproduction.experiment import Experiment, Outcome, Row, bar
 
 CONV3_NOTE = "q3 r2 t2, as in conv4, would give 50.2 MB"
 

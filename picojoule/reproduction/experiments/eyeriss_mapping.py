@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from picojoule.ask import Progress
 from picojoule.reproduction import eyeriss
 from picojoule.reproduction import eyeriss_model as ours
-from picojoule.reproduction.experiment import Check, Experiment, Outcome, Progress, Row
+from picojoule.reproduction.experiment import Check, Experiment, Outcome, Row
 
 
 def _run(progress: Progress) -> Outcome:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from picojoule.ask import Progress
 from picojoule.machines.row_stationary.best import best_parameters
 from picojoule.machines.row_stationary.counts import latency, power_mw, words
 from picojoule.machines.row_stationary.rows import shape_of
 from picojoule.reproduction import eyeriss
 from picojoule.reproduction import eyeriss_model as ours
-from picojoule.reproduction.experiment import Check, Experiment, Outcome, Progress, Row, bar, mean_absolute_error
+from picojoule.reproduction.experiment import Check, Experiment, Outcome, Row, bar, mean_absolute_error
 
 WORST_PERCENT = 10.0
 BYTES = "latency from the reported bytes"

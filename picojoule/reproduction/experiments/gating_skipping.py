@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 
 import picojoule
+from picojoule.ask import Progress
 from picojoule.cost.cost import Cost
 from picojoule.hardware.chip import Chip
 from picojoule.mapping.mapping import Mapping
-from picojoule.reproduction.experiment import Check, Experiment, Outcome, Progress, Row
+from picojoule.reproduction.experiment import Check, Experiment, Outcome, Row
 from picojoule.workload.layer import Layer
 
 ZEROS = {"conv1": 0.0001, "conv2": 0.387, "conv3": 0.725, "conv4": 0.793, "conv5": 0.776}  # of inputs, as the chip measured

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from statistics import median
 
+from picojoule.ask import Progress
 from picojoule.machines.gemmini.fit import unseen
 from picojoule.machines.gemmini.latency import LEFT_OUT
 from picojoule.machines.gemmini.rows import Row as Measured
 from picojoule.machines.gemmini.rows import read_rows
-from picojoule.reproduction.experiment import Check, Experiment, Outcome, Progress, Row
+from picojoule.reproduction.experiment import Check, Experiment, Outcome, Row
 
 FOLDS = 4
 LEAST_SPEARMAN, MOST_MEDIAN_PERCENT = 0.95, 20.0

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from picojoule.ask import Progress
 from picojoule.machines.kernels.calibrate import H100, calibrate
 from picojoule.machines.kernels.measurements import load_measurements
-from picojoule.reproduction.experiment import Check, Experiment, Outcome, Progress, Row
+from picojoule.reproduction.experiment import Check, Experiment, Outcome, Row
 
 
 def _run(progress: Progress) -> Outcome:

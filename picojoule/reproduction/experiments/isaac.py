@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import picojoule
+from picojoule.ask import Progress
 from picojoule.hardware.array.in_memory import Array
 from picojoule.neardata.macro import array_of, peak
-from picojoule.reproduction.experiment import Check, Experiment, Outcome, Progress, Row
+from picojoule.reproduction.experiment import Check, Experiment, Outcome, Row
 
 UNITS, ARRAYS = 12, 8  # a tile has 12 units of 8 crossbars
 UNIT = {  # Table I, one unit: mW, mm2

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from picojoule.reproduction.experiment import Check, Experiment, Outcome, Progress, Row
+from picojoule.ask import Progress
+from picojoule.reproduction.experiment import Check, Experiment, Outcome, Row
 
 CHIP = "fusion-like"
 SIDE, CLASSES, CANDIDATES, SEED = 8, 10, 384, 0

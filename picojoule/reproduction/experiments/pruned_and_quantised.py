@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from picojoule.reproduction.experiment import Check, Experiment, Outcome, Progress, Row
+from picojoule.ask import Progress
+from picojoule.reproduction.experiment import Check, Experiment, Outcome, Row
 
 CHIP, NET, DATA, LAYER = "scnn-like", "small", "digits", "fc1"
 RUN_BITS = 4  # zeros before each stored weight; the chip's DRAM keeps its weights so

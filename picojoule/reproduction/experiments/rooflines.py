@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import picojoule
+from picojoule.ask import Progress
 from picojoule.machines.kernels.device import load_device
 from picojoule.machines.kernels.predict import decode_bound_tokens_per_s, predict_network
-from picojoule.reproduction.experiment import Check, Experiment, Outcome, Progress, Row
+from picojoule.reproduction.experiment import Check, Experiment, Outcome, Row
 
 # Jouppi et al. 2017: peak in operations a second, bandwidth in bytes a second (table 2), ridge in MACs a weight byte (section 4)
 RIDGES = {"TPU v1": (92e12, 34e9, 1350.0), "Haswell E5-2699 v3": (1.3e12, 51e9, 13.0), "K80, one die": (2.8e12, 160e9, 9.0)}

@@ -6,6 +6,7 @@ import math
 from functools import cache
 
 import picojoule
+from picojoule.ask import Progress
 from picojoule.cost.cost import Cost
 from picojoule.cost.model import evaluate
 from picojoule.cost.traffic import count
@@ -16,7 +17,7 @@ from picojoule.machines.row_stationary.counts import prices_of
 from picojoule.machines.row_stationary.rows import array_of, shape_of
 from picojoule.mapping.dataflow import violations
 from picojoule.mapping.mapping import Mapping, check
-from picojoule.reproduction.experiment import Check, Experiment, Outcome, Progress, Row
+from picojoule.reproduction.experiment import Check, Experiment, Outcome, Row
 from picojoule.workload.layer import Layer
 
 # ALU, DRAM and register-file energy in 1e9 MAC energies, as the public nn_dataflow tests carry them (tolerance there: 0.1)

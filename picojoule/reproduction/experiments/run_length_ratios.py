@@ -6,9 +6,10 @@ import math
 
 import numpy as np
 
+from picojoule.ask import Progress
 from picojoule.formats import run_length
 from picojoule.observed.statistics import statistics
-from picojoule.reproduction.experiment import Check, Experiment, Outcome, Progress, Row
+from picojoule.reproduction.experiment import Check, Experiment, Outcome, Row
 
 # input feature maps of AlexNet's CONV2 to CONV5: (words, zeros in %), Eyeriss JSSC 2017, Table V; CONV1's is not compressed
 FMAPS = {

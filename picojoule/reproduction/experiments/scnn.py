@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import picojoule
-from picojoule.reproduction.experiment import Check, Experiment, Outcome, Progress, Row
+from picojoule.ask import Progress
+from picojoule.reproduction.experiment import Check, Experiment, Outcome, Row
 from picojoule.reproduction.experiments.gating_skipping import ZEROS, alexnet
 
 WEIGHTS = {"conv1": 0.84, "conv2": 0.38, "conv3": 0.35, "conv4": 0.37, "conv5": 0.37}  # left by pruning (Han et al., NIPS 2015)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from picojoule.ask import Progress
 from picojoule.machines.eie.sparse_product import I7_5930K, TITAN_X, Processor, crossover_density, dense_s, sparse_s
 from picojoule.reproduction.eie_tables import LAYERS, SOURCE
-from picojoule.reproduction.experiment import Check, Experiment, Outcome, Progress, Row
+from picojoule.reproduction.experiment import Check, Experiment, Outcome, Row
 
 BATCHES = (1, 2, 4, 8, 16, 32, 64, 128)
 CASES = (

@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 from importlib.resources import files
 
+from picojoule.ask import Progress
 from picojoule.machines.systolic.systolic import Array, as_product, timing
-from picojoule.reproduction.experiment import Check, Experiment, Outcome, Progress, Row
+from picojoule.reproduction.experiment import Check, Experiment, Outcome, Row
 from picojoule.workload.layer import Layer, conv, gemm
 
 OFF_BY_ONE = "SCALE-Sim prints the index of the last busy cycle, counted from 0: one less than the cycles that pass"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import picojoule
-from picojoule.reproduction.experiment import Check, Experiment, Outcome, Progress, Row
+from picojoule.ask import Progress
+from picojoule.reproduction.experiment import Check, Experiment, Outcome, Row
 
 # printed totals (weights, MACs); the survey rounds them. GoogLeNet's MACs are printed as 1.43 G.
 PRINTED = {

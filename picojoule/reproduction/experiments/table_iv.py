@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import picojoule
+from picojoule.ask import Progress
 from picojoule.published.model_card import ModelCard, table_iv
-from picojoule.reproduction.experiment import Check, Experiment, Outcome, Progress, Row
+from picojoule.reproduction.experiment import Check, Experiment, Outcome, Row
 
 TRAINED = "needs the trained networks and images: which activations are zero"
 HALF_A_DIGIT = {  # half a unit of the last digit that is printed: 2.3M, 58.6M, 6.0M, 1M

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 
+from picojoule.ask import Progress
 from picojoule.hardware.chipfile.read import load_chip
 from picojoule.published.card import HardwareCard
 from picojoule.published.card_files import card
 from picojoule.published.platform import DATA
-from picojoule.reproduction.experiment import Check, Experiment, Outcome, Progress, Row
+from picojoule.reproduction.experiment import Check, Experiment, Outcome, Row
 from picojoule.workload.load import load_model
 
 ROUNDING_PERCENT = 1.0

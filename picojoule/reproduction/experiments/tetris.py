@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import picojoule
+from picojoule.ask import ROLES, Progress
 from picojoule.cost.cost import Cost
 from picojoule.explore.rebalance import LPDDR, STACK, Design, rebalance
 from picojoule.hardware.chip import Chip, FanOut, Group, Memory
-from picojoule.reproduction.experiment import Check, Experiment, Outcome, Progress, Row
-from picojoule.workload.layer import ROLES, Layer
+from picojoule.reproduction.experiment import Check, Experiment, Outcome, Row
+from picojoule.workload.layer import Layer
 from picojoule.workload.network import Network
 
 ENERGY, PERFORMANCE = 1.5, 4.1  # the abstract: less energy, more performance

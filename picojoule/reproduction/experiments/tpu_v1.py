@@ -15,8 +15,9 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from picojoule.ask import Progress
 from picojoule.machines.systolic.systolic import Array, Product, timing
-from picojoule.reproduction.experiment import Check, Experiment, Outcome, Progress, Row
+from picojoule.reproduction.experiment import Check, Experiment, Outcome, Row
 
 CLOCK_HZ, SIDE, BYTES_PER_S = 700e6, 256, 34e9
 ARRAY = Array(rows=SIDE, columns=SIDE, preload_overlap=True)

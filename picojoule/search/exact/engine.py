@@ -23,7 +23,7 @@ LABELS_PER_S = 100_000  # seen: 400,000 to a million a second; fewer where many 
 
 
 @dataclass
-class Progress:
+class Counters:
     """Counters for the certificate."""
 
     opened: int = 0
@@ -49,7 +49,7 @@ class LayerSearch:
         self.tables, self.options = tables, options
         self.problem, self.ports, self.lattice = tables.problem, tables.ports, tables.lattice
         self.bounds = Bounds(tables)
-        self.progress = Progress()
+        self.progress = Counters()
         self.found: list[Found] = []
         self.pools = [LabelPool(len(self.ports)) for _ in self.problem.stages]
         self.ends = np.empty(1 << 16, np.int32)
@@ -249,4 +249,4 @@ class LayerSearch:
             self.goal = stairs_goal(self.goal, [(f.energy_pj, f.cycles) for f in self.found])
 
 
-__all__ = ["Found", "LayerSearch", "Options", "Progress", "goal", "hull_goal", "stairs_goal"]
+__all__ = ["Counters", "Found", "LayerSearch", "Options", "goal", "hull_goal", "stairs_goal"]

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
+from picojoule.ask import ROLES
 from picojoule.errors import SpecError
 from picojoule.workload.layer import Layer, Rank, from_ranks, gemm, one
 
@@ -219,7 +220,7 @@ class Product:
 
     def layer(self, name: str, op: str, *, bits: Bits = 16, learned: bool = True) -> Layer:
         layer = gemm(name, M=self.M, N=self.N, K=self.K, batch=self.H, op=op, learned=learned)
-        return layer.bits_of(**(dict.fromkeys(("weight", "input", "output"), bits) if isinstance(bits, int) else bits))
+        return layer.bits_of(**(dict.fromkeys(ROLES, bits) if isinstance(bits, int) else bits))
 
 
 def matmul(a: Sequence[int], b: Sequence[int], name: str = "matmul") -> Product:
