@@ -34,7 +34,7 @@ def _second_homes(path: Path) -> Iterator[str]:
             yield from (f"line {node.lineno} takes {a.name} from {node.module}" for a in node.names if a.name in NAMES)
         elif isinstance(node, ast.Tuple | ast.List) and (name := _list(node)):
             yield f"line {node.lineno} writes {name} out"
-        elif isinstance(node, ast.Subscript) and ast.unparse(node) == "Callable[[int, int, str], None]":
+        elif isinstance(node, ast.Subscript) and ast.unparse(node) == "Progress":
             yield f"line {node.lineno} writes Progress out"
 
 
