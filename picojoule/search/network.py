@@ -40,6 +40,7 @@ from picojoule.workload.layer import Layer
 from picojoule.workload.network import Network
 
 GLANCE_S = 10.0  # CPU seconds that a first look at a layer may take
+WORTH = 1.5  # times the time of the first try that a second one has to have
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,8 @@ def map_network(
     MACs. Objectives: "energy" (pJ), "latency" (cycles), "edp"
     ((sum E) x (sum L)), "front" (energy against latency), or "energy" with `latency_s` (least energy within a latency).
 
-    `jobs` processes (default: all cores); `time_limit` CPU seconds for the whole network, shared evenly by its layers;
+    `jobs` processes (default: all cores); `time_limit` CPU seconds for the whole network: even shares, and what
+    quick layers leave of theirs goes to those still open;
     `cache` keeps proved answers on disk. `operators`: "all", or "macs" to leave those without MACs out of totals and
     objectives; `fold`: a batch norm directly after a layer with weights folds into it, at no cost. Raises NoMapping where a
     layer does not fit, SpecError for an empty network.
@@ -124,7 +126,9 @@ def map_network(
         else:
             glances = crew.first_looks(shapes, chip, space, limit)
             answers = crew.run(
-                [Task(s.layer, chip, objective, space, limit) for s in shapes], f"mapping for {objective}", glances
+                [Task(s.layer, chip, objective, space, _rest(limit, g)) for s, g in zip(shapes, glances, strict=True)],
+                f"mapping for {objective}",
+                glances,
             )
             picked, extra = [(a, 0) for a in answers], {}
         layers = tuple(_network_layer(s, chip, objective, a, i) for s, (a, i) in zip(shapes, picked, strict=True))
@@ -235,7 +239,10 @@ def _network_edp(
     while True:
         slopes = (guess.energy_pj / guess.cycles / width, guess.energy_pj / guess.cycles * width)
         seeds = [tuple(m for m, _ in g.points) for g in glances]
-        tasks = [Task(s.layer, chip, "hull", space, limit, slopes, seed) for s, seed in zip(shapes, seeds, strict=True)]
+        tasks = [
+            Task(s.layer, chip, "hull", space, _rest(limit, g), slopes, seed)
+            for s, seed, g in zip(shapes, seeds, glances, strict=True)
+        ]
         answers = crew.run(tasks, "mapping for edp", glances)
         best = least_edp([*_pairs(answers), [fixed]], [*counts, 1])
         wide = _range_is_wide_enough(best, answers, counts, slopes, floor_pj, floor_cycles, fixed)
@@ -283,7 +290,11 @@ def _network_front(
 ) -> tuple[list[tuple[Points, int]], dict[str, Any]]:
     """Least energy within a latency, or the point of least EDP of the network's front (all copies of a layer alike)."""
     glances = crew.first_looks(shapes, chip, space, limit)
-    answers = crew.run([Task(s.layer, chip, "front", space, limit) for s in shapes], "energy-latency fronts", glances)
+    answers = crew.run(
+        [Task(s.layer, chip, "front", space, _rest(limit, g)) for s, g in zip(shapes, glances, strict=True)],
+        "energy-latency fronts",
+        glances,
+    )
     counts = [s.count for s in shapes]
     if latency_s is None:
         try:
@@ -307,6 +318,11 @@ def _network_front(
 
 def _pairs(answers: Sequence[Points]) -> list[list[tuple[float, float]]]:
     return [[(c.energy_pj, c.cycles) for _, c in a.points] for a in answers]
+
+
+def _rest(limit: float | None, glance: Points) -> float | None:
+    """CPU seconds that a layer has after its first look."""
+    return None if limit is None else max(0.05 * limit, limit - glance.search_cpu_s)
 
 
 # ---- one task, in a worker --------------------------------------------------------------------------------------
@@ -357,7 +373,7 @@ def _glance(lp: LayerProblem, task: Task, began: float) -> Points:
         if seeds
         else solve(lp, goal(GoalKind.EDP), deadline=deadline, steps=lp.steps()[:1])
     )
-    if not answer.points:
+    if not answer.points and task.time_limit is None:
         answer = solve(lp, goal(GoalKind.EDP))
     if not answer.points:
         raise NoMapping(
@@ -384,8 +400,11 @@ def _hull(lp: LayerProblem, task: Task, began: float, deadline: float | None) ->
     pairs = [(c.energy_pj, c.cycles) for _, c in answer.points]
     points = tuple((answer.points[i][0].mapping, answer.points[i][1]) for i in lower_hull(pairs))
     claimed = reached(lp, answer)
-    proved = answer.progress.unopened_bound == np.inf and claimed and not inexact(lp)
+    stopped = answer.progress.unopened_bound < np.inf
+    proved = not stopped and claimed and not inexact(lp)
     lines = () if inexact(lp) else _lines(answer, points, flat, steep, claimed)
+    if stopped and (deadline is None or time.process_time() < deadline):
+        points, lines = _one_slope_at_a_time(lp, answer, lines, deadline)
     mapping, cost = points[0]
     value = cost.energy_pj * cost.cycles
     bound = value if proved else product_bound(lines, *_floors(lp)) if lines else 0.0
@@ -395,6 +414,21 @@ def _hull(lp: LayerProblem, task: Task, began: float, deadline: float | None) ->
     if not proved:
         cert["lines"] = [list(x) for x in lines]
     return Points(points, proved, gap_of(value, bound), bound, cert, time.process_time() - began, lines=lines)
+
+
+def _one_slope_at_a_time(
+    lp: LayerProblem, answer: Answer, lines: tuple[Line, ...], deadline: float | None
+) -> tuple[tuple[tuple[Mapping, Cost], ...], tuple[Line, ...]]:
+    """Points and lines where a whole hull has more labels than there is room for: least energy + slope x cycles, slope by slope,
+    begins from all that is known and keeps far fewer. What it proves is the line at that slope."""
+    found, known = list(answer.points), dict(lines)
+    for slope in known or {1.0: 0.0}:
+        one = solve(lp, goal(GoalKind.WEIGHTED, slope=slope), found, deadline)
+        found += [x for x in one.points if x not in found]
+        if slope in known and reached(lp, one):
+            known[slope] = max(known[slope], min(one.bound, one.progress.unopened_bound))
+    pairs = [(c.energy_pj, c.cycles) for _, c in found]
+    return tuple((found[i][0].mapping, found[i][1]) for i in lower_hull(pairs)), tuple(known.items())
 
 
 def _lines(answer: Answer, points: Sequence[tuple[Mapping, Cost]], flat: float, steep: float, claimed: bool) -> tuple[Line, ...]:
@@ -452,12 +486,40 @@ class _Crew:
                 if not all(keeps_weights(tasks[i].layer, tasks[i].chip) for i in todo):  # placements need no kernels
                     self._warm()
                 self._answer(tasks, todo, out, what)
+                self._spend_what_is_left(tasks, todo, out, what)
         except KeyboardInterrupt:
             if not fallback:
                 raise
             self.stopped = True
             self._stop()
         return [fallback[i] if a is None else a for i, a in enumerate(out)]
+
+    def _spend_what_is_left(self, tasks: Sequence[Task], todo: list[int], out: list[Points | None], what: str) -> None:
+        """What quick layers left of their time goes to those that are still open, from where they stopped, shared evenly."""
+        limits = [t.time_limit for i in todo if (t := tasks[i]).time_limit is not None]
+        if len(limits) < len(todo) or tasks[todo[0]].kind == "glance":
+            return
+        left = sum(limits) - sum(a.search_cpu_s for i in todo if (a := out[i]) is not None)
+        while still := [
+            i for i in todo if (a := out[i]) is not None and not a.proved and not keeps_weights(tasks[i].layer, tasks[i].chip)
+        ]:
+            each = left / len(still)
+            longer = [i for i in still if each > WORTH * (tasks[i].time_limit or 0.0)]
+            if not longer:
+                return
+            again = [
+                replace(tasks[i], time_limit=each, seeds=tuple(m for m, _ in a.points)) if (a := out[i]) else tasks[i]
+                for i in longer
+            ]
+            found: list[Points | None] = [None] * len(again)
+            self._answer(again, list(range(len(again))), found, what)
+            for i, new in zip(longer, found, strict=True):
+                old = out[i]
+                if new is not None and old is not None:
+                    left -= new.search_cpu_s
+                    out[i] = new if new.gap <= old.gap else old
+            if left <= 0.0 or len(longer) == len(still):
+                return
 
     def first_looks(self, shapes: Sequence[_Shape], chip: Chip, space: str, limit: float | None) -> list[Points]:
         """A quick answer for each layer; one that differs from an earlier one in its zeros alone begins with that one's."""

@@ -530,7 +530,7 @@ def borders(homes: tuple[tuple[str, str], ...]) -> list[str]:
         "nodes of an outer memory above those of an inner one",
         "one node per tensor and memory",
         f"tensors start and end in DRAM{kept}",
-        "inner loops divide exactly; the outermost of each dimension may be ragged",
+        "inner loops divide exactly; outermost tiles are those listed: the ragged ones pad little and need not fill an array",
     ]
 
 

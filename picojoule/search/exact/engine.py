@@ -19,7 +19,8 @@ from picojoule.search.exact.records import Action, Crossing, Goal, GoalKind, Lea
 from picojoule.search.exact.stages import StageTables
 from picojoule.search.exact.trace import write_mapping
 
-LABELS_PER_S = 100_000  # seen: 400,000 to a million a second; fewer where many labels share a tile
+LABELS_PER_S = 400_000  # until a kernel of this search has run long enough to tell
+TOLD = 50_000  # labels that tell
 
 
 @dataclass
@@ -53,6 +54,7 @@ class LayerSearch:
         self.found: list[Found] = []
         self.pools = [LabelPool(len(self.ports)) for _ in self.problem.stages]
         self.ends = np.empty(1 << 16, np.int32)
+        self.labels_per_s = float(LABELS_PER_S)
 
     def run(self, goal: Goal) -> None:
         """Search every pattern, cheapest bound first, for mappings that the goal wants."""
@@ -119,7 +121,11 @@ class LayerSearch:
         """Labels that there is time for: kernels look at no clock."""
         if self.options.deadline is None:
             return MOST_LABELS
-        return max(1000, int((self.options.deadline - time.process_time()) * LABELS_PER_S))
+        return max(1000, int(self._left_s() * self.labels_per_s))
+
+    def _left_s(self) -> float:
+        """CPU seconds until the deadline."""
+        return np.inf if self.options.deadline is None else max(0.0, self.options.deadline - time.process_time())
 
     def _rules(self, k: int) -> Rules:
         return Rules(k, self.options.runs, self.options.slides)
@@ -139,9 +145,13 @@ class LayerSearch:
         while True:
             pool = self.pools[k].reset(self.lattice.size, full + 1 if full else 1)
             if start(pool):
-                found = kernels.advance(st, goal, pool, self._rules(k), self.ends, self._label_budget())
+                began, budget = time.process_time(), self._label_budget()
+                found = kernels.advance(st, goal, pool, self._rules(k), self.ends, budget)
                 if found >= 0:
                     break
+                self._learn_rate(int(pool.total[0]), time.process_time() - began)
+                if found == -2 and self._label_budget() > budget:  # it was faster than thought: time is left for all of it
+                    continue
             if found == -2 or not self.pools[k].grow():  # out of time or room: what the labels could reach stays open
                 self._leave_open(prices)
                 return
@@ -150,6 +160,11 @@ class LayerSearch:
             self._collect(prices, k, way, pool, goal, found)
         else:
             self._descend(prices, k + 1, way, pool)
+
+    def _learn_rate(self, labels: int, seconds: float) -> None:
+        """Labels a second, from a kernel that made enough of them."""
+        if labels > TOLD and seconds > 0.0:
+            self.labels_per_s = labels / seconds
 
     def _descend(self, prices: Prices, k: int, way: list[Boundary], above: Pool) -> None:
         """Enumerate the spatial extents of stage k in the order of their bounds, and search below each."""

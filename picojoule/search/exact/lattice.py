@@ -63,8 +63,8 @@ def _edge(extents: set[int]) -> bool:
 
 def _candidates(n: int) -> set[int]:
     """Extents that do not divide n and pad it little as outermost tiles (see `roots`)."""
-    if n >= 1000:
-        found = {t for p in range(2, n) for t in range(-(-n // p), 101 * n // (100 * p) + 1)}
+    if n >= 1000:  # every tile of at most a hundredth pads by less than itself; larger ones by their number of passes
+        found = set(range(2, n // 100 + 1)) | {t for p in range(2, 101) for t in range(-(-n // p), 101 * n // (100 * p) + 1)}
     else:
         percent = 110 if len(divisors(n)) <= 2 else 104
         found = {t for p in range(2, n) if 100 * (t := -(-n // p)) * -(-n // t) <= percent * n}

@@ -23,6 +23,8 @@ from picojoule.search.exact.rank_kernels import Merge, Merged, merged, plain_tab
 from picojoule.search.exact.sparse import sparse_view
 from picojoule.workload.layer import Layer, Rank, Tensor, distinct
 
+MOST_BITS = 1 << 60  # of a tile: more than any memory has room for, and several still add up within int64
+
 
 @dataclass(frozen=True)
 class StageSpec:
@@ -165,13 +167,15 @@ class Problem:
 
     @cached_property
     def foot(self) -> np.ndarray:
-        """int64[tensor, tile]: bits of each tile."""
+        """int64[tensor, tile]: bits of each tile, at most `MOST_BITS`: products of large bounds leave the range of integers, and
+        what wraps around would fit any memory."""
         out = np.empty((len(self.tensors), self.lattice.size), np.int64)
         for t, x in enumerate(self.tensors):
-            elements = np.ones(self.lattice.size, np.int64)
+            elements, about = np.ones(self.lattice.size, np.int64), np.full(self.lattice.size, float(x.bits))
             for r in x.ranks:
-                elements *= self._rank_foot(r)
-            out[t] = np.ceil(elements * x.bits)
+                along = self._rank_foot(r)
+                elements, about = elements * along, about * along
+            out[t] = np.where(about < MOST_BITS, np.ceil(elements * x.bits), MOST_BITS)
         return out
 
     def _rank_foot(self, rank: Rank) -> np.ndarray:
