@@ -12,12 +12,14 @@ from pathlib import Path
 
 import pytest
 
+import picojoule
+
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "picojoule"
 ORDER = (
-    *("errors", "files", "quantities", "ask", "formats", "workload", "observed", "learning", "hardware", "published", "mapping"),
-    *("cost", "search", "verification", "machines", "interop", "measuring", "algorithms", "explore", "neardata", "compress"),
-    *("compare", "reproduction", "report", "options", "commands"),
+    *("version", "errors", "files", "quantities", "ask", "formats", "workload", "observed", "learning", "hardware", "published"),
+    *("mapping", "cost", "search", "verification", "machines", "interop", "measuring", "algorithms", "explore", "neardata"),
+    *("compress", "compare", "reproduction", "report", "options", "commands"),
 )
 BELOW = {
     "options": {"errors", "files", "ask", "formats"},
@@ -46,6 +48,36 @@ def test_a_module_imports_nothing_that_lies_further_on(path: Path) -> None:
     allowed = BELOW.get(own, set(ORDER[: ORDER.index(own) + 1]))
     strange = [f"line {line}: {part}" for line, part in imports(path) if part in ORDER and part not in allowed]
     assert not strange, f"{name} imports what comes after it: {', '.join(strange)}"
+
+
+def test_inside_names_come_from_their_rooms_not_through_the_front_door() -> None:
+    """`picojoule` itself is for those outside, and for commands, which do what a script would."""
+    strange = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        if path.relative_to(PACKAGE).parts[0] in ("__init__.py", "__main__.py", "commands"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [a.name for a in node.names] if isinstance(node, ast.Import | ast.ImportFrom) else []
+            if isinstance(node, ast.Import) and "picojoule" in names:
+                strange.append(f"{path.relative_to(PACKAGE)}, line {node.lineno}")
+            elif isinstance(node, ast.ImportFrom) and node.module == "picojoule" and not {*names} <= {*ORDER}:
+                strange.append(f"{path.relative_to(PACKAGE)}, line {node.lineno}: {', '.join(names)}")
+    assert not strange, "\n".join(strange)
+
+
+def test_the_front_door_offers_what_its_stub_says() -> None:
+    bound = set()
+    for node in ast.parse((PACKAGE / "__init__.pyi").read_text(encoding="utf-8")).body[1:]:
+        assert isinstance(node, ast.ImportFrom | ast.Assign), f"line {node.lineno} is not read by __init__.py"
+        found = (
+            [a.asname or a.name for a in node.names]
+            if isinstance(node, ast.ImportFrom)
+            else [ast.unparse(t) for t in node.targets]
+        )
+        bound |= {n for n in found if not n.startswith("_") or n.startswith("__")}
+    assert bound == set(picojoule.__all__)
+    for name in picojoule.__all__:
+        assert getattr(picojoule, name) is not None
 
 
 def test_the_search_is_entered_by_its_doors_alone() -> None:

@@ -14,12 +14,13 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-import picojoule
 from picojoule.ask import Progress, silent
 from picojoule.errors import SpecError, unknown_name
+from picojoule.interop.load import load_model
 from picojoule.measuring import counters, operands, runs, scenarios, timing
 from picojoule.measuring.machine import BUSY_SHARE, Machine, Others, machine
 from picojoule.measuring.work import BYTES, Work, vector_work, work
+from picojoule.version import VERSION
 from picojoule.workload.network import Network, Step, mac_step
 from picojoule.workload.op import Op
 
@@ -177,7 +178,7 @@ class Measurement:
             "others_share": self.others_share,
             "busy": self.busy,
         }
-        what = f"{self.model} measured by picojoule {picojoule.__version__}"
+        what = f"{self.model} measured by picojoule {VERSION}"
         return {
             "schema": SCHEMA,
             "note": f"{what}; flops = 2 x MACs; bytes: each operand and result once",
@@ -203,7 +204,7 @@ def measure(
         s = replace(s, runtime="onnxruntime")
     host = machine()
     s = replace(s, threads=s.threads or host.cores)
-    network = picojoule.load_model(model, batch=None if "=" in model else s.batch, dims=dims)
+    network = load_model(model, batch=None if "=" in model else s.batch, dims=dims)
     place = runs.place(s)
     with place.settled():
         others = Others()

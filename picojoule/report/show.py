@@ -174,6 +174,6 @@ def models(name: str | None, as_json: bool) -> None:
         known = [{"name": n, "description": about} for n, about in zoo.models().items()]
         json_only({"models": known}) if as_json else print_parts(tables.rows_table(known))
         return
-    import picojoule
+    from picojoule.workload import profile as profiles
 
-    profile(picojoule.profile(zoo.model(name)), as_json)
+    profile(profiles.profile(zoo.model(name)), as_json)

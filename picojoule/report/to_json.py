@@ -10,13 +10,13 @@ import math
 from dataclasses import asdict
 from typing import Any
 
-import picojoule
 from picojoule.cost.cost import Cost
 from picojoule.cost.operators import NetworkOperator
 from picojoule.hardware.chip import Chip
 from picojoule.hardware.chipfile.write import chip_to_yaml
 from picojoule.mapping.mapping import Mapping
 from picojoule.search.result import LayerResult, NetworkLayer, NetworkResult
+from picojoule.version import VERSION
 from picojoule.workload.layer import Layer
 from picojoule.workload.plain import layer_to_plain
 
@@ -27,7 +27,7 @@ def network_json(result: NetworkResult) -> dict[str, Any]:
     """What `pj map --json` prints."""
     return {
         "format": FORMAT,
-        "picojoule": picojoule.__version__,
+        "picojoule": VERSION,
         "model": result.model,
         "chip": result.chip.name,
         "objective": result.objective,

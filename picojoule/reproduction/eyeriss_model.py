@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 from functools import cache
 
-import picojoule
+from picojoule.interop.load import load_chip, load_model
 from picojoule.machines.row_stationary.counts import Buses, Prices, Sparsity, Words, calibrated, prices_of, words
 from picojoule.machines.row_stationary.rows import Array, RowStationary, array_of, shape_of
 from picojoule.reproduction.eyeriss import ALEXNET, ALEXNET_BATCH, PARAMETERS, VGG16_BATCH, Measured
@@ -22,14 +22,14 @@ CALIBRATION = (
 @cache
 def layers(model: str) -> dict[str, Layer]:
     """Convolutions of alexnet or vgg16 by name, at the batch that the chip ran."""
-    net = picojoule.load_model(model, batch=ALEXNET_BATCH if model == "alexnet" else VGG16_BATCH)
+    net = load_model(model, batch=ALEXNET_BATCH if model == "alexnet" else VGG16_BATCH)
     found = [s.layer for s in net.layers if s.layer.op == "Conv"]
     return {layer.name: layer for layer in found}
 
 
 @cache
 def array() -> Array:
-    return array_of(picojoule.load_chip("eyeriss"))
+    return array_of(load_chip("eyeriss"))
 
 
 @cache
@@ -52,7 +52,7 @@ def prices() -> Prices:
     """The preset's prices with the calibrated constant."""
     first = ALEXNET[0]
     moved = words(alexnet(first.layer), sparsity(ALEXNET, 0))
-    listed = prices_of(picojoule.load_chip("eyeriss"), array())
+    listed = prices_of(load_chip("eyeriss"), array())
     return calibrated(moved, listed, first.zeros_percent / 100, first.power_mw, first.total_ms * 1e-3)
 
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import picojoule
 from picojoule.files import cache_folder, code_digest, keep
+from picojoule.version import VERSION
 
 if TYPE_CHECKING:
     from picojoule.search.network import Points, Task
@@ -27,7 +27,7 @@ class Cache:
     def _path(self, task: Task) -> Path:
         chip = replace(task.chip, vector=None)  # no layer asks for it
         key: Any = (task.layer.shape_key, chip, task.kind, task.space, task.slopes, tuple(map(str, task.seeds)), task.homes)
-        name = hashlib.sha256((picojoule.__version__ + code_digest(*CODE) + repr(key)).encode()).hexdigest()
+        name = hashlib.sha256((VERSION + code_digest(*CODE) + repr(key)).encode()).hexdigest()
         return cache_folder() / name[:2] / f"{name}.pickle"
 
     def get(self, task: Task) -> Points | None:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import picojoule
 from picojoule.cost.performance import own_peak_macs_per_s
 from picojoule.hardware.chip import Chip
 from picojoule.report import units
@@ -13,6 +12,7 @@ from picojoule.report.charts.tree import tree_svg
 from picojoule.report.pages import html, operators, sections
 from picojoule.report.pages.document import css, document
 from picojoule.search.result import LayerResult, NetworkResult
+from picojoule.version import VERSION
 
 
 def network_page(result: NetworkResult) -> str:
@@ -71,7 +71,7 @@ def _lead(result: NetworkResult) -> str:
     if "space" in result.certificate:
         about.append(f"space: {result.certificate['space']}")
     about.append("every number is modelled; none is measured")
-    return html.tag("p", "; ".join(about) + f". picojoule {picojoule.__version__}.")
+    return html.tag("p", "; ".join(about) + f". picojoule {VERSION}.")
 
 
 def _chip(chip: Chip) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import picojoule
 from picojoule.ask import Progress
+from picojoule.interop.load import load_chip, load_model
 from picojoule.reproduction.experiment import Check, Experiment, Outcome, Row
 from picojoule.reproduction.row_stationary_model import energies_pj
 
@@ -12,13 +12,13 @@ DRAM_PER_MAC_FC6 = 7.78 / 0.60 / 200  # at N=16, from the reference table of Fig
 
 
 def _run(progress: Progress) -> Outcome:
-    chip = picojoule.load_chip("eyeriss-256")
+    chip = load_chip("eyeriss-256")
     rows: list[Row] = []
     conv: dict[int, float] = {}
     fc: dict[int, float] = {}
     for i, n in enumerate(BATCHES):
         progress(i, len(BATCHES), f"batch {n}")
-        network = picojoule.load_model("alexnet", batch=n)
+        network = load_model("alexnet", batch=n)
         pj = energies_pj(network, chip)
         macs = {s.layer.name: s.layer.macs for s in network.layers}
         for group, found in (("CONV", conv), ("FC", fc)):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 
-import picojoule
 from picojoule.ask import Progress
 from picojoule.cost.model import evaluate
 from picojoule.hardware.components.format_mac import mac_cost
 from picojoule.hardware.components.logic import area_at_width, operation
+from picojoule.interop.load import load_chip, load_model, parse_mapping
 from picojoule.reproduction.experiment import Check, Experiment, Outcome, Row
 
 # (operation, (format, bits), over (format, bits), energy ratio, area ratio), the survey's Section VII-A and Fig. 39
@@ -99,8 +99,8 @@ def _exponent(name: str) -> float:
 
 def _on_chip(name: str) -> dict[str, float | str]:
     """One product in a format on a small chip, by one mapping."""
-    layer, chip = picojoule.load_model(LAYER, bits=name).layers[0].layer, picojoule.load_chip(CHIP)
-    cost = evaluate(layer, chip, picojoule.parse_mapping(MAPPING, layer, chip, name))
+    layer, chip = load_model(LAYER, bits=name).layers[0].layer, load_chip(CHIP)
+    cost = evaluate(layer, chip, parse_mapping(MAPPING, layer, chip, name))
     macs = sum(c.energy_pj for c in cost.contributions if c.component == chip.compute.name)
     unit = mac_cost(name, name)
     return {

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import picojoule
 from picojoule.ask import Progress
 from picojoule.explore.equal_area import Split, buffer_bytes, split_chip
+from picojoule.interop.load import load_model
 from picojoule.reproduction.experiment import Check, Experiment, Outcome, Row
 from picojoule.reproduction.row_stationary_model import energies_pj
 
@@ -13,7 +13,7 @@ CLOSE = 0.03
 
 
 def _run(progress: Progress) -> Outcome:
-    network = picojoule.load_model("alexnet", batch=16)
+    network = load_model("alexnet", batch=16)
     total = {}
     for i, b in enumerate(BYTES):
         progress(i, len(BYTES), f"{b} B a PE")

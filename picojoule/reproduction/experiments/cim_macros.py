@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from statistics import fmean
 
-import picojoule
 from picojoule.ask import Progress
 from picojoule.hardware.array.in_memory import Array
+from picojoule.interop.load import load_chip
 from picojoule.neardata.macro import array_of, at_voltage, calibrated, peak, with_adc_bits
 from picojoule.reproduction.experiment import Check, Experiment, Outcome, Row
 
@@ -67,7 +67,7 @@ def _run(progress: Progress) -> Outcome:
     checks: list[Check] = []
     for n, (name, points) in enumerate(CHIPS.items()):
         progress(n, len(CHIPS), name)
-        base = array_of(picojoule.load_chip(name))
+        base = array_of(load_chip(name))
         first = points[0]
         factor = calibrated(_array(base, first), 2 / first.tops_per_w, first.weight_bits, first.input_bits).calibration
         rows += _efficiency(name, base, points, factor)

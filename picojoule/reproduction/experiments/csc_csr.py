@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import picojoule
 from picojoule.ask import Progress
 from picojoule.formats.compressed import csc_traffic, csr_traffic
+from picojoule.interop.load import load_model
 from picojoule.reproduction.experiment import Check, Experiment, Outcome, Row
 from picojoule.workload.layer import Layer
 
@@ -16,7 +16,7 @@ def _run(progress: Progress) -> Outcome:
     shapes: dict[tuple[int, int], str] = {}
     for i, name in enumerate(MODELS):
         progress(i, len(MODELS), name)
-        for step in picojoule.load_model(name).layers:
+        for step in load_model(name).layers:
             shapes.setdefault(_matrix(step.layer), f"{name} {step.layer.name}")
     rows: list[Row] = []
     usual: list[bool] = []  # M <= C R S: does CSC move no more?

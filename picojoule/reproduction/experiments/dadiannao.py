@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import picojoule
 from picojoule.ask import Progress
 from picojoule.cost.cost import Cost
 from picojoule.hardware.chip import Chip
+from picojoule.interop.load import load_chip, load_model
 from picojoule.reproduction.experiment import Check, Experiment, Outcome, Row
+from picojoule.search.optimal import best_mapping
 
 OFF_CHIP = "DRAM"
 LAYERS = {  # a fully connected layer uses each weight once, the matrix product of a convolution many times
@@ -47,12 +48,12 @@ def on_chip_w(cost: Cost) -> float:
 
 
 def _best(text: str, chip: Chip) -> Cost:
-    layer = picojoule.load_model(text).layers[0].layer
-    return picojoule.best_mapping(layer, chip, objective="edp").cost
+    layer = load_model(text).layers[0].layer
+    return best_mapping(layer, chip, objective="edp").cost
 
 
 def _run(progress: Progress) -> Outcome:
-    small, large = picojoule.load_chip("diannao"), picojoule.load_chip("dadiannao")
+    small, large = load_chip("diannao"), load_chip("dadiannao")
     pairs = {}
     for i, (name, text) in enumerate(LAYERS.items()):
         progress(i, len(LAYERS), name)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-import picojoule
 from picojoule.ask import Progress
 from picojoule.explore.dataflows import Compared, dataflows, under
 from picojoule.hardware.dataflow import dataflow
+from picojoule.interop.load import load_model
 from picojoule.reproduction.experiment import Check, Experiment, Outcome, Row
 from picojoule.workload.network import Network
 
@@ -33,7 +33,7 @@ def _least(found: dict[str, Compared], key: Callable[[Compared], float]) -> str:
 
 
 def _run(progress: Progress) -> Outcome:
-    network: Network = picojoule.load_model("alexnet", batch=16)
+    network: Network = load_model("alexnet", batch=16)
     done = dataflows(network, 256, seconds=SECONDS, progress=progress)
     whole = {c.name: c for c in done}
     conv, fc = ({n: part(c, is_conv) for n, c in whole.items()} for is_conv in (True, False))

@@ -23,8 +23,8 @@ LOST = 0.5  # points that the compared network may lose against the dense one
 def _run(progress: Progress) -> Outcome:
     import torch
 
-    import picojoule
     from picojoule.compress.prune import energy, prune
+    from picojoule.interop.load import load_chip
     from picojoule.learning.accuracy import percent_right
     from picojoule.learning.labelled import labelled
     from picojoule.learning.train import Recipe, train_by
@@ -36,7 +36,7 @@ def _run(progress: Progress) -> Outcome:
     images, labels = torch.from_numpy(data.train_images), torch.from_numpy(data.train_labels)
     seen = prune.measured_densities(net, images[:500])["layers"]
     table = {"layers": {n: {role: round(d, 2) for role, d in roles.items()} for n, roles in seen.items()}}
-    found = energy.curves(export(net, (images[:BATCH],), name=NET), picojoule.load_chip(CHIP), table, progress=progress)
+    found = energy.curves(export(net, (images[:BATCH],), name=NET), load_chip(CHIP), table, progress=progress)
     dense_pj = sum(c.dense_pj for c in found.values())
     results: list[dict[str, Any]] = []
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 
-import picojoule
 from picojoule.ask import Progress
 from picojoule.cost.cost import Cost
+from picojoule.cost.model import evaluate
 from picojoule.hardware.chip import Chip
+from picojoule.interop.load import load_chip, load_model
 from picojoule.mapping.mapping import Mapping
 from picojoule.reproduction.experiment import Check, Experiment, Outcome, Row
+from picojoule.search.optimal import best_mapping
 from picojoule.workload.layer import Layer
 
 ZEROS = {"conv1": 0.0001, "conv2": 0.387, "conv3": 0.725, "conv4": 0.793, "conv5": 0.776}  # of inputs, as the chip measured
@@ -18,7 +20,7 @@ PE = ("filter_spad", "ifmap_spad", "psum_spad", "MAC")  # what stands in a PE of
 
 def alexnet() -> dict[str, Layer]:
     """AlexNet's convolutions with the zeros that Eyeriss met in their inputs."""
-    layers = {s.layer.name: s.layer for s in picojoule.load_model("alexnet").layers}
+    layers = {s.layer.name: s.layer for s in load_model("alexnet").layers}
     return {name: layers[name].with_density(input=1 - zeros) for name, zeros in ZEROS.items()}
 
 
@@ -32,14 +34,14 @@ def switched_pj(cost: Cost) -> float:
 
 
 def _run(progress: Progress) -> Outcome:
-    gated, skipping = picojoule.load_chip("eyeriss-gated"), picojoule.load_chip("cnvlutin-like")
+    gated, skipping = load_chip("eyeriss-gated"), load_chip("cnvlutin-like")
     sums = {"PE energy, blind": 0.0, "PE energy, gated": 0.0, "cycles, blind": 0.0, "cycles, skipping": 0.0}
     table, same_time, saves_energy, saves_both, less_or_equal = [], True, True, True, True
     for i, (name, layer) in enumerate(alexnet().items()):
         progress(i, len(ZEROS), name)
         eyeriss = _twice(layer, gated)
         cnvlutin = _twice(layer, skipping)
-        as_gates = picojoule.evaluate(layer, skipping.gating(), cnvlutin[2])
+        as_gates = evaluate(layer, skipping.gating(), cnvlutin[2])
         sums["PE energy, blind"] += pe_pj(eyeriss[0])
         sums["PE energy, gated"] += pe_pj(eyeriss[1])
         sums["cycles, blind"] += dict(cnvlutin[0].cycles_by_cause)["compute"]
@@ -91,8 +93,8 @@ def _run(progress: Progress) -> Outcome:
 def _twice(layer: Layer, chip: Chip) -> tuple[Cost, Cost, Mapping]:
     """Costs of the blind chip's best mapping, without and with what the chip does about zeros, and the mapping."""
     blind = chip.blind()
-    found = picojoule.best_mapping(layer, blind, "edp", space="prototype")  # any good mapping does: both sides use it
-    return found.cost, picojoule.evaluate(layer, chip, found.mapping), found.mapping
+    found = best_mapping(layer, blind, "edp", space="prototype")  # any good mapping does: both sides use it
+    return found.cost, evaluate(layer, chip, found.mapping), found.mapping
 
 
 EXPERIMENT = Experiment(

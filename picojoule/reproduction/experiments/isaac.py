@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import picojoule
 from picojoule.ask import Progress
 from picojoule.hardware.array.in_memory import Array
+from picojoule.interop.load import load_chip
 from picojoule.neardata.macro import array_of, peak
 from picojoule.reproduction.experiment import Check, Experiment, Outcome, Row
 
@@ -22,7 +22,7 @@ NOTE = "without the tile's sigmoid, pooling and output register, 2.7 mW and 0.00
 
 def _run(progress: Progress) -> Outcome:
     mw, mm2 = (UNITS * sum(v[k] for v in UNIT.values()) + sum(v[k] for v in TILE.values()) for k in (0, 1))
-    array = replace(array_of(picojoule.load_chip("isaac")), input_mean=1.0, weight_mean=1.0)  # Table I lists maxima
+    array = replace(array_of(load_chip("isaac")), input_mean=1.0, weight_mean=1.0)  # Table I lists maxima
     rows = [
         Row(what="tile power", group="Table I", unit="mW", reported=TILE_MW, predicted=mw, composed=True, note=NOTE),
         Row(what="tile area", group="Table I", unit="mm2", reported=TILE_MM2, predicted=mm2, composed=True, note=NOTE),

@@ -65,10 +65,10 @@ def _sizes(layers: list[Any]) -> tuple[float, ...]:
 def _run(progress: Progress) -> Outcome:
     from scipy.stats import kendalltau, spearmanr
 
-    import picojoule
+    from picojoule.interop.load import load_chip
     from picojoule.search.optimal import best_mapping
 
-    chip = picojoule.load_chip(CHIP)
+    chip = load_chip(CHIP)
     nets = [_layers(*c) for c in candidates()]
     distinct = {x.shape_key: x for net in nets for x in net}
     price = {}

@@ -24,8 +24,8 @@ def entries(codes: np.ndarray, run_bits: int = RUN_BITS) -> int:
 def _run(progress: Progress) -> Outcome:
     import torch
 
-    import picojoule
     from picojoule.compress.prune import prune
+    from picojoule.interop.load import load_chip
     from picojoule.learning.accuracy import percent_right
     from picojoule.learning.labelled import labelled
     from picojoule.learning.trained import trained
@@ -36,7 +36,7 @@ def _run(progress: Progress) -> Outcome:
     net, _ = trained(NET, data, progress=progress)
     images, labels = torch.from_numpy(data.test_images), torch.from_numpy(data.test_labels)
     n = prune.weights(net, [LAYER])[LAYER].numel()
-    chip, table, found = picojoule.load_chip(CHIP), [], {}
+    chip, table, found = load_chip(CHIP), [], {}
     for i, (density, bits) in enumerate((d, b) for d in DENSITIES for b in BITS):
         progress(i, len(DENSITIES) * len(BITS), f"{LAYER} at density {density:g}, {bits} b")
         pruned = prune.baked(prune.masked(net, prune.share_of_each(prune.magnitudes(net, [LAYER]), {LAYER: density})))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import picojoule
 from picojoule.ask import Progress
+from picojoule.interop.load import load_model
 from picojoule.machines.kernels.device import load_device
 from picojoule.machines.kernels.predict import decode_bound_tokens_per_s, predict_network
 from picojoule.reproduction.experiment import Check, Experiment, Outcome, Row
@@ -20,7 +20,7 @@ def _run(progress: Progress) -> Outcome:
     bound = decode_bound_tokens_per_s(14e9, 3.35e12)
     rows.append(Row(what="7 G weights in fp16 at 3.35 TB/s", group="decode", unit="tokens/s", reported=240.0, predicted=bound))
     h100 = load_device("h100")
-    decode = predict_network(picojoule.load_model("llama3-8b", phase="decode"), h100)
+    decode = predict_network(load_model("llama3-8b", phase="decode"), h100)
     ceiling = decode_bound_tokens_per_s(decode.weight_bytes, h100.dram_peak_bytes_per_s)
     checks = [
         Check(what=f"{r.what}: ridge as printed, within its rounding", holds=abs(r.error_percent or 0.0) <= 4.0)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from functools import cache
 
-import picojoule
 from picojoule.ask import Progress
 from picojoule.cost.cost import Cost
 from picojoule.cost.model import evaluate
 from picojoule.cost.traffic import count
 from picojoule.hardware.chip import Chip
 from picojoule.hardware.dataflow import constrained
+from picojoule.interop.load import load_chip, load_model
 from picojoule.machines.row_stationary.best import best_parameters
 from picojoule.machines.row_stationary.counts import prices_of
 from picojoule.machines.row_stationary.rows import array_of, shape_of
@@ -37,10 +37,10 @@ ROUNDING = 0.005 * 3  # of three printed terms
 @cache
 def mapped() -> tuple[Chip, dict[str, tuple[Layer, Mapping, Cost]]]:
     """Every layer with its row-stationary mapping of least energy among the physical ones, on the paper's 256 PEs."""
-    chip = constrained(picojoule.load_chip("eyeriss-256"), "row-stationary")
+    chip = constrained(load_chip("eyeriss-256"), "row-stationary")
     array = array_of(chip)
     out = {}
-    for layer in (s.layer for s in picojoule.load_model("alexnet", batch=16).layers):
+    for layer in (s.layer for s in load_model("alexnet", batch=16).layers):
         nest = best_parameters(shape_of(layer), array, prices_of(chip, array), 200.0).mapping(layer)
         check(nest, layer, chip)
         out[layer.name] = (layer, nest, evaluate(layer, chip, nest))

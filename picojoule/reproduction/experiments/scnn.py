@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import picojoule
 from picojoule.ask import Progress
+from picojoule.interop.load import load_chip
 from picojoule.reproduction.experiment import Check, Experiment, Outcome, Row
 from picojoule.reproduction.experiments.gating_skipping import ZEROS, alexnet
+from picojoule.search.optimal import best_mapping
 
 WEIGHTS = {"conv1": 0.84, "conv2": 0.38, "conv3": 0.35, "conv4": 0.37, "conv5": 0.37}  # left by pruning (Han et al., NIPS 2015)
 
 
 def _run(progress: Progress) -> Outcome:
-    chip = picojoule.load_chip("scnn-like")
+    chip = load_chip("scnn-like")
     blind = chip.blind()
     energy, cycles, table = [0.0, 0.0], [0.0, 0.0], []
     faster: dict[str, float] = {}
     for i, (name, layer) in enumerate(alexnet().items()):
         progress(i, len(WEIGHTS), name)
         layer = layer.with_density(weight=WEIGHTS[name])
-        dense, sparse = (picojoule.best_mapping(layer, c, "edp") for c in (blind, chip))
+        dense, sparse = (best_mapping(layer, c, "edp") for c in (blind, chip))
         for k, r in enumerate((dense, sparse)):
             energy[k] += r.cost.energy_pj
             cycles[k] += r.cost.cycles

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import picojoule
 from picojoule.ask import Progress
+from picojoule.interop.load import load_chip, load_model
 from picojoule.reproduction.experiment import Check, Experiment, Outcome, Row
 from picojoule.reproduction.row_stationary_model import energies_pj
+from picojoule.workload.profile import profile
 
 BATCHES = (1, 4, 16)
 
 
 def _run(progress: Progress) -> Outcome:
-    chip = picojoule.load_chip("eyeriss")
-    weights = {m: picojoule.profile(picojoule.load_model(m)).to_json()["totals"]["weights"] for m in ("alexnet", "squeezenet1.0")}
+    chip = load_chip("eyeriss")
+    weights = {m: profile(load_model(m)).to_json()["totals"]["weights"] for m in ("alexnet", "squeezenet1.0")}
     fewer = weights["alexnet"] / weights["squeezenet1.0"]
     rows = [Row(what="weights of AlexNet over SqueezeNet's", unit="", reported=50.0, predicted=fewer)]
     table, ratio = [], {}
@@ -20,7 +21,7 @@ def _run(progress: Progress) -> Outcome:
         mj = {}
         for j, m in enumerate(weights):
             progress(2 * i + j, 2 * len(BATCHES), f"{m}, batch {n}")
-            mj[m] = sum(energies_pj(picojoule.load_model(m, batch=n), chip).values()) * 1e-9 / n
+            mj[m] = sum(energies_pj(load_model(m, batch=n), chip).values()) * 1e-9 / n
         ratio[n] = mj["squeezenet1.0"] / mj["alexnet"]
         table.append({"batch": n, **{f"{m} [mJ/image]": round(x, 2) for m, x in mj.items()}, "ratio": round(ratio[n], 2)})
         rows.append(Row(what=f"energy of SqueezeNet over AlexNet's, batch {n}", unit="", reported=None, predicted=ratio[n]))

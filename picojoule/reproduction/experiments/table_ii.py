@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import picojoule
 from picojoule.ask import Progress
+from picojoule.interop.load import load_model
 from picojoule.reproduction.experiment import Check, Experiment, Outcome, Row
+from picojoule.workload.profile import profile
 
 # printed totals (weights, MACs); the survey rounds them. GoogLeNet's MACs are printed as 1.43 G.
 PRINTED = {
@@ -25,8 +26,8 @@ def _run(progress: Progress) -> Outcome:
     rows = []
     for i, (name, (weights, macs)) in enumerate(PRINTED.items()):
         progress(i, len(PRINTED), name)
-        network = picojoule.load_model(name)
-        totals = picojoule.profile(network).to_json()["totals"]
+        network = load_model(name)
+        totals = profile(network).to_json()["totals"]
         note = GOOGLENET if name == "googlenet" else ""
         rows.append(Row(what=name, group="weights", unit="", reported=weights, predicted=totals["weights"]))
         rows.append(Row(what=name, group="MACs", unit="", reported=macs, predicted=totals["macs"], note=note))

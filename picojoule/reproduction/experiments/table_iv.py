@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import picojoule
 from picojoule.ask import Progress
+from picojoule.interop.load import load_model
 from picojoule.published.model_card import ModelCard, table_iv
 from picojoule.reproduction.experiment import Check, Experiment, Outcome, Row
+from picojoule.workload.profile import profile
 
 TRAINED = "needs the trained networks and images: which activations are zero"
 HALF_A_DIGIT = {  # half a unit of the last digit that is printed: 2.3M, 58.6M, 6.0M, 1M
@@ -45,7 +46,7 @@ def _rows(c: ModelCard) -> list[Row]:
 
 
 def _shapes(model: str) -> dict[str, float]:
-    layers = picojoule.profile(picojoule.load_model(model)).to_json()["layers"]
+    layers = profile(load_model(model)).to_json()["layers"]
     conv = sum(x["weights"] for x in layers if x["op"] == "Conv")
     return {"conv_weights": conv, "fc_weights": sum(x["weights"] for x in layers) - conv}
 
@@ -62,7 +63,7 @@ def _fewer(sparse: ModelCard, dense: ModelCard) -> Check:
 
 def _below_dense(card: ModelCard) -> Check:
     """Non-zero MACs cannot exceed the MACs of the shapes."""
-    macs = picojoule.load_model(card.model).macs
+    macs = load_model(card.model).macs
     return Check(
         what=f"{card.model}: non-zero MACs lie below all MACs",
         holds=card.total_macs < macs,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import picojoule
 from picojoule.ask import ROLES, Progress
 from picojoule.cost.cost import Cost
 from picojoule.explore.rebalance import LPDDR, STACK, Design, rebalance
 from picojoule.hardware.chip import Chip, FanOut, Group, Memory
+from picojoule.interop.load import load_chip, load_model
 from picojoule.reproduction.experiment import Check, Experiment, Outcome, Row
+from picojoule.search.optimal import best_mapping
 from picojoule.workload.layer import Layer
 from picojoule.workload.network import Network
 
@@ -54,13 +55,13 @@ def _totals(network: Network, chips: tuple[Chip, ...], progress: Progress) -> tu
 
 def _cost(layer: Layer, chip: Chip) -> Cost:
     """The least EDP found on the chip."""
-    cost: Cost = picojoule.best_mapping(layer, chip, "edp", time_limit=LAYER_S).cost
+    cost: Cost = best_mapping(layer, chip, "edp", time_limit=LAYER_S).cost
     return cost
 
 
 def _run(progress: Progress) -> Outcome:
-    network = picojoule.load_model("alexnet", batch=16)
-    flat, stack = picojoule.load_chip("lpddr-baseline"), picojoule.load_chip("tetris")
+    network = load_model("alexnet", batch=16)
+    flat, stack = load_chip("lpddr-baseline"), load_chip("tetris")
     flows = tuple(restricted(stack, d) for d in DATAFLOWS)
     (pj0, cycles0, dram0), (pj1, cycles1, dram1) = (_totals(network, c, progress) for c in ((flat,), flows))
     energy, proportional = pj1 / pj0, cycles1 / (cycles0 * flat.pes / stack.pes)
