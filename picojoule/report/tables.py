@@ -69,7 +69,13 @@ def totals(result: NetworkResult) -> Text:
     """The totals of a mapped network in one paragraph."""
     per_mac = f", {result.energy_pj / result.macs:.3g} pJ/MAC" if result.macs else ""
     proved = claim(result.proved, result.gap)
-    least = "at least " if result.at_least else ""
+    least, batch = "at least " if result.at_least else "", result.network.batch
+    of_batch = (
+        f"batch of {batch}: {units.energy(result.energy_per_inference_pj)} per inference, "
+        f"{units.count(result.inferences_per_s)}inferences/s\n"
+        if batch > 1
+        else ""
+    )
     others = (
         f"of which operators without MACs: {units.energy(result.operators_pj)}, "
         f"{units.seconds(result.operators_cycles / result.chip.clock_hz)}\n"
@@ -78,8 +84,8 @@ def totals(result: NetworkResult) -> Text:
     )
     return Text(
         f"{result.model} on {result.chip.name}: {least}{units.energy(result.energy_pj)}, {units.seconds(result.latency_s)} "
-        f"({result.cycles:,.0f} cycles), EDP {units.edp(result.edp_js)}, {units.count(result.macs)} MACs{per_mac}\n{others}"
-        f"objective {result.objective}: {proved}; search {result.search_cpu_s:.1f} s CPU, "
+        f"({result.cycles:,.0f} cycles), EDP {units.edp(result.edp_js)}, {units.count(result.macs)} MACs{per_mac}\n"
+        f"{of_batch}{others}objective {result.objective}: {proved}; search {result.search_cpu_s:.1f} s CPU, "
         f"compilation {result.compile_cpu_s:.1f} s CPU" + "".join(f"\nnote: {n}" for n in result.notes)
     )
 

@@ -135,6 +135,16 @@ class NetworkResult:
         return sum(x.count * x.result.layer.macs for x in self.layers)
 
     @property
+    def energy_per_inference_pj(self) -> float:
+        """The energy over the inferences of the batch."""
+        return self.energy_pj / self.network.batch
+
+    @property
+    def inferences_per_s(self) -> float:
+        """Of batches one after the other."""
+        return self.network.batch / self.latency_s if self.latency_s else 0.0
+
+    @property
     def utilization(self) -> float:
         """Share of the latency that the MAC units would need for what they do, all of them busy: at most 1."""
         busy = sum(x.count * x.result.cost.busy_cycles for x in self.layers)

@@ -670,6 +670,8 @@ def _network(book: Book, result: dict[str, Any], rows: Sequence[_Layer], chip: C
         "latency_s": cycles / chip.clock_hz,
         "edp_js": energy * 1e-12 * cycles / chip.clock_hz,
         "macs": macs,
+        "energy_per_inference_pj": energy / totals["batch"],
+        "inferences_per_s": totals["batch"] * chip.clock_hz / cycles if cycles else 0.0,
         "utilization": math.fsum(n * x.busy_cycles for n, x in zip(counts, rows, strict=True)) / cycles if cycles else 0.0,
     }
     for key, value in found.items():

@@ -50,6 +50,7 @@ def load_model(
     if strict:
         _refuse_unknown(network)
     said = states_widths(network) or (is_inline(text) and "bits=" in text)
+    network = replace(network, batch=batch or 1)
     network = replace(network, stated=said) if bits is None else WithBits(bits)(network)
     return network if densities is None else WithDensities(densities, "densities")(network)
 

@@ -107,7 +107,7 @@ class Network:
     """Steps in execution order, and the tensors that they access. A tensor is made before it is read.
 
     `stated`: whether the widths of its tensors were chosen, by the model or by whoever asks; where they were not, as in a float
-    model, a machine runs it at a width of its own (`bits.AtOwnWidth`).
+    model, a machine runs it at a width of its own (`bits.AtOwnWidth`). `batch`: inferences that one run of it makes.
     """
 
     name: str
@@ -116,6 +116,7 @@ class Network:
     source: str = ""
     notes: tuple[str, ...] = ()
     stated: bool = True
+    batch: int = 1
 
     def __post_init__(self) -> None:
         twice = [name for name, n in Counter(t.name for t in self.tensors).items() if n > 1]

@@ -22,9 +22,12 @@ STATIC = "static power"  # of the chip as a whole
 def tiles(result: NetworkResult) -> str:
     utilization = result.utilization
     per_mac = result.energy_pj / result.macs if result.macs else 0.0
-    shown = [
-        (units.energy(result.energy_pj), "energy of one inference" + (", at least" if result.at_least else "")),
-        (units.seconds(result.latency_s), f"latency ({result.cycles:,.0f} cycles)"),
+    least, batch = ", at least" if result.at_least else "", result.network.batch
+    of_batch = f" of a batch of {batch}" if batch > 1 else ""
+    shown = [(units.energy(result.energy_pj), f"energy{of_batch}{least}")] if of_batch else []
+    shown += [
+        (units.energy(result.energy_per_inference_pj), f"energy of one inference{least}"),
+        (units.seconds(result.latency_s), f"latency{of_batch} ({result.cycles:,.0f} cycles)"),
         (units.edp(result.edp_js), "energy x delay"),
         (units.count(result.macs), "MACs"),
         (f"{per_mac:.3g} pJ", "per MAC, all levels"),
