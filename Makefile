@@ -18,7 +18,7 @@ $(STAMP): requirements.lock pyproject.toml
 	test -x $(PY) || $(PYTHON) -m venv $(VENV)
 	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps -e .
-	$(PY) -c 'from picojoule.search.warm import compile_kernels; compile_kernels()'
+	$(PY) -c 'from picojoule import best_mapping; from picojoule.search.warm import compile_kernels; compile_kernels(best_mapping)'
 	@touch $@
 
 # The main job: ResNet-50 as ONNX (it comes with the onnx package), layer by layer onto Eyeriss.

@@ -234,7 +234,7 @@ def main() -> int:
     ap.add_argument("--limit", type=float, default=20, help="CPU seconds after which a search returns its best so far")
     ap.add_argument("--json", type=Path, help="write the table here too")
     a = ap.parse_args()
-    compile_kernels()
+    compile_kernels(pj.best_mapping)
     pj.best_mapping(replace(LAYERS[2], name="warm-up"), pj.load_chip("pin_flat3"))
     cells: list[Cell] = []
     with tempfile.TemporaryDirectory() as temporary:

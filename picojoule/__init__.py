@@ -15,6 +15,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from picojoule import notebook
+
 
 def _homes() -> dict[str, tuple[str, str]]:
     """Public name -> (module, name there), read from the stub that type checkers read."""
@@ -35,6 +37,15 @@ def __getattr__(name: str) -> Any:
     value = getattr(import_module(module), attribute)
     globals()[name] = value
     return value
+
+
+def _fragment(result: object) -> str:
+    """Pages are loaded when the first result is shown."""
+    made: str = import_module("picojoule.report.pages.page").fragment(result)
+    return made
+
+
+notebook.shown_by(_fragment)
 
 
 def __dir__() -> list[str]:

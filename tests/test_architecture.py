@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -17,15 +18,14 @@ import picojoule
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "picojoule"
 ORDER = (
-    *("version", "errors", "files", "quantities", "ask", "formats", "workload", "observed", "learning", "hardware", "published"),
-    *("mapping", "cost", "search", "verification", "machines", "interop", "measuring", "algorithms", "explore", "neardata"),
-    *("compress", "compare", "reproduction", "report", "options", "commands"),
+    *("version", "notebook", "errors", "files", "quantities", "ask", "formats", "workload", "observed", "learning", "hardware"),
+    *("published", "mapping", "cost", "search", "verification", "machines", "interop", "measuring", "algorithms", "explore"),
+    *("neardata", "compress", "compare", "reproduction", "report", "options", "commands"),
 )
 BELOW = {
     "options": {"errors", "files", "ask", "formats"},
     "report": {*ORDER} - {"commands"},
 }  # report shows what options were wrong
-NOTEBOOK = {"search/result.py"}  # loads its page when it is shown
 DOORS = {"network": {"map_network"}, "optimal": {"best_mapping"}}  # of search/, besides all of `result` and `layer_price`
 
 
@@ -43,7 +43,7 @@ def imports(path: Path) -> Iterator[tuple[int, str]]:
 def test_a_module_imports_nothing_that_lies_further_on(path: Path) -> None:
     name = str(path.relative_to(PACKAGE))
     own = name.split("/")[0].removesuffix(".py")
-    if own in ("__init__", "__main__", "commands") or name in NOTEBOOK:
+    if own in ("__init__", "__main__", "commands"):
         return
     allowed = BELOW.get(own, set(ORDER[: ORDER.index(own) + 1]))
     strange = [f"line {line}: {part}" for line, part in imports(path) if part in ORDER and part not in allowed]
@@ -78,6 +78,37 @@ def test_the_front_door_offers_what_its_stub_says() -> None:
     assert bound == set(picojoule.__all__)
     for name in picojoule.__all__:
         assert getattr(picojoule, name) is not None
+
+
+def test_no_module_comes_back_to_itself() -> None:
+    """Imports inside functions count; those for type checkers do not."""
+    graph = {module: _needs(path) - {module} for module, path in MODULES.items()}
+    sorter = TopologicalSorter(graph)
+    try:
+        sorter.prepare()
+    except CycleError as e:
+        pytest.fail(f"they import each other: {' -> '.join(e.args[1][::-1])}")
+
+
+def _module(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+MODULES = {_module(p): p for p in sorted(PACKAGE.rglob("*.py"))}
+
+
+def _needs(path: Path) -> set[str]:
+    """The modules that a file imports at any time; of packages only what their own file imports, and not the front door."""
+    tree, needs = ast.parse(path.read_text(encoding="utf-8")), set()
+    typed = {x for n in ast.walk(tree) if isinstance(n, ast.If) and ast.unparse(n.test) == "TYPE_CHECKING" for x in ast.walk(n)}
+    for node in ast.walk(tree):
+        if node in typed:
+            continue
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "picojoule":
+            needs |= {full if (full := f"{node.module}.{a.name}") in MODULES else str(node.module) for a in node.names}
+        elif isinstance(node, ast.Import):
+            needs |= {a.name for a in node.names if a.name in MODULES}
+    return needs - {"picojoule"}
 
 
 def test_the_search_is_entered_by_its_doors_alone() -> None:

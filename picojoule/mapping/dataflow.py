@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from picojoule.hardware.chip import Chip, Stay
-from picojoule.mapping.mapping import Loop, Mapping, Node
+from picojoule.mapping.entries import Loop, Node
 from picojoule.workload.kinds import kind
 from picojoule.workload.layer import Layer, Tensor
+
+if TYPE_CHECKING:
+    from picojoule.mapping.mapping import Mapping
 
 
 def violations(mapping: Mapping, layer: Layer, chip: Chip) -> tuple[str, ...]:

@@ -22,33 +22,12 @@ from functools import cached_property
 
 from picojoule.errors import MappingError, SpecError, unknown_name
 from picojoule.hardware.chip import Chip, FanOut, Group, Memory
+from picojoule.mapping.dataflow import violations
+from picojoule.mapping.entries import Loop, Node
+from picojoule.mapping.footprint import tile_bits
 from picojoule.workload.layer import Layer, Tensor
 
-
-@dataclass(frozen=True)
-class Loop:
-    """`bound` passes over `dim`; `axis` is None for a temporal loop, else "fanout.axis" where it is unrolled."""
-
-    dim: str
-    bound: int
-    fanout: str | None = None
-    axis: str | None = None
-
-    @property
-    def spatial(self) -> bool:
-        return self.fanout is not None
-
-    def along(self, part: FanOut) -> bool:
-        """Whether it is unrolled along an axis of this fan-out, or of this part of one."""
-        return self.fanout == part.name and self.axis in part.along
-
-
-@dataclass(frozen=True)
-class Node:
-    """The tensor's tile is held in the memory, from here inwards."""
-
-    memory: str
-    tensor: str
+__all__ = ["Loop", "Mapping", "Node", "check", "check_homes", "parse"]  # the words of a mapping, together
 
 
 @dataclass(frozen=True)
@@ -344,8 +323,6 @@ def _boxed(tensor: Tensor) -> set[str]:
 
 
 def _check_capacity(mapping: Mapping, layer: Layer, chip: Chip, where: str) -> None:
-    from picojoule.mapping.footprint import tile_bits
-
     for group in (g for g in chip.levels if isinstance(g, Group)):
         for m in group.memories:
             room = m.usable_bits()
@@ -367,8 +344,6 @@ def _check_capacity(mapping: Mapping, layer: Layer, chip: Chip, where: str) -> N
 
 
 def _check_dataflow(mapping: Mapping, layer: Layer, chip: Chip, where: str) -> None:
-    from picojoule.mapping.dataflow import violations
-
     found = violations(mapping, layer, chip) if chip.stays else ()
     if found:
         name = chip.dataflow or "dataflow"

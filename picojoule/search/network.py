@@ -566,7 +566,7 @@ class _Crew:
         if self.compile_cpu_s == 0.0:
             from picojoule.search.warm import compile_kernels
 
-            self.compile_cpu_s = compile_kernels()
+            self.compile_cpu_s = compile_kernels(best_mapping)
 
     def _pool(self) -> ProcessPoolExecutor:
         if self.pool is None:

@@ -276,7 +276,7 @@ def best_mapping(
             search_cpu_s=p.cpu_s,
             front=one,
         )
-    ensure_compiled()
+    ensure_compiled(best_mapping)
     began = time.process_time()
     deadline = None if time_limit is None else began + time_limit
     order = [t.name for t in layer.tensors]

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+from picojoule import notebook
 from picojoule.cost.cost import Cost
 from picojoule.cost.operators import NetworkOperator
 from picojoule.hardware.chip import Chip
@@ -51,11 +52,9 @@ class LayerResult:
     search_cpu_s: float
     front: tuple[FrontPoint, ...] = ()
 
-    def _repr_html_(self) -> str:
-        """What a notebook shows; the page lies further right and is loaded only here."""
-        from picojoule.report.pages.page import layer_fragment
-
-        return layer_fragment(self)
+    def _repr_html_(self) -> str | None:
+        """What a notebook shows."""
+        return notebook.html(self)
 
 
 @dataclass(frozen=True)
@@ -190,8 +189,6 @@ class NetworkResult:
             )
         return tuple(notes)
 
-    def _repr_html_(self) -> str:
-        """What a notebook shows; the page lies further right and is loaded only here."""
-        from picojoule.report.pages.page import network_fragment
-
-        return network_fragment(self)
+    def _repr_html_(self) -> str | None:
+        """What a notebook shows."""
+        return notebook.html(self)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+
+from picojoule.hardware.chip import Axis, Chip, Compute, FanOut, Group, Memory, Port
+from picojoule.workload.layer import Layer, conv
 
 _done = False
 
 
-def compile_kernels() -> float:
-    """Compile or load every kernel by mapping a layer of a few MACs; returns the CPU seconds that took."""
-    from picojoule.hardware.chip import Axis, Chip, Compute, FanOut, Group, Memory, Port
-    from picojoule.search.optimal import best_mapping
-    from picojoule.workload.layer import conv
+def compile_kernels(search: Callable[[Layer, Chip], object]) -> float:
+    """Compile or load every kernel by mapping a layer of a few MACs; returns the CPU seconds that took.
 
+    `search`: `best_mapping`, handed in because it asks for compiled kernels itself.
+    """
     global _done
     _done = True
     began = time.process_time()
@@ -28,11 +31,11 @@ def compile_kernels() -> float:
         Compute("MAC", 1.0, 8),
         1e9,
     )
-    best_mapping(conv("warm-up", K=2, C=2, P=4, Q=2, R=2, S=1, bits=8), chip)
+    search(conv("warm-up", K=2, C=2, P=4, Q=2, R=2, S=1, bits=8), chip)
     return time.process_time() - began
 
 
-def ensure_compiled() -> None:
+def ensure_compiled(search: Callable[[Layer, Chip], object]) -> None:
     """Compile or load the kernels once in this process, so that no search pays for it."""
     if not _done:
-        compile_kernels()
+        compile_kernels(search)

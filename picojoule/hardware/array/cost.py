@@ -22,8 +22,8 @@ from math import ceil, log2
 from picojoule.errors import SpecError
 from picojoule.hardware.array.converters import isaac_adc, survey_adc_pj, survey_adc_um2
 from picojoule.hardware.array.in_memory import Array
-from picojoule.hardware.chip import Axis, Compute, FanOut, Group, Memory
 from picojoule.hardware.components.technology import COARSEST_NM, FINEST_NM, nominal_voltage, scale_area, scale_energy
+from picojoule.hardware.parts import Axis, Compute, FanOut, Group, Memory
 from picojoule.quantities.estimate import exactly
 
 WIRE_FF_PER_UM = 0.2

@@ -15,17 +15,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import ceil
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from picojoule.errors import SpecError, unknown_name
 from picojoule.hardware.array.in_memory import Array
 from picojoule.hardware.array.slices import cut_inputs, cut_weights, input_range, weight_range
-from picojoule.hardware.chip import OPERANDS, Chip
+from picojoule.hardware.parts import OPERANDS
 from picojoule.workload.layer import Layer
 from picojoule.workload.network import Network
 from picojoule.workload.values import HINT, Values, read_values
+
+if TYPE_CHECKING:
+    from picojoule.hardware.chip import Chip
 
 
 def mean_cell(integers: np.ndarray, probabilities: np.ndarray, array: Array, bits: int) -> float:

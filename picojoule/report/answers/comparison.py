@@ -11,9 +11,10 @@ from rich.console import RenderableType
 
 from picojoule import options
 from picojoule.compare.compare import Comparison
-from picojoule.compare.flips import Flip, View
+from picojoule.compare.flips import Flip
 from picojoule.machines.answer import Answer
 from picojoule.report import show, tables, units
+from picojoule.report.answers.comparison_rows import dram_text, flip_row, waits, waits_text
 
 
 def shown(c: Comparison, as_json: bool, html: Path | None) -> None:
@@ -83,26 +84,9 @@ def flip_json(f: Flip) -> dict[str, Any]:
     }
 
 
-def waits(a: Answer) -> list[tuple[str, float]]:
-    """(cause, share of the latency that waits for it), the largest first."""
-    shares: dict[str, float] = {}
-    for x in (x for x in a.layers if x.latency_s):
-        shares[x.bound_by] = shares.get(x.bound_by, 0.0) + x.latency_s / a.latency_s
-    return sorted(shares.items(), key=lambda kv: -kv[1])
-
-
-def waits_text(a: Answer, most: int = 2) -> str:
-    """`compute 63 %, DRAM.shared 37 %`."""
-    return ", ".join(f"{cause} {100 * share:.0f} %" for cause, share in waits(a)[:most])
-
-
 def operators_text(a: Answer) -> str:
     """Which operators the figures count."""
     return "MACs only" if a.operators == "macs" else "all, at least" if a.at_least else "all"
-
-
-def dram_text(a: Answer) -> str:
-    return {True: "yes", False: "no", None: "not stated"}[a.offchip_inside]
 
 
 def _parts(c: Comparison) -> list[RenderableType]:
@@ -172,29 +156,3 @@ def _flips(c: Comparison) -> list[RenderableType]:
     if not c.flips:
         return [looked, ""]
     return [looked, tables.rows_table([flip_row(f) for f in c.flips]), ""]
-
-
-def flip_row(f: Flip) -> dict[str, object]:
-    """A flip as a row: who leads before and after, with the values."""
-    return {
-        "factor": {"dram": "DRAM energy"}.get(f.factor, f.factor),
-        "ranks": "energy" if f.before.metric == "energy" else "time",
-        "before": f"{f.better} {value(f.before, f.values_before[0])} < {f.worse} {value(f.before, f.values_before[1])}",
-        "after": f"{f.worse} {value(f.after, f.values_after[1])} < {f.better} {value(f.after, f.values_after[0])}",
-        "at": f"batch {f.between[0]} to {f.between[1]}" if f.between else difference(f),
-        "confirmed": {True: "yes, by a fresh run", False: "NO", None: "not asked"}[f.confirmed],
-    }
-
-
-def difference(f: Flip) -> str:
-    """What differs between the two conditions."""
-    if f.factor == "dram":
-        return "DRAM left out"
-    if f.factor == "batch":
-        return f"batch {f.before.condition.batch} to {f.after.condition.batch}"
-    before, after = f.before.condition.bits, f.after.condition.bits
-    return f"{'own precision' if before is None else f'{before} b'} to {after} b"
-
-
-def value(view: View, number: float) -> str:
-    return units.seconds(number) if view.metric == "time" else units.energy(number)

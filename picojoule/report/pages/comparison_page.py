@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from picojoule.compare.compare import Comparison
 from picojoule.machines.answer import Answer
 from picojoule.report import units
-from picojoule.report.answers.comparison import dram_text, flip_row, waits, waits_text
+from picojoule.report.answers.comparison_rows import dram_text, flip_row, waits, waits_text
 from picojoule.report.charts import plots, scatter
 from picojoule.report.pages import html
 from picojoule.report.pages.document import document

@@ -35,6 +35,15 @@ def network_page(result: NetworkResult) -> str:
     return document(f"{result.model} on {result.chip.name} - picojoule", body)
 
 
+def fragment(result: object) -> str:
+    """What a notebook shows of a result of the search."""
+    if isinstance(result, LayerResult):
+        return layer_fragment(result)
+    if isinstance(result, NetworkResult):
+        return network_fragment(result)
+    raise TypeError(f"a {type(result).__name__} has no page")
+
+
 def network_fragment(result: NetworkResult) -> str:
     """A mapped network in a notebook: totals, table and energy stacks."""
     return _fragment(
