@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -12,27 +11,20 @@ from picojoule.ask import OBJECTIVES, ROLES
 from picojoule.errors import SpecError, unknown_name
 from picojoule.files import read_text
 from picojoule.formats.names import is_format_name, number_format
-
-_SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ns": 1e-9, "min": 60.0, "h": 3600.0}
-_QUANTITY = re.compile(r"\s*([-+]?[\d.]+(?:[eE][-+]?\d+)?|[-+]?(?:inf|nan))\s*([A-Za-zµμ]*)\s*$")
+from picojoule.quantities.units import parse
 
 
 def seconds(text: str | None, option: str) -> float | None:
     """`33ms` -> 0.033. The unit is written: s, ms, us, ns, min or h."""
     if text is None:
         return None
-    match = _QUANTITY.match(text)
     try:
-        value = float(match[1]) if match else math.nan
-    except ValueError:
-        value = math.nan
-    if match is None or not math.isfinite(value) or value <= 0:
+        value = parse(text, "duration").value
+    except SpecError as e:
+        raise e.located(option) from None
+    if value <= 0:
         raise SpecError(f"{text!r} is no time", where=option, hint="write a positive number with its unit, such as 33ms or 1.5s")
-    if not match[2]:
-        raise SpecError(f"{text!r} has no unit", where=option, hint=f"write {text.strip()}s or {text.strip()}ms")
-    if match[2] not in _SECONDS:
-        raise unknown_name("unit of time", match[2], _SECONDS, option)
-    return value * _SECONDS[match[2]]
+    return value
 
 
 def choice(text: str, known: Sequence[str], option: str) -> str:
@@ -163,10 +155,13 @@ def nanometres(text: str | None, option: str) -> float | None:
     """`28nm` or `28 nm` -> 28."""
     if text is None:
         return None
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*nm\s*", text)
-    if match is None or float(match[1]) <= 0:
+    try:
+        value = parse(text, "length").value
+    except SpecError:
+        value = 0.0
+    if value <= 0:
         raise SpecError(f"{text!r} is no node", where=option, hint="such as 28nm")
-    return float(match[1])
+    return value
 
 
 def fraction(text: str, option: str) -> float:

@@ -23,7 +23,7 @@ ORDER = (
     *("neardata", "compress", "compare", "reproduction", "report", "options", "commands"),
 )
 BELOW = {
-    "options": {"errors", "files", "ask", "formats"},
+    "options": {"errors", "files", "quantities", "ask", "formats"},
     "report": {*ORDER} - {"commands"},
 }  # report shows what options were wrong
 DOORS = {"network": {"map_network"}, "optimal": {"best_mapping"}}  # of search/, besides all of `result` and `layer_price`

@@ -97,7 +97,7 @@ def _span(figure: str, text: str) -> Span:
     return Span(low=_quantity(figure, low) if low else 0.0, high=_quantity(figure, high) if high else inf)
 
 
-_KINDS = {"power_w": ("power", 1e-3), "latency_s": ("time", 1.0), "energy_j": ("energy", 1e-12), "area_mm2": ("area", 1e-6),
+_KINDS = {"power_w": ("power", 1e-3), "latency_s": ("duration", 1.0), "energy_j": ("energy", 1e-12), "area_mm2": ("area", 1e-6),
           "offchip_bytes": ("size", 0.125)}  # fmt: skip
 
 

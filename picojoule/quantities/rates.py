@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from picojoule.errors import SpecError
+from picojoule.quantities.units import PREFIXES, UNSIGNED
 
 Counts = Literal["ops", "MACs"]
 OPS_PER_MAC = 2  # one multiplication and one addition
-_PREFIX = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15}
-_RATE = re.compile(r"^\s*([\d.]+(?:[eE][+-]?\d+)?)\s*([kMGTP]?)\s*(MACs?|OPS|OPs?|ops?|FLOPS|FLOPs?)(\s*/\s*s)?(\s*/\s*W)?\s*$")
+_RATE = re.compile(rf"^\s*({UNSIGNED})\s*([kMGTP]?)\s*(MACs?|OPS|OPs?|ops?|FLOPS|FLOPs?)(\s*/\s*s)?(\s*/\s*W)?\s*$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +51,9 @@ class Rate:
         return other
 
     def __str__(self) -> str:
-        prefix = next((p for p in "PTGMk" if self.value >= _PREFIX[p]), "")
+        prefix = next((p for p in "PTGMk" if self.value >= PREFIXES[p]), "")
         unit = {"ops": "op/s", "MACs": "MAC/s"}[self.of]
-        return f"{self.value / _PREFIX[prefix]:.4g} {prefix}{unit}{'/W' if self.per_watt else ''}"
+        return f"{self.value / PREFIXES[prefix]:.4g} {prefix}{unit}{'/W' if self.per_watt else ''}"
 
 
 def rate(text: str) -> Rate:
@@ -69,4 +69,4 @@ def rate(text: str) -> Rate:
     of: Counts = "MACs" if word.startswith("MAC") else "ops"
     if not per_s and not word.isupper():
         raise SpecError(f"{str(text)!r} is a count, not a rate", hint=f"write {number} {prefix}{word}/s")
-    return Rate(float(number) * _PREFIX[prefix], of, per_w is not None)
+    return Rate(float(number) * PREFIXES[prefix], of, per_w is not None)

@@ -15,7 +15,9 @@ from fractions import Fraction
 
 from picojoule.errors import SpecError, unknown_name
 
-_SI = {"a": -18, "f": -15, "p": -12, "n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12}
+_SI = {"a": -18, "f": -15, "p": -12, "n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15}
+PREFIXES = {p: float(10**power) for p, power in _SI.items() if power >= 0}  # those of large numbers
+UNSIGNED = r"(?:\d[\d_]*(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?"  # how a number is written before a unit, without its sign
 
 
 def _si(symbol: str, prefixes: str, base: int = 0) -> dict[str, Fraction]:
@@ -69,12 +71,13 @@ KINDS = {
         _kind("resistance", "a resistance", "ohm", "20 kohm", _si("ohm", "m1kMG")),
         _kind("conductance", "a conductance", "S", "50 uS", _si("S", "pnum1")),
         _kind("time", "a time", "s", "5 ns", _si("s", "pnum1")),
+        _kind("duration", "a time", "s", "33 ms", {**_si("s", "pnum1"), "min": Fraction(60), "h": Fraction(3600)}),
         _kind("bandwidth", "a bandwidth per cycle", "b/cycle", "64 b/cycle", {f"{u}/cycle": s for u, s in _SIZES.items()}),
         _kind("rate", "a bandwidth per second", "b/s", "25.6 GB/s", {f"{u}/s": s for u, s in _SIZES.items()}),
     )
 }  # fmt: skip
 
-_NUMBER = re.compile(r"^\s*([+-]?(?:\d[\d_]*(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?|[+-]?\.?(?:inf|nan|infinity))\s*(.*?)\s*$", re.I)
+_NUMBER = re.compile(rf"^\s*([+-]?{UNSIGNED}|[+-]?\.?(?:inf|nan|infinity))\s*(.*?)\s*$", re.I)
 _SPELLINGS = {"bit": "b", "bits": "b", "byte": "B", "bytes": "B", "Gbps": "Gb/s", "Mbps": "Mb/s"}
 
 
@@ -200,7 +203,7 @@ def _wrong_unit(text: str, number: str, unit: str, wanted: list[Kind], needed: s
         return SpecError(
             f"{text!r}: unknown unit {unit!r}", hint=f"did you mean {' or '.join(same)}? upper and lower case differ"
         )
-    error = unknown_name("unit", unit, known)
+    error = unknown_name("unit of time" if {k.noun for k in wanted} == {"a time"} else "unit", unit, known)
     return SpecError(f"{text!r}: {error.problem}", hint=error.hint)
 
 

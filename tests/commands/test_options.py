@@ -4,6 +4,7 @@ import pytest
 
 from picojoule import options
 from picojoule.ask import OBJECTIVES
+from picojoule.compare.limits import limits
 from picojoule.errors import PicojouleError
 
 
@@ -26,6 +27,22 @@ def test_a_misspelt_unit_of_time_gets_the_nearest() -> None:
     with pytest.raises(PicojouleError, match="unknown unit of time 'mss'") as error:
         options.seconds("3mss", "--latency")
     assert "did you mean 'ms'?" in error.value.hint
+
+
+def test_a_latency_reads_the_same_wherever_it_is_typed() -> None:
+    for text in ("33ms", "7µs", "1.5 min", "1e-3 h"):
+        assert limits({"latency_s": text}).latency_s.high == options.seconds(text, "--latency")
+
+
+@pytest.mark.parametrize(("text", "expected"), [("28nm", 28), ("28 nm", 28), ("0.065 um", 65), (None, None)])
+def test_a_node_is_a_length(text: str | None, expected: float | None) -> None:
+    assert options.nanometres(text, "--normalise") == expected
+
+
+@pytest.mark.parametrize("text", ["28", "0nm", "-5nm", "28 ns", "nm"])
+def test_what_is_no_length_is_no_node(text: str) -> None:
+    with pytest.raises(PicojouleError, match="is no node"):
+        options.nanometres(text, "--normalise")
 
 
 def test_bits_are_one_number_or_one_a_role() -> None:

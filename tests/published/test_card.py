@@ -79,7 +79,7 @@ def test_rates_do_not_mix_operations_and_macs() -> None:
     with pytest.raises(SpecError, match="one is per watt"):
         ops + rate("1 TOPS/W")
     assert rate("1 TOPS/W") == Rate(1e12, "ops", True) and rate("5 TFLOP/s") == Rate(5e12, "ops")
-    for text in ("61.2", "61.2 T", "5 MACs", "TOPS/W"):
+    for text in ("1.2.3 GOPS", "61.2", "61.2 T", "5 MACs", "TOPS/W"):
         with pytest.raises(SpecError):
             rate(text)
 

@@ -29,7 +29,8 @@ def test_the_examples_in_docstrings_are_true(module: object) -> None:
     ("25.6 GB/s", "rate", 25.6e9 * 8), ("3.84 Gb/s", "rate", 3.84e9), ("3.84 Gbps", "rate", 3.84e9), ("65 nm", "length", 65),
     ("0.5 mm", "length", 5e5), ("30 mW", "power", 30), ("30 µW", "power", 0.03), ("12.25 mm2", "area", 12.25e6),
     ("12.25 mm²", "area", 12.25e6),
-    ("5 ns", "time", 5e-9), ("0 pJ", "energy", 0), ("1_000 pJ", "energy", 1000), ("108KiB", "size", 108 * 8192),
+    ("5 ns", "time", 5e-9), ("33 ms", "duration", 0.033), ("1.5 min", "duration", 90),
+    ("2h", "duration", 7200), ("0 pJ", "energy", 0), ("1_000 pJ", "energy", 1000), ("108KiB", "size", 108 * 8192),
 ])  # fmt: skip
 def test_a_quantity_reads_as_its_base_unit(text: str, kind: str, value: float) -> None:
     assert parse(text, kind).value == value
@@ -58,6 +59,7 @@ def test_a_shown_size_reads_back_in_whole_bits(bits: int) -> None:
     ("200 mhz", ["frequency"], "'200 mhz': unknown unit 'mhz'", "did you mean MHz? upper and lower case differ"),
     ("4 KB", ["size"], "'4 KB': KB may mean 1024 or 1000", "write '4 KiB' for 1024 or '4 kB' for 1000"),
     ("3 pKJ", ["energy"], "'3 pKJ': unknown unit 'pKJ'", "did you mean 'pJ'? known: J, aJ, fJ, mJ, nJ, pJ, uJ"),
+    ("3 mss", ["duration"], "'3 mss': unknown unit of time 'mss'", "did you mean 'ms'? known: h, min, ms, ns, ps, s, us"),
     ("lots", ["size"], "'lots' is not a size", "write a number and a unit, such as '108 KiB'"),
 ])  # fmt: skip
 def test_a_bad_quantity_says_what_and_how(text: str, kinds: list[str], problem: str, hint: str) -> None:
