@@ -53,13 +53,13 @@ def allowance(grid, below, limit, out):  # noqa: ANN001, ANN201
                     if below.keeps[t]:
                         out[1 + t, tile] = max(out[1 + t, tile], left + below.low[s, t] * grid.least[t, at])
             tile = after
-    for tile in range(len(grid.digits) - 1, -1, -1):
+    for larger in range(len(grid.digits) - 1, -1, -1):
         for d in range(dims):
-            a = grid.digits[tile, d]
+            a = grid.digits[larger, d]
             for m in range(grid.move_start[d, a], grid.move_start[d, a + 1]):
-                smaller = tile + (grid.move_to[d, m] - a) * grid.stride[d]
+                smaller = larger + (grid.move_to[d, m] - a) * grid.stride[d]
                 for k in range(1 + tensors):
-                    out[k, tile] = max(out[k, tile], out[k, smaller])
+                    out[k, larger] = max(out[k, larger], out[k, smaller])
 
 
 @kernel
