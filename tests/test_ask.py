@@ -16,6 +16,7 @@ NAMES = ("SINGLE_BEST", "OBJECTIVES", "SPACES", "ACCOUNTINGS", "ROLES", "COUNTED
 MODULES = sorted(  # verification/ shares nothing with what it checks
     p for p in PACKAGE.rglob("*.py") if p.name != "ask.py" and "verification" not in p.relative_to(PACKAGE).parts
 )
+PROGRESS = "Callable[[int, int, str], None]"
 LISTS = {frozenset(getattr(ask, n)): n for n in NAMES if n.isupper()}  # in whatever order, but for roles: a text has its own
 
 
@@ -34,7 +35,7 @@ def _second_homes(path: Path) -> Iterator[str]:
             yield from (f"line {node.lineno} takes {a.name} from {node.module}" for a in node.names if a.name in NAMES)
         elif isinstance(node, ast.Tuple | ast.List) and (name := _list(node)):
             yield f"line {node.lineno} writes {name} out"
-        elif isinstance(node, ast.Subscript) and ast.unparse(node) == "Progress":
+        elif isinstance(node, ast.Subscript) and ast.unparse(node) == PROGRESS:
             yield f"line {node.lineno} writes Progress out"
 
 
