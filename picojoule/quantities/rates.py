@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import Literal
@@ -69,4 +70,7 @@ def rate(text: str) -> Rate:
     of: Counts = "MACs" if word.startswith("MAC") else "ops"
     if not per_s and not word.isupper():
         raise SpecError(f"{str(text)!r} is a count, not a rate", hint=f"write {number} {prefix}{word}/s")
-    return Rate(float(number) * PREFIXES[prefix], of, per_w is not None)
+    value = float(number.replace("_", "")) * PREFIXES[prefix]
+    if not math.isfinite(value):
+        raise SpecError(f"{str(text)!r} is not finite", hint="such as 46.2 GOPS")
+    return Rate(value, of, per_w is not None)
