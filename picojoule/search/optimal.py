@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -253,7 +254,7 @@ def best_mapping(
     """The mapping of least energy (pJ), latency (cycles) or energy-delay product, or the whole energy-latency front.
 
     `space`: "default" (ragged outermost loops, bypass, sliding windows, ports), "perfect" (no ragged loops) or
-    "prototype" (optimal-mapper comparison space). `latency_cycles` bounds the latency. With `time_limit` (CPU seconds)
+    "prototype" (optimal-mapper comparison space). `latency_cycles` bounds the latency (energy alone). With `time_limit` (CPU seconds)
     the best so far comes back with its gap. `seeds` are mappings to begin with (for energy alone). Raises NoMapping when
     nothing fits. CPU time excludes compilation. `homes`: tensor -> the on-chip memory in which it starts, or an output ends;
     all others start and end in the chip's outermost memory.
@@ -261,6 +262,7 @@ def best_mapping(
     """
     if objective not in OBJECTIVES:
         raise unknown_name("objective", objective, OBJECTIVES)
+    _check_limit(objective, latency_cycles)
     if keeps_weights(layer, chip) and latency_cycles is None and not homes:
         p = place(layer, chip, objective)
         one = (FrontPoint(p.cost.energy_pj, p.cost.cycles, p.mapping),)
@@ -284,7 +286,7 @@ def best_mapping(
     lp = LayerProblem(layer, chip, space, accounting, at_home)
     answer = _answer(lp, objective, latency_cycles, deadline, seeds)
     if not answer.points:
-        limit = f" within {latency_cycles:,.0f} cycles" if latency_cycles else ""
+        limit = "" if latency_cycles is None else f" within {latency_cycles:,.0f} cycles"
         raise NoMapping(f"no mapping of layer {layer.name!r} on {chip.name!r}{limit}", hint="enlarge a memory or relax the limit")
     found, cost = _chosen(objective, answer)
     front = tuple(FrontPoint(c.energy_pj, c.cycles, f.mapping) for f, c in answer.points)
@@ -299,10 +301,21 @@ def best_mapping(
         cost=cost,
         proved=proved,
         gap=gap_of(value, bound),
-        certificate=certificate(lp, objective, found.mapping, cost, answer, proved, value, bound),
+        certificate=certificate(lp, objective, found.mapping, cost, answer, proved, value, bound)
+        | ({} if latency_cycles is None else {"latency_cycles": latency_cycles}),
         search_cpu_s=cpu,
         front=front,
     )
+
+
+def _check_limit(objective: str, latency_cycles: float | None) -> None:
+    """Raise SpecError where a limit says nothing, or goes with an objective that would not look at it."""
+    if latency_cycles is None:
+        return
+    if objective != "energy":
+        raise SpecError(f"a latency limit goes with the objective energy, not {objective}", hint="use --objective energy")
+    if not 0.0 < latency_cycles < math.inf:
+        raise SpecError(f"a latency limit of {latency_cycles:g} cycles is none", hint="give cycles above 0, or None for no limit")
 
 
 def _answer(
@@ -311,15 +324,13 @@ def _answer(
     if seeds and objective == "energy" and latency_cycles is None:
         known = [(Found(c.energy_pj, c.cycles, m), c) for m in seeds for c in (lp.cost(m),)]
         return _cheapest(lp, np.inf, known, deadline)
-    if objective == "edp" and latency_cycles is None:
+    if objective == "edp":
         return solve(lp, goal(GoalKind.EDP), deadline=deadline)
     if objective == "front":
         return solve(lp, goal(GoalKind.FRONT), deadline=deadline)
     if objective == "latency":
         return _fastest(lp, deadline)
-    if objective == "edp":
-        raise SpecError("a latency limit goes with the objective energy", hint="use --objective energy --latency ...")
-    return _cheapest(lp, latency_cycles or np.inf, (), deadline)
+    return _cheapest(lp, np.inf if latency_cycles is None else latency_cycles, (), deadline)
 
 
 def _fastest(lp: LayerProblem, deadline: float | None) -> Answer:

@@ -247,7 +247,7 @@ SEARCHED = Record(
         "slopes_pj_per_cycle": Rows(of=_SIZE, least=2, most=2),
         "hull": Rows(of=_POINT, least=1),
         "lines": Rows(of=Pair(first=_SIZE, second=_SIZE), most=3),
-        "latency_cycles": Number(least=0.0, none=True),
+        "latency_cycles": _SIZE,
     },
 )
 _LAYER: dict[str, Form] = {

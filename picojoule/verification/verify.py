@@ -323,6 +323,10 @@ class _Layer:
         book.same("certificate: energy_pj", c["energy_pj"], self.energy)
         book.same("certificate: cycles", c["cycles"], self.cycles)
         book.say("certificate: mapping", c["mapping"] == entry["mapping"], "the one of the result")
+        if "latency_cycles" in c:  # of one layer alone: in a network, the least of all mappings is asked for
+            asked = c["latency_cycles"] is not None and objective == "energy" and "count" not in entry
+            kept = asked and self.cycles <= c["latency_cycles"] * (1 + SAME)
+            book.say("certificate: latency_cycles", kept, "a limit of one layer's energy, and kept")
         same = entry["proved"] == c["proved"] and entry["gap"] == c["gap"]
         book.say("proved and gap", same, "as the certificate says")
         if space == PLACEMENT:
@@ -500,7 +504,7 @@ class _Layer:
             stairs = sorted((n, e) for e, n in self.points)
             return lambda e, n: not any(n >= c * limit and e >= p * limit for c, p in stairs), "no mapping below the front"
         bound = float(c["lower_bound"]) * limit
-        within = float(c.get("latency_cycles") or math.inf) * (1 + SAME)
+        within = float(c.get("latency_cycles", math.inf)) * (1 + SAME)
         unit = {"energy": "pJ", "latency": "cycles"}.get(objective, "pJ x cycles")
         return lambda e, n: n <= within and worth_of(objective, e, n) < bound, f"no mapping below {bound:.9g} {unit}"
 

@@ -72,6 +72,35 @@ def test_other_spaces_are_accepted(space: str) -> None:
     assert report["ok"] and report["rechecked"], report
 
 
+def test_the_least_energy_within_a_latency_is_proved_again_as_such() -> None:
+    layer, chip = LAYERS["gemm"], small_chip()
+    free, fast = (best_mapping(layer, chip, o).cost for o in ("energy", "latency"))
+    limit = (free.cycles + fast.cycles) / 2
+    result = stored(layer, chip, "energy", latency_cycles=limit)
+    assert free.energy_pj < result["energy_pj"] and fast.cycles < limit < free.cycles
+    report = verify(result)
+    assert report["ok"] and report["rechecked"]
+    unlimited = copy.deepcopy(result)
+    del unlimited["certificate"]["latency_cycles"]
+    assert not verify(unlimited)["ok"]  # there is a cheaper mapping, though a slower one
+    for other in (free.cycles, result["cycles"] / 2, None, float("inf")):
+        forged = copy.deepcopy(result)
+        forged["certificate"]["latency_cycles"] = other
+        assert not verify(forged)["ok"], other
+
+
+@pytest.mark.parametrize("objective", ["latency", "edp", "front"])
+def test_a_latency_limit_goes_with_energy_alone(objective: str) -> None:
+    with pytest.raises(SpecError, match="a latency limit goes with the objective energy"):
+        best_mapping(LAYERS["gemm"], small_chip(), objective, latency_cycles=1e6)
+
+
+@pytest.mark.parametrize("limit", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_latency_limit_is_a_number_of_cycles(limit: float) -> None:
+    with pytest.raises(SpecError, match="latency limit of"):
+        best_mapping(LAYERS["gemm"], small_chip(), "energy", latency_cycles=limit)
+
+
 def test_another_accounting_is_accepted_and_its_bound_said_to_be_unchecked() -> None:
     report = verify(stored(LAYERS["gemm"], load_chip("simple3"), accounting="timeloop"), seconds=5)
     assert report["ok"], [c for c in report["checks"] if not c["ok"]]
