@@ -254,8 +254,8 @@ def best_mapping(
     """The mapping of least energy (pJ), latency (cycles) or energy-delay product, or the whole energy-latency front.
 
     `space`: "default" (ragged outermost loops, bypass, sliding windows, ports), "perfect" (no ragged loops) or
-    "prototype" (optimal-mapper comparison space). `latency_cycles` bounds the latency (energy alone). With `time_limit` (CPU seconds)
-    the best so far comes back with its gap. `seeds` are mappings to begin with (for energy alone). Raises NoMapping when
+    "prototype" (optimal-mapper comparison space). `latency_cycles` bounds the latency (energy alone). With `time_limit` (CPU
+    seconds) the best so far comes back with its gap. `seeds` are mappings to begin with (for energy alone). Raises NoMapping when
     nothing fits. CPU time excludes compilation. `homes`: tensor -> the on-chip memory in which it starts, or an output ends;
     all others start and end in the chip's outermost memory.
     Where the weights stay in compute-in-memory arrays, the mapping is one of the placements of `placement.py`.

@@ -197,7 +197,7 @@ BAD_OPTIONS = {
     "no model": (["map", "--on", "simple3"], "MODEL"),
     "misspelt objective": (["map", GEMM, "--on", "simple3", "--objective", "energyy"], "did you mean 'energy'?"),
     "misspelt space": (["map", GEMM, "--on", "simple3", "--space", "defualt"], "did you mean 'default'?"),
-    "latency without unit": (["map", GEMM, "--on", "simple3", "--latency", "33"], "--latency", "33ms"),
+    "latency without unit": (["map", GEMM, "--on", "simple3", "--latency", "33"], "--latency", "33 ms"),
     "a limit with another goal": (["map", GEMM, "--on", "simple3", "--latency", "3ms", "--objective", "edp"], "--latency"),
     "negative latency": (["map", GEMM, "--on", "simple3", "--latency", "-33ms"], "--latency"),
     "time limit of words": (["map", GEMM, "--on", "simple3", "--time-limit", "soon"], "--time-limit"),
