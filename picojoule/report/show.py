@@ -28,7 +28,7 @@ from picojoule.workload.network import Network
 from picojoule.workload.profile import Profile
 
 if TYPE_CHECKING:
-    from picojoule.verification.verify import Report
+    from picojoule.verification.book import Report
 
 
 def json_only(value: Any) -> None:

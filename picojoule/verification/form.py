@@ -8,6 +8,7 @@ cannot be wrong by themselves: `unchecked` names those that a result has, so tha
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,14 +25,14 @@ UNKNOWN = "not known to this version"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Form:
+class Form(ABC):
     """A value of a stored result. `why`: why nobody checks it ("" where it is checked, by other means than its form)."""
 
     why: str = ""
 
+    @abstractmethod
     def faults(self, value: Any, at: str) -> Iterator[str]:
         """What is wrong with the value that stands at this place."""
-        raise NotImplementedError
 
     def unchecked(self, value: Any, at: str) -> Iterator[tuple[str, str]]:
         """(place, why) of every field in a value of the right form that is not checked; places of rows are alike."""

@@ -11,34 +11,32 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import pairwise, takewhile
-from typing import Any, TypedDict
+from itertools import pairwise
+from typing import Any
 
 from picojoule.cost.model import evaluate as price
 from picojoule.cost.sparsity import active
 from picojoule.cost.traffic import RULES, count
 from picojoule.errors import PicojouleError, SpecError
-from picojoule.hardware.chip import Chip, FanOut, Group, tensor_word_pj, transfer_word_pj
+from picojoule.hardware.chip import Chip
 from picojoule.hardware.chipfile.read import chip_from_yaml
 from picojoule.mapping.mapping import Loop, Mapping, parse
 from picojoule.mapping.walk import simulate
 from picojoule.mapping.words import Traffic
+from picojoule.verification.book import SAME, Book, Bound, Check, Report, close
 from picojoule.verification.floors import area_um2, placement_floor
 from picojoule.verification.form import FLOOR, LINES, SLOPES, faults, unchecked
 from picojoule.verification.network_claim import Part, Point, beyond_the_slopes, check_claim, gap_between, gap_read
 from picojoule.verification.operators import check_operators
+from picojoule.verification.recount import costs, done_macs, worth_of
 from picojoule.verification.reprove import Outcome, floors_of, reprove
 from picojoule.verification.reprove_space import Tiles, stages_of, unrollings
+from picojoule.verification.space import PLACEMENT, SPACES, borders, in_the_space, outermost_tiles
 from picojoule.workload.layer import Layer
 from picojoule.workload.plain import layer_from_plain
 
-SAME = 1e-9
 WALKED = 20_000  # points of the loop nest that a walk may take
-# space -> ragged tiles, nodes kept in place, sliding windows
-PLACEMENT = "placement"  # weights placed in compute-in-memory arrays, not searched
-SPACES = {"default": (True, True, True), "perfect": (False, True, True), "prototype": (False, False, False)}
 HOW = "write results with `pj map ... --json`"
 OBJECTIVES = ("energy", "latency", "edp", "front")
 FORMAT = "picojoule-result/1"
@@ -48,65 +46,6 @@ OUTSIDE = (
     "neighbour links are not credited in the search",
     "a dimension leaves two tensors in place at once",
 )
-
-
-class Check(TypedDict):
-    """One statement of the result that was checked."""
-
-    layer: str
-    check: str
-    ok: bool
-    detail: str
-
-
-class Bound(TypedDict):
-    """How much of a layer's lower bound was proved again: pairs of a bypass pattern and an unrolling."""
-
-    layer: str
-    rechecked: bool
-    pairs: int
-    bounded: int
-    searched: int
-    open: int
-    detail: str
-
-
-class Report(TypedDict):
-    """`ok`: no check failed. `rechecked`: every bound that the result claims was proved again in full.
-
-    `unchecked`: place -> why, of every field that nobody checks, such as free text and times.
-    """
-
-    ok: bool
-    rechecked: bool
-    unchecked: dict[str, str]
-    checks: list[Check]
-    bounds: list[Bound]
-
-
-@dataclass
-class Book:
-    """The checks of one layer, or of the network (layer "")."""
-
-    layer: str
-    checks: list[Check] = field(default_factory=list)
-
-    def say(self, check: str, ok: bool, detail: str = "") -> bool:
-        self.checks.append(Check(layer=self.layer, check=check, ok=ok, detail=detail))
-        return ok
-
-    @property
-    def ok(self) -> bool:
-        return all(c["ok"] for c in self.checks)
-
-    def same(self, check: str, stored: Any, found: float) -> bool:
-        """A stored number against the one found here."""
-        ok = isinstance(stored, int | float) and not isinstance(stored, bool) and close(float(stored), found)
-        return self.say(check, ok, f"{found:.12g}" if ok else f"stored {stored!r}, found {found:.12g}")
-
-
-def close(a: float, b: float) -> bool:
-    return a == b or abs(a - b) <= SAME * max(abs(a), abs(b))
 
 
 def verify(result: Any, seconds: float = 60.0) -> Report:
@@ -509,156 +448,14 @@ class _Layer:
         return lambda e, n: n <= within and worth_of(objective, e, n) < bound, f"no mapping below {bound:.9g} {unit}"
 
 
-def in_the_space(mapping: Mapping, dim: str, tiles: set[int]) -> bool:
-    """Whether the outermost loop of a dimension leaves one of the tiles.
-
-    Loops over one dimension that a fan-out unrolls on several axes cut it up all at once: the space says which tile any of
-    them leaves outermost, and it does not matter in which order they are written.
-    """
-    at = [i for i, e in enumerate(mapping.entries) if isinstance(e, Loop) and e.dim == dim]
-    if not at:
-        return True
-    first = mapping.entries[at[0]]
-    assert isinstance(first, Loop)
-    loops = [e for e in (mapping.entries[i] for i in at) if isinstance(e, Loop)]
-    block = list(takewhile(lambda e: e.fanout == first.fanout, loops)) if first.fanout else loops[:1]
-    below = mapping.extents_below[at[len(block) - 1]].get(dim, 1)
-    inside = math.prod(e.bound for e in block) * below
-    return any(inside // e.bound in tiles for e in block)
-
-
-def borders(homes: tuple[tuple[str, str], ...]) -> list[str]:
-    """What the space leaves out, in the words of a certificate; `homes`: (tensor, memory) of what starts or ends on the chip."""
-    kept = f", but for {', '.join(f'{tensor} in {memory}' for tensor, memory in homes)}" if homes else ""
-    return [
-        "nodes of an outer memory above those of an inner one",
-        "one node per tensor and memory",
-        f"tensors start and end in DRAM{kept}",
-        "inner loops divide exactly; outermost tiles are those listed: the ragged ones pad little and need not fill an array",
-    ]
-
-
 def _edges(points: Sequence[tuple[float, float]]) -> list[float]:
     """Slopes between neighbouring points (energy, cycles), in pJ per cycle."""
     order = sorted(points, key=lambda x: x[1])
     return [(a[0] - b[0]) / (b[1] - a[1]) for a, b in pairwise(order) if b[1] > a[1]]
 
 
-def worth_of(objective: str, energy: float, cycles: float) -> float:
-    """The number that an objective minimises."""
-    return {"energy": energy, "latency": cycles}.get(objective, energy * cycles)
-
-
-def done_macs(layer: Layer, chip: Chip, mapping: Mapping, accounting: str) -> float:
-    """MACs that take a unit's time: all but those that zeros let it skip."""
-    if not active(layer, chip):
-        return layer.macs
-    rows = price(layer, chip, mapping, accounting).contributions
-    return math.fsum(c.count for c in rows if c.component == chip.compute.name and c.action in ("mac", "gated mac"))
-
-
-def costs(
-    layer: Layer, chip: Chip, mapping: Mapping, traffic: Traffic, accounting: str = "default"
-) -> tuple[dict[tuple[str, str, str], float], dict[str, float]]:
-    """pJ by (component, tensor, action), and cycles by cause, from the words moved."""
-    if active(layer, chip):  # zeros: the expectations of the cost model, evaluated again
-        again = price(layer, chip, mapping, accounting)
-        return {(c.component, c.tensor, c.action): c.energy_pj for c in again.contributions}, dict(again.cycles_by_cause)
-    pj: dict[tuple[str, str, str], float] = {}
-    bits: dict[tuple[str, str], float] = {}
-    for action, table in (("read", traffic.reads()), ("write", traffic.writes())):
-        for (name, tensor), n in table.items():
-            t = layer.tensor(tensor)
-            pj[name, tensor, action] = n * tensor_word_pj(chip.memory(name), t, action)
-            bits[name, action] = bits.get((name, action), 0.0) + n * t.bits
-    for (name, tensor), n in traffic.crossings().items():
-        f = next(f for f in chip.fanouts if f.name == name)
-        pj[name, tensor, "transfer"] = n * transfer_word_pj(f, layer.tensor(tensor))
-    pj[chip.compute.name, "", "mac"] = layer.macs * chip.compute.energy_pj(layer)
-    causes = {"compute": traffic.steps / chip.compute.per_cycle(layer)}
-    used, exist = 1, 1
-    leaks: list[tuple[str, float | None, int]] = []
-    unrolled: dict[str, int] = {}  # along each axis of the last fan-out
-    sizes: dict[str, int] = {}
-    for level in chip.levels:
-        if isinstance(level, FanOut):
-            sizes = {a.name: a.size for a in level.axes}
-            loops = [e for e in mapping.entries if isinstance(e, Loop) and e.fanout == level.name]
-            unrolled = {a: math.prod(e.bound for e in loops if e.axis == a) for a in sizes}
-            if level.bits_per_cycle is not None:
-                load = sum(n * layer.tensor(t).bits for t, n in _through(chip, level, traffic))
-                causes[f"{level.name}.network"] = load / level.bits_per_cycle / used
-            used, exist = used * math.prod(unrolled.values()), exist * level.size
-        elif isinstance(level, Group):
-            for m in level.memories:
-                leaks.append((m.name, m.leakage_mw, exist // math.prod(sizes[a] for a in m.serves)))
-                own_places = used // math.prod(unrolled[a] for a in m.serves)
-                for kind in dict.fromkeys(p.serves for p in m.ports):
-                    ports = [p for p in m.ports if p.serves == kind]
-                    load = 0.0
-                    for action in ("read", "write"):
-                        own = any(p.serves == action for p in m.ports)
-                        load += bits.get((m.name, action), 0.0) if kind == (action if own else "readwrite") else 0.0
-                    causes[f"{m.name}.{'+'.join(p.name for p in ports)}"] = (
-                        load / sum(p.bits_per_cycle for p in ports) / own_places
-                    )
-    leaks += [(chip.name, chip.static_mw, 1), (chip.compute.name, chip.compute.leakage_mw, exist)]
-    for name, mw, n in leaks:
-        if mw:
-            pj[name, "", "leak"] = mw * 1e9 / chip.clock_hz * n * max(causes.values())
-    return pj, causes
-
-
-def _through(chip: Chip, fanout: FanOut, traffic: Traffic) -> list[tuple[str, int]]:
-    """(tensor, words) of each flow that passes the root of a fan-out's network, merged by it and all further in."""
-    order = [f.name for f in chip.fanouts]
-    out = []
-    for x in traffic.flows:
-        words = sorted(x.crossings, key=lambda c: order.index(c[0]))
-        names = [name for name, _ in words]
-        if fanout.name in names and fanout.name not in [f.name for f in chip.shared_by(chip.memory(x.outer))]:
-            at = names.index(fanout.name)
-            out.append((x.tensor, x.outer_words if at == 0 else words[at - 1][1]))
-    return out
-
-
 def _nonzero(table: dict[tuple[str, str], int]) -> dict[tuple[str, str], int]:
     return {k: n for k, n in table.items() if n}
-
-
-def outermost_tiles(n: int, ragged: bool) -> tuple[int, ...]:
-    """Extents that may lie below the outermost loop of a dimension, by the definition of the space (see `lattice.roots`)."""
-    own = _divisors(n)
-    extents = set(own)
-    large = n >= 1000
-    budget = 22 - len(own) if large else 6 if len(own) <= 4 else 2
-    if large:
-        some = {t for passes in range(2, n) for t in range(-(-n // passes), 101 * n // (100 * passes) + 1)}
-    else:
-        padded = 110 if len(own) <= 2 else 104
-        some = {t for passes in range(2, n) if 100 * (t := -(-n // passes)) * -(-n // t) <= padded * n}
-    some = {t for t in some if t > 1 and n % t} if ragged and n > 12 else set()
-    for turn in range(3):
-        ranked = []
-        for t in some:
-            new = _divisors(t) - extents
-            edge, pad = any(9 <= x <= 16 for x in new), -t * -(-n // t)
-            if not new or len(extents) + len(new) - len(own) > budget or (budget <= 2 and not edge):
-                continue
-            order: tuple[int, ...] = (edge, len(new), pad, t)
-            if large:
-                order = (t & -t, pad, t) if turn == 0 and n % 16 else (len(new), edge, pad, t)
-            ranked.append((order, t, new))
-        if not ranked:
-            break
-        _, best, new = max(ranked, key=lambda x: x[0])
-        extents |= new
-        some.discard(best)
-    return tuple(sorted(extents))
-
-
-def _divisors(n: int) -> set[int]:
-    return {x for i in range(1, math.isqrt(n) + 1) if n % i == 0 for x in (i, n // i)}
 
 
 def _network(book: Book, result: dict[str, Any], rows: Sequence[_Layer], chip: Chip) -> Point:
@@ -688,6 +485,3 @@ def _network(book: Book, result: dict[str, Any], rows: Sequence[_Layer], chip: C
     if all(x.book.ok for x in rows):  # else a layer's own checks say what is wrong
         check_claim(book.say, result, [x.part() for x in rows], fixed)
     return fixed
-
-
-__all__ = ["Bound", "Check", "Report", "costs", "outermost_tiles", "verify"]

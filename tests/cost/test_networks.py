@@ -13,7 +13,7 @@ from picojoule.hardware.chip import FanOut, Group
 from picojoule.hardware.chipfile.read import chip_from_yaml
 from picojoule.mapping.mapping import parse
 from picojoule.report.charts.tree import tree_text
-from picojoule.verification.verify import costs
+from picojoule.verification.recount import costs
 from picojoule.workload.layer import gemm
 
 TEXT = """

@@ -9,7 +9,7 @@ import pytest
 from picojoule.errors import NoMapping
 from picojoule.mapping.mapping import parse
 from picojoule.search.optimal import best_mapping
-from picojoule.verification.verify import outermost_tiles
+from picojoule.verification.space import outermost_tiles
 from tests.oracle.adversary import Climber, large_chip, large_layer
 
 

@@ -19,9 +19,11 @@ from picojoule.report.to_json import layer_json, network_json
 from picojoule.search.exact import lattice
 from picojoule.search.network import map_network
 from picojoule.search.optimal import best_mapping
+from picojoule.verification.recount import costs
 from picojoule.verification.reprove import reprove
 from picojoule.verification.reprove_space import unrollings
-from picojoule.verification.verify import costs, outermost_tiles, verify
+from picojoule.verification.space import outermost_tiles
+from picojoule.verification.verify import verify
 from picojoule.workload.layer import Layer, conv, gemm
 from picojoule.workload.network import Network, Step
 from picojoule.workload.plain import layer_from_plain
