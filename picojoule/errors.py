@@ -40,8 +40,14 @@ class NoMapping(PicojouleError):
 def unknown_name(kind: str, name: str, known: Iterable[str], where: str = "") -> SpecError:
     """`eyeriss.yaml:14:11: unknown tensor 'Ouputs'`, with the closest known name as the hint."""
     names = sorted(set(known))
-    begun = [n for n in names if name and n.startswith(str(name))]  # `fp8` is the beginning of what was meant,
-    forgot = [n for n in begun if len(n) == len(str(name)) + 1]  # `eyeris` lacks one letter
-    near = forgot or begun[:3] or difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
+    near = nearest(name, names)
     guess = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
     return SpecError(f"unknown {kind} {name!r}", where=where, hint=f"{guess}known: {', '.join(names)}")
+
+
+def nearest(name: str, names: Iterable[str]) -> list[str]:
+    """Which of the names was probably meant: the likeliest, up to three that begin alike, or none."""
+    names = sorted(set(names))
+    begun = [n for n in names if name and n.startswith(str(name))]  # `fp8` is the beginning of what was meant,
+    forgot = [n for n in begun if len(n) == len(str(name)) + 1]  # `eyeris` lacks one letter
+    return forgot or begun[:3] or difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)

@@ -13,7 +13,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-SAME = 1e-9
+from picojoule.verification.book import SAME, close
+
 SPACES = ("default", "perfect", "prototype")
 OBJECTIVES = ("energy", "latency", "edp", "front")
 Point = tuple[float, float]  # pJ, cycles
@@ -28,10 +29,6 @@ class Part:
     chosen: Point
     points: tuple[Point, ...]
     certificate: dict[str, Any]
-
-
-def close(a: float, b: float) -> bool:
-    return a == b or abs(a - b) <= SAME * max(abs(a), abs(b))
 
 
 def check_claim(say: Say, result: dict[str, Any], parts: Sequence[Part], fixed: Point) -> None:

@@ -11,11 +11,11 @@ from collections.abc import Callable
 from typing import Any
 
 from picojoule.hardware.chip import Chip, FanOut, Memory
+from picojoule.verification.book import close
 from picojoule.workload.primitives import operations
 
 Say = Callable[[str, bool, str], bool]
 HOWS = ("step", "drain", "in place", "folded", "move", "view")
-SAME = 1e-9
 _WHOLE = ("ops", "operand", "parameters", "result", "passes", "row")
 
 
@@ -54,9 +54,7 @@ def check_operators(result: dict[str, Any], chip: Chip, say: Say) -> tuple[float
 
 
 def _close(stored: Any, found: float) -> bool:
-    if not isinstance(stored, int | float) or isinstance(stored, bool):
-        return False
-    return stored == found or abs(stored - found) <= SAME * max(abs(stored), abs(found))
+    return isinstance(stored, int | float) and not isinstance(stored, bool) and close(float(stored), found)
 
 
 def _operator(row: Any, chip: Chip) -> tuple[float, float, bool] | str:

@@ -60,7 +60,8 @@ def axis_classes(fanout: FanOut | None, group: Group | None) -> dict[str, tuple[
 
 
 def divisors(n: int) -> list[int]:
-    return [t for t in range(1, n + 1) if n % t == 0]
+    small = [t for t in range(1, math.isqrt(n) + 1) if n % t == 0]
+    return small + [n // t for t in reversed(small) if t * t < n]
 
 
 def chain_steps(n: int, tiles: tuple[int, ...]) -> dict[int, list[int]]:

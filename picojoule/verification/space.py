@@ -6,6 +6,7 @@ import math
 from itertools import takewhile
 
 from picojoule.mapping.mapping import Loop, Mapping
+from picojoule.verification.reprove_space import divisors
 
 PLACEMENT = "placement"  # weights placed in compute-in-memory arrays, not searched
 # space -> ragged tiles, nodes kept in place, sliding windows
@@ -43,7 +44,7 @@ def borders(homes: tuple[tuple[str, str], ...]) -> list[str]:
 
 def outermost_tiles(n: int, ragged: bool) -> tuple[int, ...]:
     """Extents that may lie below the outermost loop of a dimension, by the definition of the space (see `lattice.roots`)."""
-    own = _divisors(n)
+    own = set(divisors(n))
     extents = set(own)
     large = n >= 1000
     budget = 22 - len(own) if large else 6 if len(own) <= 4 else 2
@@ -56,7 +57,7 @@ def outermost_tiles(n: int, ragged: bool) -> tuple[int, ...]:
     for turn in range(3):
         ranked = []
         for t in some:
-            new = _divisors(t) - extents
+            new = set(divisors(t)) - extents
             edge, pad = any(9 <= x <= 16 for x in new), -t * -(-n // t)
             if not new or len(extents) + len(new) - len(own) > budget or (budget <= 2 and not edge):
                 continue
@@ -70,7 +71,3 @@ def outermost_tiles(n: int, ragged: bool) -> tuple[int, ...]:
         extents |= new
         some.discard(best)
     return tuple(sorted(extents))
-
-
-def _divisors(n: int) -> set[int]:
-    return {x for i in range(1, math.isqrt(n) + 1) if n % i == 0 for x in (i, n // i)}

@@ -45,6 +45,7 @@ MEMORY_KEYS = (
 )
 BAD = [
     ("size: 64 B", "sise: 64 B", "13:24", "unknown key 'sise'", f"did you mean 'size'? known: {MEMORY_KEYS}"),
+    ("      word: 16 b", "      wrod: 16 b", "6:7", "unknown key 'wrod'", f"did you mean 'word'? known: {MEMORY_KEYS}"),
     ("clock: 1 GHz\n", "", "1:1", "the chip needs 'clock'", "clock: Clock of the MAC units, such as `200 MHz`."),
     ("      word: 16 b\n", "", "5:7", "memory needs 'word'",
      "word: Bits that one access reads or writes; several narrower tensor words share an access."),

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from picojoule.errors import PicojouleError, SpecError, unknown_name
+from picojoule.errors import PicojouleError, SpecError, nearest, unknown_name
 from picojoule.hardware.chipfile.blocks import ChipSpec
 from picojoule.quantities.located_yaml import Document, Path, describe
 
@@ -15,14 +15,28 @@ _MOST_ALSO = 8
 
 
 def first_fault(error: ValidationError, document: Document) -> SpecError:
-    """The fault that stands first in the file; the hint lists the others."""
-    found = [_fault(e, document) for e in error.errors()]
+    """The fault that stands first in the file; the hint lists the others.
+
+    A key that is missing where a misspelt one stands is one fault, not two: the misspelt one is told, with what was meant.
+    """
+    meant = {(_path(e)[:-1], key) for e in error.errors() if e["type"] == "extra_forbidden" for key in _meant(_path(e))}
+    told = [e for e in error.errors() if e["type"] != "missing" or (_path(e)[:-1], _path(e)[-1]) not in meant]
+    found = [_fault(e, document) for e in told]
     found.sort(key=lambda f: _order(f.where))
     first, also = found[0], found[1:]
     lines = [f"\nalso {f.where}: {f.problem}" for f in also[:_MOST_ALSO]]
     if len(also) > _MOST_ALSO:
         lines.append(f"\nand {len(also) - _MOST_ALSO} more")
     return SpecError(first.problem, where=first.where, hint=first.hint + "".join(lines))
+
+
+def _path(error: Any) -> Path:
+    return tuple(p for p in error["loc"] if p != "[key]")
+
+
+def _meant(path: Path) -> list[str]:
+    """The keys of a block that an unknown one there may stand for."""
+    return nearest(str(path[-1]), _keys(_block(path[:-1])))
 
 
 def _order(where: str) -> tuple[int, int]:
@@ -32,7 +46,7 @@ def _order(where: str) -> tuple[int, int]:
 
 def _fault(error: Any, document: Document) -> PicojouleError:
     """One of pydantic's errors, located and reworded."""
-    path: Path = tuple(p for p in error["loc"] if p != "[key]")
+    path = _path(error)
     cause = error.get("ctx", {}).get("error")
     if isinstance(cause, PicojouleError):
         key_path = document.at_key(path) if "[key]" in error["loc"] else document.at(path)
