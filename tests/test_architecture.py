@@ -19,8 +19,8 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "picojoule"
 ORDER = (
     *("version", "notebook", "errors", "files", "quantities", "ask", "formats", "workload", "observed", "learning", "hardware"),
-    *("published", "mapping", "cost", "search", "verification", "machines", "interop", "measuring", "algorithms", "explore"),
-    *("neardata", "compress", "compare", "reproduction", "report", "options", "commands"),
+    *("published", "mapping", "cost", "schedule", "search", "verification", "machines", "interop", "measuring", "algorithms"),
+    *("explore", "neardata", "compress", "compare", "reproduction", "report", "options", "commands"),
 )
 BELOW = {
     "options": {"errors", "files", "quantities", "ask", "formats"},
