@@ -15,7 +15,6 @@ It knows no formula for chunks, windows or room: all is told from the sets of el
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from dataclasses import dataclass, field
 
@@ -24,8 +23,9 @@ import numpy as np
 from picojoule.errors import SpecError
 from picojoule.schedule.jobs import Job, JobGraph
 from picojoule.schedule.program import For, Free, Item, Load, Run, Schedule, Store
-from picojoule.schedule.walk_loops import Nest, Visit
-from picojoule.schedule.walk_values import POISON, Box, Elements, Ints, compute, given, idle, results_of
+from picojoule.schedule.walk_loops import Nest
+from picojoule.schedule.walk_room import Room, sources
+from picojoule.schedule.walk_values import POISON, Box, Elements, Ints, compute, given, idle
 from picojoule.workload.network import Persistence, Step
 from picojoule.workload.op import Op, Tensor
 
@@ -76,17 +76,6 @@ def walk(graph: JobGraph, schedule: Schedule, memory: str, size_bits: int, seed:
     for item in schedule.items:
         w.do(item)
     return w.end()
-
-
-@dataclass
-class Stay:
-    """Positions of one tensor in the memory while a loop runs: from one visit to another, both included; room may come first."""
-
-    tensor: str
-    ids: Ints
-    room: int
-    made: int
-    last: int = -1  # nobody reads it yet
 
 
 @dataclass
@@ -231,7 +220,7 @@ class Walk:
 
         def read(step: Step[Op], operand: Tensor, ids: Ints) -> Ints:
             numbers = np.full(len(ids), POISON)
-            names = self._sources(job, step, operand)
+            names = sources(job, step, operand)
             here = bool(names) and all(t in self.on or t in by_part for t in names)
             for a in step.accesses_of(operand.name):
                 span = self.elements.of(a.tensor)
@@ -259,13 +248,8 @@ class Walk:
         box = {d: boxes[0].get(d, (0, n)) for d, n in first.dims}
         self.events.append(Ran(job.name, box, reads, frozenset(inside), held))
 
-    def _sources(self, job: Job, step: Step[Op], operand: Tensor) -> tuple[str, ...]:
-        """The tensors in memory that an operand is put together of, without what folds away."""
-        own = {name for s in job.steps for name in s.outputs}
-        return tuple(a.tensor for a in step.accesses_of(operand.name) if a.tensor in job.reads and a.tensor not in own)
-
     def _somewhere(self, job: Job, item: Run, step: Step[Op], operand: Tensor, by_part: frozenset[str]) -> None:
-        names = self._sources(job, step, operand)
+        names = sources(job, step, operand)
         if all(t in self.on or t in by_part for t in names):
             return
         for t in names:
@@ -290,26 +274,15 @@ class Walk:
                 self._known(e.item)
                 self._load_by_tile(e.item)
                 kept.add(e.tensor)
-        visits = nest.visits()
-        stays = self._stays(nest, visits, kept)
-        changes: dict[int, list[tuple[Stay, int]]] = defaultdict(list)
-        expire: dict[int, list[Stay]] = defaultdict(list)
-        for s in stays:
-            if s.last >= 0:
-                changes[s.room].append((s, len(s.ids)))
-                changes[s.last + 1].append((s, -len(s.ids)))
-            expire[max(s.last, s.made)].append(s)
-        words: dict[str, int] = defaultdict(int)
-        for n, v in enumerate(visits):
-            for s, more in changes[n]:
-                words[s.tensor] += more
-            self.parts = {t: math.ceil(w * self.graph.tensors[t].bits) for t, w in words.items()}
+        room = Room(self.elements, nest, kept, self.on)
+        for n, v in enumerate(room.visits):
+            self.parts = room.bits(n)
             if isinstance(v.entry.item, Load):
                 self.inside[v.loaded] = self.outside[v.loaded]
                 self.events.append(Moved(v.entry.tensor, len(v.loaded), True, self._fits(_text(v.entry.item))))
             else:
-                self._run(self.graph.job(v.entry.job), homes[v.entry.job], v.boxes, self._parts_for(nest, v, kept))
-            for s in expire[n]:
+                self._run(self.graph.job(v.entry.job), homes[v.entry.job], v.boxes, room.usable(v))
+            for s in room.over[n]:
                 self.inside[s.ids] = POISON
         self.parts = {}
         self.ran |= homes.keys()
@@ -322,61 +295,6 @@ class Walk:
         if item.tensor not in self.out:
             raise SpecError(f"{_text(item)}: it is not outside", hint="its producer runs before, without a home, or it is stored")
         self._whole(item)
-
-    def _parts_for(self, nest: Nest, v: Visit, kept: set[str]) -> frozenset[str]:
-        """The tensors kept by position that the visit may use: of those that are loaded the ones that its own loops brought."""
-        loads = {e.tensor: e for e in nest.entries if e.tensor}
-        late = {t for t, e in loads.items() if e.place > v.entry.place or e.loops[-1] not in v.entry.loops}
-        return frozenset(kept - late)
-
-    def _stays(self, nest: Nest, visits: list[Visit], kept: set[str]) -> list[Stay]:
-        """What each position of the tensors kept by position stays in the memory for."""
-        groups = self._groups(nest, kept)
-        names = {int(g): name for name in kept for g in np.unique(groups[self.elements.of(name)]) if g >= 0}
-        members = {g: np.flatnonzero(groups == g) for g in names}
-        after = {t for e in nest.entries if len(e.loops) == 2 and e.job for t in self.graph.job(e.job).writes}
-        after = {t for t in after & kept if any(nest.leaves(t, x) for x in nest.loops[1:] if self._made_in(nest, t, x))}
-        now: dict[int, Stay] = {}
-        done: list[Stay] = []
-        for n, v in enumerate(visits):
-            made = [v.loaded]
-            if v.entry.job:
-                job, usable = self.graph.job(v.entry.job), self._parts_for(nest, v, kept)
-                for step, box in zip(job.steps, v.boxes, strict=True):
-                    if idle(job, step):
-                        continue
-                    for t in step.layer.operands:
-                        names_of = self._sources(job, step, t)
-                        if not all(x in self.on or x in usable for x in names_of):
-                            continue
-                        ids = self.elements.touched(step, t, box)
-                        for g in np.unique(groups[ids[ids >= 0]]):
-                            if g >= 0 and names[int(g)] in names_of and int(g) in now:
-                                now[int(g)].last = n
-                    made += [self.elements.touched(step, t, box).ravel() for t in results_of(step)]
-            for g in np.unique(groups[(ids := np.concatenate(made))[ids >= 0]]):
-                if g >= 0:
-                    name = names[int(g)]
-                    now[int(g)] = Stay(name, members[int(g)], v.begin if name in after else n, n)
-                    done.append(now[int(g)])
-        return done
-
-    def _made_in(self, nest: Nest, tensor: str, loop: For) -> bool:
-        return any(self.graph.jobs[i].name in nest.cuts[loop].jobs for i in self.graph.writers[tensor])
-
-    def _groups(self, nest: Nest, kept: set[str]) -> Ints:
-        """A number for each element of these tensors, alike where maker and positions in all classes are."""
-        keys = np.stack([x for cut in nest.cuts.values() for x in (cut.maker, cut.position)])
-        mine = np.zeros(self.elements.total, bool)
-        for name in kept:
-            mine[self.elements.of(name)] = True
-        mine &= (keys[0] >= 0) | (keys[1] >= 0)
-        found = np.full(self.elements.total, -1)
-        tensor = np.zeros(self.elements.total, np.int64)
-        for i, name in enumerate(sorted(kept)):
-            tensor[self.elements.of(name)] = i
-        found[mine] = np.unique(np.vstack([keys, tensor])[:, mine], axis=1, return_inverse=True)[1].ravel()
-        return found
 
 
 def _without(job: Job, names: set[str]) -> Job:

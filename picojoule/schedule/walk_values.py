@@ -108,13 +108,17 @@ def _along(op: Op, dim: str) -> Ints:
 
 
 def given(graph: JobGraph, elements: Elements, seed: int) -> Ints:
-    """Numbers for all that is there before the run: inputs, parameters, caches. Poison elsewhere."""
+    """Numbers for all that is there before the run: inputs, parameters, what a cache has from before. Poison elsewhere."""
     rng = np.random.default_rng(seed)
     values = np.full(elements.total, POISON)
     made = {name for s in graph.network.steps for name in s.outputs}
     for t in graph.network.tensors:
         if t.name not in made or t.persistence is Persistence.CACHE:
             values[elements.of(t.name)] = rng.integers(0, PRIME, t.elements)
+    for step in graph.network.steps:
+        for result in step.layer.results:
+            ids = elements.touched(step, result)
+            values[ids[ids >= 0]] = POISON
     return values
 
 

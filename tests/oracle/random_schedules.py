@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import NamedTuple
 
 from picojoule.errors import SpecError
@@ -88,23 +89,30 @@ class Taps(NamedTuple):
     dilation: int = 1
 
 
-def slide(b: Builder, x: Value, name: str, *axes: Taps, filters: int = 1) -> Value:
-    """A convolution of x (channels, then an axis each) whose windows may lie anywhere: beyond the end, or with gaps."""
+def slide(b: Builder, x: Value | Sequence[Value], name: str, *axes: Taps, filters: int = 1, behind: int = 0) -> Value:
+    """A convolution of x (channels, then an axis each) whose windows may lie anywhere: beyond the end, or with gaps.
+
+    Several x lie one behind the other along one axis.
+    """
+    parts = [x] if isinstance(x, Value) else list(x)
+    shape = [sum(v.shape[i] for v in parts) if i == behind else n for i, n in enumerate(parts[0].shape)]
     out = b.value(name, (filters, *(a.positions for a in axes)))
-    letters = list(zip("PQ", "RS", axes, x.shape[1:], strict=False))
+    letters = list(zip("PQ", "RS", axes, shape[1:], strict=False))
     ranks = tuple(Rank(((a.stride, p), (a.dilation, r)), a.offset, n) for p, r, a, n in letters)
-    weight = b.weight(f"{name}.weight", (filters, x.shape[0], *(a.taps for a in axes)))
-    dims = {"K": filters, "C": x.shape[0], **{p: a.positions for p, _, a, _ in letters}, **{r: a.taps for _, r, a, _ in letters}}
+    weight = b.weight(f"{name}.weight", (filters, shape[0], *(a.taps for a in axes)))
+    dims = {"K": filters, "C": shape[0], **{p: a.positions for p, _, a, _ in letters}, **{r: a.taps for _, r, a, _ in letters}}
     tensors = (
         Tensor("I", "input", (one("C"), *ranks)),
         Tensor("W", "weight", (one("K"), one("C"), *(one(r) for _, r, _, _ in letters)), learned=True),
         Tensor("O", "output", (one("K"), *(one(p) for p, _, _, _ in letters))),
     )
-    values = (x, weight, out)
-    b.mac(
-        Layer(name, "Conv", tuple(dims.items()), tensors),
-        [v.access(t, range(len(t.ranks))) for v, t in zip(values, tensors, strict=True)],
-    )
+    begins = [sum(v.shape[behind] for v in parts[:i]) for i in range(len(parts))]
+    accesses = [
+        v.access(tensors[0], range(len(shape)), [at if i == behind else 0 for i in range(len(shape))])
+        for v, at in zip(parts, begins, strict=True)
+    ]
+    accesses += [v.access(t, range(len(t.ranks))) for v, t in zip((weight, out), tensors[1:], strict=True)]
+    b.mac(Layer(name, "Conv", tuple(dims.items()), tensors), accesses)
     return out
 
 
@@ -138,31 +146,49 @@ def _convs(rng: random.Random, b: Builder, kind: str) -> Network:
     axes = 2 if kind == "image" else 1
     values = [b.input("x0", (rng.randint(1, 2), *(rng.randint(4, 7 if axes == 2 else 10) for _ in range(axes))))]
     for i in range(rng.randint(2, 4) if kind != "graph" else rng.randint(4, 6)):
-        name = f"x{i + 1}"
         x = rng.choice(values[-3:]) if kind == "graph" else values[-1]
-        twins = [v for v in values if v.shape == x.shape and v is not x]
-        beside = [v for v in values if v.shape[1:] == x.shape[1:] and v is not x]
-        what = rng.random()
-        if twins and what < 0.35:
-            y = b.elementwise(rng.choice(("Add", "Mul")), rng.choice(twins), x, name=name)
-        elif beside and what < 0.45:
-            y = b.concat([x, rng.choice(beside)], 0, name=name)
-        elif kind == "graph" and what < 0.5 and x.shape[1] > 2:
-            half = x.sliced(1, 0, x.shape[1] // 2)
-            y = slide(b, half, name, random_taps(rng, half.shape[1]), filters=1)
-        elif what < 0.6:
-            y = b.elementwise("Relu", x, name=name)
-        elif what < 0.65:
-            y = b.elementwise("Mul", x, name=name, parameters=x.shape[-1])
-        elif kind == "graph" and what < 0.75:
-            same = Taps(x.shape[1], 1, 3, -1)
-            y = slide(b, x, name, same, filters=x.shape[0])
-        else:
-            y = slide(b, x, name, *(random_taps(rng, n) for n in x.shape[1:]), filters=rng.randint(1, 2))
-        values.append(y)
+        values.append(_next(rng, b, kind, f"x{i + 1}", x, values))
+    if kind != "image" and rng.random() < 0.15:
+        flat = values[-1].reshaped((1, values[-1].elements))
+        values.append(b.linear(flat, 2, name="flat", bias=False))
     if rng.random() < 0.2:
         return b.network(values[-1], rng.choice(values[1:]))
     return b.network()
+
+
+def _next(rng: random.Random, b: Builder, kind: str, name: str, x: Value, values: Sequence[Value]) -> Value:
+    """A value made of x, and perhaps of one before it."""
+    twins = [v for v in values if v.shape == x.shape and v is not x]
+    beside = [v for v in values if v.shape[1:] == x.shape[1:] and v is not x]
+    behind = [v for v in values if v.shape[0] == x.shape[0] and v is not x]
+    batch = x.reshaped((1, *x.shape))
+    what = rng.random()
+    if twins and what < 0.3:
+        return b.elementwise(rng.choice(("Add", "Mul")), rng.choice(twins), x, name=name)
+    if beside and what < 0.36:
+        return b.concat([x, rng.choice(beside)], 0, name=name)
+    if beside and what < 0.44:
+        return slide(b, [rng.choice(beside), x], name, *(random_taps(rng, n) for n in x.shape[1:]))
+    if kind == "graph" and behind and what < 0.5:
+        first = rng.choice(behind)
+        return slide(b, [first, x], name, random_taps(rng, first.shape[1] + x.shape[1]), behind=1)
+    if kind == "graph" and what < 0.53 and x.shape[1] > 2:
+        half = x.sliced(1, 0, x.shape[1] // 2)
+        return slide(b, half, name, random_taps(rng, half.shape[1]))
+    if what < 0.6:
+        return b.elementwise("Relu", x, name=name)
+    if what < 0.64:
+        return b.elementwise("Mul", x, name=name, parameters=x.shape[-1])
+    if what < 0.7:
+        return b.batch_norm(batch, name=name).reshaped(x.shape)
+    if what < 0.76 and min(x.shape[1:]) > 2:
+        z = b.pool("MaxPool", batch, rng.randint(2, 3), name=name, stride=rng.randint(1, 2), pad=rng.randint(0, 1))
+        return z.reshaped(z.shape[1:])
+    if kind == "graph" and what < 0.82:
+        return slide(b, x, name, Taps(x.shape[1], 1, 3, -1), filters=x.shape[0])
+    z = slide(b, x, name, *(random_taps(rng, n) for n in x.shape[1:]), filters=rng.randint(1, 2))
+    b.bias(z, z.shape[0] if rng.random() < 0.3 else 0, name, axis=0)
+    return z
 
 
 def _matrices(rng: random.Random, b: Builder, kind: str) -> Network:
@@ -308,14 +334,16 @@ class _State:
 
     def loop(self, jobs: Sequence[Job]) -> bool:
         """A legal loop over these jobs, if one is found."""
-        parts = [{a.tensor for a in s.accesses_of(o.name)} for j in jobs for s in j.steps for o in s.layer.operands]
         made = {t for j in jobs for t in j.writes}
-        if any(len(p) > 1 and p & (made | self.on) for p in parts):
-            return False  # operands in parts of which some are made inside are for tests of their own
         if any(not j.steps[0].layer.dims for j in jobs):
             return False  # one number: nothing to cut
         homes = {j.name: self.home(j) for j in jobs}
-        for _ in range(6):
+        here = self.on | {t for j in jobs for t in j.writes if homes[j.name]}
+        there = self.out | (made - here)
+        parts = [{a.tensor for a in s.accesses_of(o.name)} & {*j.reads} for j in jobs for s in j.steps for o in s.layer.operands]
+        if not all(p <= here or p <= there for p in parts):
+            return False  # some of an operand in memory alone, some outside
+        for _ in range(10):
             found = self._draw(jobs, homes, made)
             try:
                 nest = Nest(self.graph, self.elements, found)
@@ -348,22 +376,25 @@ class _State:
         by_tile = [t for t in free if self.f.by_tile and rng.random() < 0.3]
         for j in jobs:
             for t in [t for t in by_tile if t in j.reads]:
-                body.append(Load(t, MEMORY))
+                body.insert(rng.choice((len(body), rng.randint(0, len(body)))), Load(t, MEMORY))
                 by_tile.remove(t)
             body.append(Run(j.name, homes[j.name]))
         if self.f.depth > 1 and rng.random() < 0.4:
-            a = rng.randrange(len(body))
-            b = rng.randint(a + 1, len(body))
-            members = [self.graph.job(x.job) for x in body[a:b] if isinstance(x, Run)]
-            if members:
-                body[a:b] = [self._for(members, tuple(body[a:b]), set(made))]
-        return self._for(jobs, tuple(body), made)
+            ends = sorted({0, *rng.sample(range(len(body) + 1), min(2, len(body))), len(body)})
+            spans = list(pairwise(ends))[::-1]  # from the back, so that places in front stay
+            chosen = rng.sample(spans, 1 if rng.random() < 0.7 else min(2, len(spans)))
+            for a, b in (span for span in spans if span in chosen):
+                members = [self.graph.job(x.job) for x in body[a:b] if isinstance(x, Run)]
+                if members:
+                    body[a:b] = [self._for(members, tuple(body[a:b]))]
+        return self._for(jobs, tuple(body))
 
-    def _for(self, jobs: Sequence[Job], body: tuple[Item, ...], made: set[str]) -> For:
+    def _for(self, jobs: Sequence[Job], body: tuple[Item, ...]) -> For:
         ends = [j for j in jobs if not any(set(j.writes) & set(o.reads) for o in jobs if o is not j)]
         sink = self.rng.choice(ends)
         op = sink.steps[0].layer
-        dim, bound = self.rng.choice(op.dims)
+        kept = [(d, n) for d, n in op.dims if any(d in t.dims for t in op.results)]
+        dim, bound = self.rng.choice(kept if kept and self.rng.random() < 0.9 else op.dims)
         return For(sink.name, dim, self.rng.randint(1, bound), body, self.f.recompute and self.rng.random() < 0.25)
 
 
@@ -379,7 +410,7 @@ def random_schedule(rng: random.Random, graph: JobGraph, f: Features | None = No
     """A legal schedule that runs the jobs in order: some alone, some in loops, with loads, stores and frees anywhere."""
     s, at = _State(rng, graph, f or Features()), 0
     while at < len(graph.jobs):
-        n = rng.randint(1, min(4, len(graph.jobs) - at))
+        n = min(rng.choice((1, 2, 2, 3, 3, 4, 5)), len(graph.jobs) - at)
         if rng.random() < s.f.loops and s.loop(graph.jobs[at : at + n]):
             at += n
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,8 +13,12 @@ from picojoule.schedule.jobs import JobGraph
 from picojoule.schedule.program import parse
 from picojoule.schedule.walk import Moved, Ran, Walked, walk
 from picojoule.schedule.walk_values import PRIME, Elements, given, plain
+from picojoule.workload.access import Digit
 from picojoule.workload.building.builder import Builder
-from picojoule.workload.network import Network
+from picojoule.workload.building.products import LINEAR
+from picojoule.workload.building.shapes import Product
+from picojoule.workload.layer import gemm
+from picojoule.workload.network import Network, Persistence
 from tests.oracle.random_schedules import MEMORY, PLENTY, Case, Taps, cases, line, product, slide, small_chip
 
 WORD = 16  # bits
@@ -114,6 +119,21 @@ def test_operands_are_views_and_put_together() -> None:
     assert plain(graph)["scores"].tolist() == wanted
 
 
+def test_repetitions_follow_each_other_in_their_tensors() -> None:
+    b = Builder("twice")
+    x, w, z = b.input("x", (3, 2, 2)), b.weight("w", (2, 4)), b.value("z", (3, 2, 4))
+    layer = gemm("z", M=2, N=4, K=2)
+    one_of = [v.sliced(0, 0, 1).access(layer.tensor(t), (1, 2)) for t, v in (("A", x), ("Z", z))]
+    accesses = [replace(a, repeats=Digit(0, 1, 3)) for a in one_of]
+    b.mac(layer, [*accesses, w.access(layer.tensor("B"), (0, 1))], count=3)
+    graph = JobGraph(b.network(), small_chip())
+    elements = Elements(graph)
+    values = given(graph, elements, 0).astype(object)
+    wanted = values[elements.of("x")].reshape(3, 2, 2) @ values[elements.of("w")].reshape(2, 4) % PRIME
+    assert (plain(graph)["z"].reshape(3, 2, 4) == wanted).all()
+    assert walked(graph.network, "for z.M by 1 { z; }").events[1].held_bits == 0
+
+
 # -- chunks -----------------------------------------------------------------------------------------------------------------
 
 
@@ -185,6 +205,30 @@ def test_two_results_may_end_a_loop_at_one_rate() -> None:
     assert boxes(found, "y", "P") == boxes(found, "z", "P") == [(0, 2), (2, 4), (4, 6)]
 
 
+def test_parts_of_an_operand_are_made_in_the_loop_that_reads_it() -> None:
+    b = Builder("parts")
+    x, y = (slide(b, b.input(f"{n}0", (1, 4)), n, Taps(4)) for n in "xy")
+    along = b.network(slide(b, [x, y], "z", Taps(8, 1, 2), behind=1))
+    found = walked(along, "for z.P by 2 { x -> H; y -> H; z; }")
+    assert boxes(found, "x", "P") == [(0, 3), (3, 4)]
+    assert boxes(found, "y", "P") == [(0, 1), (1, 3), (3, 4)]
+    b = Builder("parts")
+    x, y = (slide(b, b.input(f"{n}0", (1, 4)), n, Taps(4)) for n in "xy")
+    across = b.network(slide(b, [x, y], "z", Taps(4, 1, 2, -1)))
+    found = walked(across, "for z.P by 2 { x -> H; y -> H; z; }")
+    assert boxes(found, "x", "P") == boxes(found, "y", "P") == [(0, 2), (2, 4)]
+
+
+def test_what_is_loaded_later_in_the_body_is_read_outside() -> None:
+    b = Builder("two")
+    x = b.input("x0", (1, 4))
+    y = slide(b, x, "y", Taps(4))
+    net = b.network(b.elementwise("Add", x, y, name="z"))
+    found = walked(net, "for z.a1 by 2 { y -> H; load x0 -> H; z; }")
+    assert [sorted(e.inside) for e in found.events if isinstance(e, Ran)] == [[], ["x0", "y"]] * 2
+    assert moved(found, "x0") == [2, 2]
+
+
 # -- room -------------------------------------------------------------------------------------------------------------------
 
 
@@ -195,6 +239,30 @@ def test_what_is_needed_after_the_loop_has_its_room_from_the_start() -> None:
     b.elementwise("Add", x, y, name="z")
     found = walked(b.network(), "for y.P by 1 { x -> H; y; }; z")
     assert [e.held_bits for e in found.events] == [6 * WORD] * (len(found.events))
+
+
+def test_what_an_inner_loop_makes_for_later_has_its_room_from_where_it_begins() -> None:
+    b = Builder("rows")
+    x = slide(b, b.input("x0", (1, 2, 4)), "x", Taps(2), Taps(4))
+    net = b.network(slide(b, x, "y", Taps(2), Taps(4)))
+    found = walked(net, "for y.P by 1 { for x.Q by 1 { x -> H; }; y; }")
+    assert [e.held_bits for e in found.events] == [4 * WORD] * 10
+
+
+def test_a_cache_is_written_outside_and_read_after_that() -> None:
+    b = Builder("cached")
+    cache = b.input("cache", (4, 2), persistence=Persistence.CACHE)
+    new = cache.sliced(0, 3, 1)
+    b.product(Product(1, 1, 2, 3), LINEAR, b.input("x", (1, 3)), b.weight("w", (3, 2)), new, name="new", op="Gemm")
+    scores = product(b, "hme,hse->hms", b.input("q", (1, 2, 2)), cache.reshaped((1, 4, 2)), "scores")
+    net = b.network(b.elementwise("Relu", scores, name="z"))
+    walked(net, "new; load cache -> H; scores -> H; z")
+    with pytest.raises(SpecError, match="new -> H: cache is a cache"):
+        walked(net, "new -> H; scores; z")
+    with pytest.raises(SpecError, match="load cache -> H: new has not made its part yet"):
+        walked(net, "load cache -> H; new; scores; z")
+    with pytest.raises(SpecError, match="scores: reads cache outside, where some of it is not"):
+        walked(net, "scores; new; z")
 
 
 def test_a_job_reads_in_memory_what_is_there_and_outside_what_is_not() -> None:
