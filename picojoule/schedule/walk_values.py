@@ -5,7 +5,7 @@ its operator's dimensions (through the view and the parts that make it up), -1 f
 
 A MAC job is its einsum. Any other operator is a function with its dependencies, not the one of its name: a polynomial of its
 operands, multiplied, summed over the dimensions that its result lacks; where dimensions of the result must be whole, the sum over
-them is mixed in. Padding adds nothing.
+them is mixed in. Padding adds nothing. Where nobody says which elements an operand has (rows of a table), they follow each other.
 """
 
 from __future__ import annotations
@@ -70,6 +70,9 @@ class Elements:
             places.append(at)
         shape = (1, *(n if d in operand.dims else 1 for d, n in step.layer.dims))
         accesses = step.accesses_of(operand.name)
+        if len(accesses) == 1 and accesses[0].layout is None and operand.role != "output":
+            span = self._span[accesses[0].tensor]
+            return span.start + np.arange(prod(shape)).reshape(shape) % len(span)
         if not accesses or any(a.layout is None for a in accesses):
             raise SpecError(
                 f"{step.layer.name}: which elements its operand {operand.name} has is not said",

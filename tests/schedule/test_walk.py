@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import random
 from dataclasses import replace
 
 import numpy as np
@@ -17,9 +18,10 @@ from picojoule.workload.access import Digit
 from picojoule.workload.building.builder import Builder
 from picojoule.workload.building.products import LINEAR
 from picojoule.workload.building.shapes import Product
+from picojoule.workload.building.transformer import Transformer, build
 from picojoule.workload.layer import gemm
 from picojoule.workload.network import Network, Persistence
-from tests.oracle.random_schedules import MEMORY, PLENTY, Case, Taps, cases, line, product, slide, small_chip
+from tests.oracle.random_schedules import MEMORY, PLENTY, Case, Taps, cases, line, product, random_schedule, slide, small_chip
 
 WORD = 16  # bits
 
@@ -63,6 +65,29 @@ def test_any_schedule_gives_the_numbers_of_the_network_and_needs_its_capacity(se
         if case.capacity_bits:
             with pytest.raises(SpecError, match=f"which has {case.capacity_bits - 1} b"):
                 walk(case.graph, case.schedule, MEMORY, case.capacity_bits - 1)
+
+
+PLAIN_BLOCK = Transformer(
+    name="block", layers=1, hidden=8, heads=2, kv_heads=2, head_size=4, feedforward=6, vocabulary=10, positions=8
+)
+LLAMA = replace(PLAIN_BLOCK, kv_heads=1, gated=True, positions=0, rotary=True, norm="RMSNormalization", activation="Silu")
+BLOCKS = {
+    "prefill": build(PLAIN_BLOCK, seq=4, phase="prefill"),
+    "grouped": build(LLAMA, seq=4, phase="prefill"),
+    "fused": build(replace(LLAMA, kv_heads=2, fused=True), seq=3, phase="prefill"),
+    "decode": build(PLAIN_BLOCK, context=3, phase="decode"),
+}
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+def test_transformers_run_by_any_schedule(name: str) -> None:
+    rng = random.Random(1)
+    for drain in (False, True):
+        graph = JobGraph(BLOCKS[name], small_chip(drain))
+        schedules = [random_schedule(rng, graph) for _ in range(6)]
+        for schedule in schedules:
+            same_numbers(Case(graph.network, graph, schedule, PLENTY), walk(graph, schedule, MEMORY, PLENTY))
+        assert sum(str(s).count("for ") for s in schedules) > 5
 
 
 @pytest.mark.slow
