@@ -12,7 +12,7 @@ from picojoule.files import cache_folder, code_digest, keep
 from picojoule.version import VERSION
 
 if TYPE_CHECKING:
-    from picojoule.search.network import Points, Task
+    from picojoule.search.task import Points, Task
 
 
 CODE = ("quantities", "formats", "workload", "hardware", "mapping", "cost", "search")  # what searches, counts and prices

@@ -16,8 +16,8 @@ from picojoule.mapping.mapping import Mapping
 from picojoule.search.cache import Cache
 from picojoule.search.exact.goals import goal
 from picojoule.search.exact.records import GoalKind
-from picojoule.search.network import Task, work
 from picojoule.search.optimal import NAMED, LayerProblem, best_mapping, objective_value, simplified, solve
+from picojoule.search.task import Task, work
 from picojoule.search.warm import ensure_compiled
 from picojoule.workload.layer import Layer
 

@@ -78,7 +78,7 @@ def test_a_time_limit_gives_an_answer_with_its_gap():
 
 
 def test_an_interrupt_gives_the_best_so_far(monkeypatch):
-    import picojoule.search.network as module
+    import picojoule.search.crew as module
 
     real = module.work
 
