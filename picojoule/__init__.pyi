@@ -53,8 +53,11 @@ from picojoule.report.pages.page import network_page as _network_page
 from picojoule.report.to_json import network_json as _network_json
 from picojoule.reproduction.registry import experiments as experiments
 from picojoule.reproduction.registry import reproduce as reproduce
+from picojoule.schedule.program import parse as _parse_schedule
 from picojoule.search.network import map_network as map_network
 from picojoule.search.optimal import best_mapping as best_mapping
+from picojoule.search.schedules.schedule_network import evaluate_schedule as evaluate_schedule
+from picojoule.search.schedules.schedule_network import schedule_network as schedule_network
 from picojoule.verification.verify import verify as verify
 from picojoule.version import VERSION as _VERSION
 from picojoule.workload.bits import WithBits as WithBits
@@ -67,6 +70,7 @@ __version__ = _VERSION
 calibrate = _calibrate_file
 compare_network = _compare
 memories = _technologies
+parse_schedule = _parse_schedule
 published_platforms = _query
 to_html = _network_page
 to_json = _network_json

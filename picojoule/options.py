@@ -197,8 +197,10 @@ def numbers(text: str, option: str, least: int = 1) -> tuple[int, ...]:
     return tuple(_number(w, option, least) for w in words(text))
 
 
-def text_or_file(text: str, what: str) -> tuple[str, str]:
-    """(content, where): the argument itself, or what the file of that name holds."""
+def text_or_file(
+    text: str, what: str, kind: str = "mapping", such_as: str = "'DRAM{A,B,Z}; m4; Buffer{A}; ...'", mark: str = "{"
+) -> tuple[str, str]:
+    """(content, where): the argument itself, or what the file of that name holds. A text of the `kind` has the `mark` in it."""
     path = Path(text)
     try:
         is_file, is_folder = path.is_file(), path.is_dir()
@@ -208,9 +210,9 @@ def text_or_file(text: str, what: str) -> tuple[str, str]:
         raise SpecError(f"{text} is a folder", where=what, hint="name a file, or write the text itself")
     if is_file:
         return read_text(path), str(path)
-    if "{" not in text:
-        hint = "name an existing file, or write it out, such as 'DRAM{A,B,Z}; m4; Buffer{A}; ...'"
-        raise SpecError(f"{text!r} is neither a file nor a mapping", where=what, hint=hint)
+    if mark not in text:
+        hint = f"name an existing file, or write it out, such as {such_as}"
+        raise SpecError(f"{text!r} is neither a file nor a {kind}", where=what, hint=hint)
     return text, what
 
 

@@ -26,7 +26,11 @@ BELOW = {
     "options": {"errors", "files", "quantities", "ask", "formats"},
     "report": {*ORDER} - {"commands"},
 }  # report shows what options were wrong
-DOORS = {"network": {"map_network"}, "optimal": {"best_mapping"}}  # of search/, besides all of `result` and `layer_price`
+DOORS = {  # of search/, besides all of `result` and `layer_price`
+    "network": {"map_network"},
+    "optimal": {"best_mapping"},
+    "schedules.schedule_network": {"schedule_network", "evaluate_schedule"},
+}
 
 
 def imports(path: Path) -> Iterator[tuple[int, str]]:
@@ -118,7 +122,7 @@ def test_the_search_is_entered_by_its_doors_alone() -> None:
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("picojoule.search"):
                 module = (node.module or "").removeprefix("picojoule.search").lstrip(".")
                 names = {a.name for a in node.names} - DOORS.get(module, set())
-                if names and module not in ("result", "layer_price"):
+                if names and module not in ("result", "layer_price", "schedules.result"):
                     strange.append(f"{path.relative_to(PACKAGE)}, line {node.lineno}: {', '.join(sorted(names))} of {module}")
     assert not strange, "\n".join(strange)
 

@@ -9,7 +9,7 @@ import typer
 
 import picojoule
 from picojoule import options
-from picojoule.ask import ACCOUNTINGS, COUNTED, SPACES
+from picojoule.ask import ACCOUNTINGS, COUNTED, FUSE, SPACES
 from picojoule.commands.shared import (
     Accounting,
     Batch,
@@ -17,6 +17,7 @@ from picojoule.commands.shared import (
     DataflowName,
     Density,
     Dims,
+    Fuse,
     Html,
     Jobs,
     Json,
@@ -44,6 +45,7 @@ from picojoule.machines.answer import Ask
 from picojoule.report import show
 from picojoule.report.answers import advice as report_advice
 from picojoule.report.answers import prediction
+from picojoule.report.answers import schedule as report_schedule
 
 
 @app.command()
@@ -83,18 +85,25 @@ def map_(
         typer.Option("--statistics", metavar="FILE", help="what `pj statistics --json` printed: values set an array's energies"),
     ] = None,
     operators: Operators = "all",
+    fuse: Fuse = "none",
     keep_batch_norm: Annotated[
         bool, typer.Option("--keep-batch-norm", help="batch norms are operators; default: they fold into the layer before")
     ] = False,
     no_cache: NoCache = False,
 ) -> None:
-    """The best mapping of every layer, its cost and its proof."""
+    """The best mapping of every layer, its cost and its proof; with --fuse the best schedule of the whole network."""
     limit_s, layer_s = options.seconds(latency, "--latency"), options.seconds(time_limit, "--time-limit")
     goal, where = options.objective(objective, limit_s), options.choice(space, SPACES, "--space")
     processes, page = options.positive(jobs, "--jobs"), options.place_for(html)
     counted = options.choice(operators, COUNTED, "--operators")
+    fused = options.choice(fuse, FUSE, "--fuse")
+    if fused != "none":
+        options.nothing(goal if goal == "front" else None, "--objective", "a schedule is the best for energy, latency or edp")
+        options.nothing(latency, "--latency", "schedules within a latency are not searched")
+        options.nothing(None if counted == "all" else counted, "--operators", "a schedule runs every operator")
     if on in picojoule.devices():  # a CPU or GPU: its library chooses the mapping, and a calibrated model answers
         options.nothing(statistics, "--statistics", f"{on} has no compute-in-memory array")
+        options.nothing(None if fused == "none" else fused, "--fuse", f"the libraries of {on} choose what is fused")
         options.nothing(None if counted == "all" else counted, "--operators", f"{on} fuses operators into its kernels")
         network = read_network(model, batch, dim, None, strict, phase)
         prediction.shown(picojoule.predict_network(network, on), as_json, page, every=False)
@@ -103,6 +112,22 @@ def map_(
     if statistics is not None:
         table = read_json(statistics, "write it with `pj statistics MODEL --data DATA --json > FILE`")
         network = picojoule.WithStatistics(chip, table, str(statistics))(network)
+    if fused != "none":
+        with show.progress() as progress:
+            done = picojoule.schedule_network(
+                network,
+                picojoule.constrained(chip, options.dataflow(dataflow)),
+                goal,
+                fuse=fused,
+                jobs=processes,
+                cache=not no_cache,
+                time_limit=layer_s,
+                space=where,
+                fold=not keep_batch_norm,
+                progress=progress,
+            )
+        report_schedule.shown(done, as_json, page)
+        return
     with show.progress() as progress:
         result = picojoule.map_network(
             network,
@@ -127,13 +152,25 @@ def evaluate(
     on: On,
     one: OneLayer = None,
     accounting: Accounting = "default",
+    objective: Objective = None,
+    html: Html = None,
     bits: Bits = None,
     density: Density = None,
     as_json: Json = False,
 ) -> None:
-    """The cost of one layer under a hand-written mapping."""
+    """The cost of one layer under a hand-written mapping, or of a whole model under a hand-written schedule."""
     chip = picojoule.load_chip(on)
-    chosen = show.one_layer(on_chip(read_network(layer, None, None, bits, False, None, density), chip), one)
+    network = read_network(layer, None, None, bits, False, None, density)
+    if one is None and len(network.layers) > 1:
+        options.nothing(None if accounting == "default" else accounting, "--accounting", "schedules are counted by our rules")
+        text, where = options.text_or_file(mapping, "SCHEDULE", "schedule", "'conv1 -> GLB; pool1; ...'", "")
+        goal = options.objective(objective, None)
+        with show.progress() as progress:
+            program = picojoule.parse_schedule(text, where)
+            done = picojoule.evaluate_schedule(network, chip, program, goal, where=where, progress=progress)
+        report_schedule.shown(done, as_json, options.place_for(html))
+        return
+    chosen = show.one_layer(on_chip(network, chip), one)
     text, where = options.text_or_file(mapping, "MAPPING")
     written = picojoule.parse_mapping(text, chosen, chip, where)
     cost = picojoule.evaluate(chosen, chip, written, options.choice(accounting, ACCOUNTINGS, "--accounting"))

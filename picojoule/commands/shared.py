@@ -36,7 +36,9 @@ Model = Annotated[
 LayerText = Annotated[
     str, typer.Argument(metavar="LAYER", help="one layer, such as gemm:M=64,N=64,K=64, or a model with --layer")
 ]
-MappingText = Annotated[str, typer.Argument(metavar="MAPPING", help="compact text, or a file that holds it")]
+MappingText = Annotated[
+    str, typer.Argument(metavar="MAPPING", help="compact text, or a file that holds it; for a whole model a schedule")
+]
 On = Annotated[
     str,
     typer.Option(
@@ -76,6 +78,9 @@ DataflowName = Annotated[
 ]
 Operators = Annotated[
     str, typer.Option("--operators", metavar="WHICH", help="what totals count: all (default), or macs, the MAC layers alone")
+]
+Fuse = Annotated[
+    str, typer.Option("--fuse", metavar="KIND", help="none (layer by layer), or keep: tensors may stay on chip between jobs")
 ]
 NoCache = Annotated[bool, typer.Option("--no-cache", help="search again, even what is stored")]
 

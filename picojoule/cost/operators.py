@@ -64,7 +64,7 @@ def placed(network: Network, chip: Chip, *, fold: bool = True) -> list[tuple[Ste
             learned = any(t.learned for t in step.layer.tensors)
             leaving = _Leaving(step.outputs[0], step.count, learned) if len(step.outputs) == 1 else None
             continue
-        work = _work(step)
+        work = work_of(step)
         how = _how(step, work, leaving, readers, sizes, chip, fold)
         if how in ("drain", "folded"):
             assert leaving is not None
@@ -128,7 +128,7 @@ def drains(op: str, operands: int, work: Work, chip: Chip) -> bool:
     return op in RESIDUALS and "residual" in unit.drain
 
 
-def _work(step: Step[Op]) -> Work:
+def work_of(step: Step[Op]) -> Work:
     """What the operator asks for; trained tensors are parameters, whatever else it reads is the operand."""
     op = step.layer
     learned = sum(op.elements(t) for t in op.operands if t.learned)

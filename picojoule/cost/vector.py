@@ -1,6 +1,7 @@
 """What one operator without MACs costs on a chip: its words at the memories that they pass, its operations in the vector unit.
 
-Each operator starts and ends in the outermost memory, as each layer does. A vector unit at an on-chip memory H works through H:
+Each operator starts and ends in the outermost memory, as each layer does, unless its tensors are at home on chip (`AtHome`): then
+they are read and written there, and nothing of them further out. A vector unit at an on-chip memory H works through H:
 an operand is read outside and written to H (once where one of its rows fits H, else once a pass), read from H once a pass (once
 where a row fits the unit's own storage), and the result is written to H, read there and written outside. In the drain path the
 operand passes through and moves no words of its own. Latency: the slowest of the lanes and every port, as in a layer.
@@ -55,6 +56,18 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AtHome:
+    """What of an operator's tensors lies in an on-chip memory: so many elements of its operands, and its result or not."""
+
+    memory: str = ""
+    operand: int = 0
+    result: bool = False
+
+
+OUTSIDE = AtHome()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Priced:
     """The cost of one occurrence, and what of it nobody knows: then energy and latency are lower bounds."""
 
@@ -74,10 +87,10 @@ class Priced:
         return self.work.result if self.how in ("step", "move") else 0
 
 
-def price(work: Work, chip: Chip, how: How) -> Priced:
+def price(work: Work, chip: Chip, how: How, home: AtHome = OUTSIDE) -> Priced:
     """Energy by contribution (pJ), cycles by cause, and the reasons why either is only a lower bound."""
     nothing = how in NOTHING
-    words = Counter() if nothing else moved(work, chip, how)
+    words = Counter() if nothing else moved(work, chip, how, home)
     kinds, unpriced = ({}, ()) if nothing else computed(work, chip)
     cycles = _cycles(work, chip, words, kinds)
     rows = (*_word_rows(work, chip, words), *_operation_rows(work, chip, kinds), *leakage(chip, max(n for _, n in cycles)))
@@ -109,31 +122,45 @@ def computed(work: Work, chip: Chip) -> tuple[dict[str, float], tuple[str, ...]]
     return {k: n for k, n in kinds.items() if k not in lacking}, tuple(reasons)
 
 
-def moved(work: Work, chip: Chip, how: How) -> Words:
+def moved(work: Work, chip: Chip, how: How, home: AtHome = OUTSIDE) -> Words:
     """Words read and written at each memory."""
     words: Words = Counter()
     unit = chip.vector
     leaving = work.result if how in ("step", "move") else 0  # else its producer writes what passes through
+    out, kept = (0, leaving) if home.result else (leaving, 0)
     if unit is None or how == "move":
-        _add_outside(words, chip, work.operand, work.parameters, leaving)
+        _add_outside(words, chip, work.operand - home.operand, work.parameters, out)
+        if home.memory:
+            _add(words, chip.memory(home.memory), operand_read=home.operand, result_write=kept)
         return words
     at, fits = chip.memory(unit.at), work.row * work.bits <= unit.holds_bits
     room = at.usable_bits()
     inside = 1 if fits else work.passes
     outside = 1 if room is None or work.row * work.bits <= room else inside
+    near = bool(home.memory) and chip.level_of(home.memory) >= chip.level_of(at.name)  # the unit reads and writes there itself
+    if near:
+        _add(words, chip.memory(home.memory), operand_read=inside * home.operand, result_write=kept)
     if at in chip.outermost:
-        _add_outside(words, chip, inside * work.operand, work.parameters, leaving)
+        _add_outside(words, chip, inside * (work.operand - home.operand), work.parameters, out)
         return words
-    arriving = outside * work.operand
-    _add_outside(words, chip, arriving, work.parameters, leaving)
-    for m in _between(chip, at, "input"):
-        _add(words, m, operand_read=arriving, operand_write=arriving, parameters_read=work.parameters)
-        _add(words, m, parameters_write=work.parameters)
-    for m in _between(chip, at, "output"):
-        _add(words, m, result_read=leaving, result_write=leaving)
-    _add(words, at, operand_write=arriving, operand_read=inside * work.operand, parameters_write=work.parameters)
-    _add(words, at, parameters_read=work.parameters, result_write=leaving, result_read=leaving)
+    _add_outside(words, chip, outside * (work.operand - home.operand), work.parameters, out)
+    _add_through(words, chip, at, chip.outermost[0], outside * (work.operand - home.operand), work.parameters, out)
+    _add(words, at, operand_read=inside * (work.operand - home.operand), parameters_write=work.parameters)
+    _add(words, at, parameters_read=work.parameters)
+    if home.memory and not near:
+        _add(words, chip.memory(home.memory), operand_read=outside * home.operand, result_write=kept)
+        _add_through(words, chip, at, chip.memory(home.memory), outside * home.operand, 0, kept)
+        _add(words, at, operand_read=inside * home.operand)
     return words
+
+
+def _add_through(words: Words, chip: Chip, at: Memory, start: Memory, arriving: int, parameters: int, leaving: int) -> None:
+    """Words that come from `start` into the unit's memory and leave from there, through memories between that keep them."""
+    for m in _between(chip, start, at, "input"):
+        _add(words, m, operand_read=arriving, operand_write=arriving, parameters_read=parameters, parameters_write=parameters)
+    for m in _between(chip, start, at, "output"):
+        _add(words, m, result_read=leaving, result_write=leaving)
+    _add(words, at, operand_write=arriving, result_write=leaving, result_read=leaving)
 
 
 def _add_outside(words: Words, chip: Chip, operand: int, parameters: int, result: int) -> None:
@@ -150,10 +177,10 @@ def _add(words: Words, memory: Memory, **counts: int) -> None:
             words[memory.name, tensor, action] += n
 
 
-def _between(chip: Chip, at: Memory, role: str) -> list[Memory]:
-    """Memories between the outermost one and the unit's that the role cannot bypass."""
+def _between(chip: Chip, start: Memory, at: Memory, role: str) -> list[Memory]:
+    """Memories between two that the role cannot bypass."""
     out = []
-    for level in chip.levels[1 : chip.level_of(at.name)]:
+    for level in chip.levels[chip.level_of(start.name) + 1 : chip.level_of(at.name)]:
         if not isinstance(level, FanOut):
             out += [m for m in level.memories if m.keeps_role(role) == "must"]
     return out

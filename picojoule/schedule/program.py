@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from picojoule.errors import SpecError
 
@@ -103,9 +103,11 @@ Item = Run | Load | Store | Free | For
 
 @dataclass(frozen=True)
 class Schedule:
-    """A small program over the jobs of a network."""
+    """A small program over the jobs of a network. `places`: line:column of each item of the text that it was read from, in order,
+    those in loops after their loop."""
 
     items: tuple[Item, ...]
+    places: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
     def __str__(self) -> str:
         return "\n".join(line for item in self.items for line in item.lines())
@@ -130,7 +132,8 @@ def _name(name: str) -> str:
 
 def parse(text: str, where: str = "schedule") -> Schedule:
     """Read a schedule; errors name line and column. Whether it suits a network and a chip is for `residence.check` to say."""
-    return Schedule(_Reader(text, where).items())
+    reader = _Reader(text, where)
+    return Schedule(reader.items(), tuple(reader.places))
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +150,7 @@ class _Token:
 class _Reader:
     def __init__(self, text: str, where: str) -> None:
         self.where, self.at = where, 0
+        self.places: list[str] = []
         self.tokens: list[_Token] = []
         self.end = _Token("", text.count("\n") + 1, len(text) - (text.rfind("\n") + 1) + 1)
         place = 0
@@ -200,6 +204,7 @@ class _Reader:
                 return tuple(out)
             if token.text in ("{", "}", "->"):
                 self._fail(f"{token.text!r} where an item begins", token, "an item is a job, load, store, free or for")
+            self.places.append(f"{token.line}:{token.column}")
             out.append(self._item())
             if self._next().text not in (";", "\n", "}", ""):
                 self._fail(f"{self._next().text!r} after the end of an item", self._next(), "end items with ; or a new line")

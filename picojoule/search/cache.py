@@ -39,8 +39,8 @@ class Cache:
             return None
 
     def put(self, task: Task, answer: Points) -> None:
-        """Keep an answer that needs no second try: proved, or a first look."""
-        if not self.on or not (answer.proved or task.kind == "glance"):
+        """Keep an answer that needs no second try: proved, a first look, or a floor."""
+        if not self.on or not (answer.proved or task.kind in ("glance", "floor")):
             return
         try:
             keep(self._path(task), pickle.dumps(answer))

@@ -73,7 +73,7 @@ class Crew:
     def _spend_what_is_left(self, tasks: Sequence[Task], todo: list[int], out: list[Points | None], what: str) -> None:
         """What quick layers left of their time goes to those that are still open, from where they stopped, shared evenly."""
         limits = [t.time_limit for i in todo if (t := tasks[i]).time_limit is not None]
-        if len(limits) < len(todo) or tasks[todo[0]].kind == "glance":
+        if len(limits) < len(todo) or tasks[todo[0]].kind in ("glance", "floor"):
             return
         left = sum(limits) - sum(a.search_cpu_s for i in todo if (a := out[i]) is not None)
         while still := [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -51,7 +52,8 @@ class Points:
 
 @dataclass(frozen=True)
 class Task:
-    """One layer to search. `kind`: an objective of `best_mapping`, "glance" (quick, unproved) or "hull" (slopes)."""
+    """One layer to search. `kind`: an objective of `best_mapping`, "glance" (quick, unproved), "floor" (no mapping, but
+    what none undercuts) or "hull" (slopes)."""
 
     layer: Layer
     chip: Chip
@@ -61,11 +63,21 @@ class Task:
     slopes: tuple[float, float] = (0.0, 0.0)  # (flat, steep) in pJ per cycle
     seeds: tuple[Mapping, ...] = ()
     homes: tuple[tuple[str, str], ...] = ()  # (tensor, on-chip memory) where one starts or ends; see `Mapping.homes`
+    optional: bool = False  # where nothing fits the answer has no points; else that is an error
 
 
 def work(task: Task) -> Points:
     """Search one layer as a task says. Runs in any process."""
     began = time.process_time()
+    try:
+        return _work(task, began)
+    except NoMapping:
+        if not task.optional:
+            raise
+        return Points((), True, 0.0, math.inf, {}, time.process_time() - began)
+
+
+def _work(task: Task, began: float) -> Points:
     if keeps_weights(task.layer, task.chip) and not task.homes:
         p = place(task.layer, task.chip, task.kind if task.kind in OBJECTIVES else "edp")
         pj, cycles = p.certificate["floor_pj"], p.certificate["floor_cycles"]
@@ -87,6 +99,9 @@ def work(task: Task) -> Points:
     deadline = None if task.time_limit is None else began + task.time_limit
     if task.kind == "glance":
         return _glance(lp, task, began)
+    if task.kind == "floor":
+        pj, cycles = (0.0, 0.0) if inexact(lp) else _floors(lp)
+        return Points((), False, math.inf, 0.0, {}, time.process_time() - began, pj, cycles)
     return _hull(lp, task, began, deadline)
 
 
@@ -134,6 +149,8 @@ def _hull(lp: LayerProblem, task: Task, began: float, deadline: float | None) ->
     flat, steep = task.slopes
     steps = lp.steps()
     answer = solve(lp, goal(GoalKind.HULL, slope=steep, flat=flat), seeds, deadline, steps[1:] or steps)
+    if not answer.points:
+        raise NoMapping(f"no mapping of layer {lp.layer.name!r} on {lp.chip.name!r}", hint="enlarge a memory")
     pairs = [(c.energy_pj, c.cycles) for _, c in answer.points]
     points = tuple((answer.points[i][0].mapping, answer.points[i][1]) for i in lower_hull(pairs))
     claimed = reached(lp, answer)

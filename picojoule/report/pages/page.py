@@ -9,9 +9,10 @@ from picojoule.cost.performance import own_peak_macs_per_s
 from picojoule.hardware.chip import Chip
 from picojoule.report import units
 from picojoule.report.charts.tree import tree_svg
-from picojoule.report.pages import html, operators, sections
+from picojoule.report.pages import html, operators, schedule_page, sections
 from picojoule.report.pages.document import css, document
 from picojoule.search.result import LayerResult, NetworkResult
+from picojoule.search.schedules.result import ScheduledNetwork
 from picojoule.version import VERSION
 
 
@@ -41,6 +42,8 @@ def fragment(result: object) -> str:
         return layer_fragment(result)
     if isinstance(result, NetworkResult):
         return network_fragment(result)
+    if isinstance(result, ScheduledNetwork):
+        return _fragment(schedule_page.parts(result))
     raise TypeError(f"a {type(result).__name__} has no page")
 
 
