@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -197,10 +198,13 @@ def numbers(text: str, option: str, least: int = 1) -> tuple[int, ...]:
     return tuple(_number(w, option, least) for w in words(text))
 
 
-def text_or_file(
-    text: str, what: str, kind: str = "mapping", such_as: str = "'DRAM{A,B,Z}; m4; Buffer{A}; ...'", mark: str = "{"
-) -> tuple[str, str]:
-    """(content, where): the argument itself, or what the file of that name holds. A text of the `kind` has the `mark` in it."""
+def is_nest(text: str) -> bool:
+    """Whether a text begins as the mapping of a layer does, `DRAM{A,B,Z}; ...`, and not as a schedule of jobs."""
+    return re.match(r"\s*(home\s+)?[\w.-]+\s*\{", text) is not None
+
+
+def text_or_file(text: str, what: str) -> tuple[str, str]:
+    """(content, where): the argument itself, or what the file of that name holds: a mapping, or a schedule."""
     path = Path(text)
     try:
         is_file, is_folder = path.is_file(), path.is_dir()
@@ -210,9 +214,9 @@ def text_or_file(
         raise SpecError(f"{text} is a folder", where=what, hint="name a file, or write the text itself")
     if is_file:
         return read_text(path), str(path)
-    if mark not in text:
-        hint = f"name an existing file, or write it out, such as {such_as}"
-        raise SpecError(f"{text!r} is neither a file nor a {kind}", where=what, hint=hint)
+    if not re.search(r"[{;]|->", text):
+        hint = "name an existing file, or write it out, such as 'DRAM{A,B,Z}; m4; Buffer{A}; ...'"
+        raise SpecError(f"{text!r} is neither a file nor a mapping", where=what, hint=hint)
     return text, what
 
 

@@ -161,9 +161,9 @@ def evaluate(
     """The cost of one layer under a hand-written mapping, or of a whole model under a hand-written schedule."""
     chip = picojoule.load_chip(on)
     network = read_network(layer, None, None, bits, False, None, density)
-    if one is None and len(network.layers) > 1:
+    text, where = options.text_or_file(mapping, "MAPPING")
+    if one is None and len(network.layers) > 1 and not options.is_nest(text):
         options.nothing(None if accounting == "default" else accounting, "--accounting", "schedules are counted by our rules")
-        text, where = options.text_or_file(mapping, "SCHEDULE", "schedule", "'conv1 -> GLB; pool1; ...'", "")
         goal = options.objective(objective, None)
         with show.progress() as progress:
             program = picojoule.parse_schedule(text, where)
@@ -171,7 +171,6 @@ def evaluate(
         report_schedule.shown(done, as_json, options.place_for(html))
         return
     chosen = show.one_layer(on_chip(network, chip), one)
-    text, where = options.text_or_file(mapping, "MAPPING")
     written = picojoule.parse_mapping(text, chosen, chip, where)
     cost = picojoule.evaluate(chosen, chip, written, options.choice(accounting, ACCOUNTINGS, "--accounting"))
     show.evaluated(chosen, chip, written, cost, as_json)
