@@ -13,7 +13,7 @@ OBJECTIVES = (*SINGLE_BEST, "front")  # "front": every mapping that no other bea
 SPACES = ("default", "perfect", "prototype")
 ACCOUNTINGS = ("default", "timeloop", "timeloop-0.4", "accelforge")  # whose rules of counting
 ROLES = ("weight", "input", "output")
-FUSE = ("none", "keep")  # what a network's tensors may do between layers: go outside, or stay on chip
+FUSE = ("none", "keep", "loops")  # between layers tensors go outside, may stay on chip, or in part, in loops over layers
 COUNTED = ("all", "macs")  # operators in totals and objectives
 
 Progress = Callable[[int, int, str], None]  # called with (done, of, what)

@@ -80,7 +80,10 @@ Operators = Annotated[
     str, typer.Option("--operators", metavar="WHICH", help="what totals count: all (default), or macs, the MAC layers alone")
 ]
 Fuse = Annotated[
-    str, typer.Option("--fuse", metavar="KIND", help="none (layer by layer), or keep: tensors may stay on chip between jobs")
+    str,
+    typer.Option(
+        "--fuse", metavar="KIND", help="none: layer by layer; keep: tensors may stay on chip; loops: and jobs run by tiles"
+    ),
 ]
 NoCache = Annotated[bool, typer.Option("--no-cache", help="search again, even what is stored")]
 

@@ -14,8 +14,9 @@ from functools import cached_property
 
 from picojoule.hardware.chip import Memory
 from picojoule.schedule.jobs import Job, JobGraph
-from picojoule.schedule.program import Free, Item, Load, Run, Store
+from picojoule.schedule.program import For, Free, Item, Load, Run, Store
 from picojoule.schedule.residence import Moved, Ran
+from picojoule.search.schedules.loops import Loop, Loops
 from picojoule.search.schedules.pricing import Place, Question, copied, homeable, passing, question, with_room
 
 OUTSIDE, INSIDE, BOTH = "outside", "inside", "both"
@@ -35,7 +36,7 @@ class Edge:
     after: State
     items: tuple[Item, ...]
     fixed: Place
-    asked: tuple[tuple[Question, int], ...]
+    asked: tuple[tuple[int, int], ...]  # (number of the question, times)
 
 
 @dataclass
@@ -44,10 +45,12 @@ class Moves:
 
     graph: JobGraph
     memory: Memory | None
-    loops: bool = False
+    loops: bool = False  # whether segments of jobs may run in a loop
     edges: list[list[Edge]] = field(default_factory=list)
     most_states: int = 4000
     cut_short: bool = False  # more states than that: some were left out
+    questions: list[Question] = field(default_factory=list)
+    _numbers: dict[object, int] = field(default_factory=dict, repr=False)
 
     def build(self) -> Moves:
         """Fill in the edges, position by position."""
@@ -63,6 +66,21 @@ class Moves:
             for e in edges:
                 reached[e.end][e.after] = None
         return self
+
+    @cached_property
+    def looped(self) -> Loops:
+        """The loops of the graph."""
+        assert self.memory is not None
+        g, memory = self.graph, self.memory
+        return Loops(g, frozenset(t for t in g.tensors if homeable(g, g.chip, memory, t)), self.room)
+
+    def loops_at(self, at: int) -> tuple[Loop, ...]:
+        """The loops that begin with the job at this place."""
+        if not self.loops or self.memory is None:
+            return ()
+        if at not in self._loops:
+            self._loops[at] = tuple(self.looped.from_place(at))
+        return self._loops[at]
 
     @cached_property
     def room(self) -> float:
@@ -90,6 +108,13 @@ class Moves:
         for loads in _subsets(loadable):
             for keep in kept:
                 yield from self._run(at, job, there, loads, keep)
+        for loop in self.loops_at(at):
+            for held in self.looped.holdings(loop):
+                for keep in (False, True):
+                    for tile in loop.tiles:
+                        edge = self._loop(loop, held, keep, tile, there)
+                        if edge is not None:
+                            yield edge
 
     def _run(self, at: int, job: Job, there: dict[str, str], loads: tuple[str, ...], keep: bool) -> Iterator[Edge]:
         g, name = self.graph, self.memory.name if self.memory else ""
@@ -130,6 +155,82 @@ class Moves:
                 asked=asked,
             )
 
+    def _loop(self, loop: Loop, held: tuple[str, ...], keep: bool, tile: int, there: dict[str, str]) -> Edge | None:
+        """A segment in a loop; None where it does not fit. `keep`: what it makes for later jobs stays on chip, whole."""
+        g, memory = self.graph, self.memory
+        assert memory is not None
+        body = g.jobs[loop.start : loop.end]
+        lasting = [t for j in body for t in j.writes if t not in loop.local]
+        if keep and not all(t in self.stays for t in lasting):
+            return None
+        during = there | dict.fromkeys(held, BOTH)
+        whole = during | (dict.fromkeys(lasting, INSIDE) if keep else {})
+        base = sum(g.bits(t) for t in whole)
+        if base > self.room:
+            return None
+        inner = {t for x in loop.cut.links for t in (x.tensor,) if x.tensor in loop.local or keep}
+        fixed: Place = (0.0, 0.0)
+        asked: dict[int, int] = {}
+        homes_kept = [any(t in loop.local for t in j.writes) or (keep and bool(j.writes)) for j in body]
+        insides = [frozenset(t for t in j.reads if t in during or t in inner) for j in body]
+        if any(len({t in insides[i] for t in ts}) > 1 for i, j in enumerate(body) for _, ts in j.operands):
+            return None
+        if any(len({t in loop.local for t in j.writes}) > 1 for j in body):
+            return None
+        for p in self.looped.passes(loop, tile):
+            if base + p.held_bits > self.room:
+                return None
+            ran = Ran(
+                job=body[p.job],
+                ops=p.ops,
+                inside=insides[p.job],
+                kept=homes_kept[p.job],
+                held_bits=base + p.held_bits,
+                times=p.times,
+            )
+            cost, questions = self.priced(ran)
+            fixed = _plus(fixed, cost)
+            for q, n in questions:
+                asked[q] = asked.get(q, 0) + n
+        for t in held:
+            fixed = _plus(fixed, self.copy(t, True))
+        return self._looped_edge(loop, held, keep, tile, there, whole, homes_kept, fixed, asked)
+
+    def _looped_edge(
+        self,
+        loop: Loop,
+        held: tuple[str, ...],
+        keep: bool,
+        tile: int,
+        there: dict[str, str],
+        whole: dict[str, str],
+        kept: list[bool],
+        fixed: Place,
+        asked: dict[int, int],
+    ) -> Edge:
+        g, last, name = self.graph, loop.end - 1, self.memory.name if self.memory else ""
+        body = g.jobs[loop.start : loop.end]
+        runs = tuple(Run(j.name, name if k else "") for j, k in zip(body, kept, strict=True))
+        items: tuple[Item, ...] = (*(Load(t, name) for t in held), For(body[-1].name, loop.dim, tile, runs))
+        after = dict(whole)
+        for t in whole:
+            if t in held or not self._needed(t, last):
+                if whole[t] == INSIDE and g.lasts(t):
+                    fixed, items = _plus(fixed, self.copy(t, False)), (*items, Store(t))
+                items = (*items, Free(t))
+                del after[t]
+        return Edge(
+            start=loop.start,
+            end=loop.end,
+            before=tuple(sorted(there.items())),
+            after=tuple(sorted(after.items())),
+            items=items,
+            fixed=fixed,
+            asked=tuple(asked.items()),
+        )
+
+    _loops: dict[int, tuple[Loop, ...]] = field(default_factory=dict, repr=False)
+
     def _together(self, job: Job, inside: frozenset[str], during: dict[str, str]) -> frozenset[str] | None:
         """What is read on chip where an operand is put together of tensors of which some lie outside alone; None: impossible."""
         for _, ts in job.operands:
@@ -139,9 +240,17 @@ class Moves:
                 inside -= set(ts)
         return inside
 
-    def priced(self, ran: Ran) -> tuple[Place, tuple[tuple[Question, int], ...]]:
+    def number(self, q: Question) -> int:
+        """The number of a question; equal ones have one."""
+        key = (q.key, q.room)
+        if key not in self._numbers:
+            self._numbers[key] = len(self.questions)
+            self.questions.append(q)
+        return self._numbers[key]
+
+    def priced(self, ran: Ran) -> tuple[Place, tuple[tuple[int, int], ...]]:
         """What a run costs whatever its mapping is, and the layer problem that it asks."""
-        key = (ran.job.name, ran.ops, ran.inside, ran.kept, ran.held_bits)
+        key = (ran.job.name, ran.ops, ran.inside, ran.kept, ran.held_bits, ran.times)
         if key not in self._priced:
             chip = self.graph.chip
             if self.memory is not None and self.memory.usable_bits() is not None:
@@ -153,10 +262,10 @@ class Moves:
                 sum(n * p.cost.cycles for p, n in zip(parts, counts, strict=True)) * ran.times,
             )
             q = question(self.graph, self.memory, ran)
-            self._priced[key] = fixed, () if q is None else ((q, ran.job.count * ran.times),)
+            self._priced[key] = fixed, () if q is None else ((self.number(q), ran.job.count * ran.times),)
         return self._priced[key]
 
-    _priced: dict[object, tuple[Place, tuple[tuple[Question, int], ...]]] = field(default_factory=dict, repr=False)
+    _priced: dict[object, tuple[Place, tuple[tuple[int, int], ...]]] = field(default_factory=dict, repr=False)
     _copies: dict[tuple[str, bool], Place] = field(default_factory=dict, repr=False)
 
     def copy(self, tensor: str, into: bool) -> Place:

@@ -1,21 +1,26 @@
 """The best path through the graph of schedules for one weighting of energy and latency, asking for as few layers as it can.
 
-An edge whose layer problem was not searched counts with a lower bound: what the layer costs with more room, or with tensors
-outside that its own homes have on chip, less their copies. The cheapest path under such bounds is searched layer by layer until
-all of it is known; then nothing undercuts it.
+An edge whose layer problems were not all searched counts with a lower bound: compulsory words and MACs, a floor of the mapper's
+own, what the layer costs with more room, or with tensors outside that its own homes have on chip, less their copies. Edges
+through which no path can be cheaper than the best that is known are closed; of the others the most promising are asked, until
+none is left.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from picojoule.cost.copies import copy
 from picojoule.cost.cost import Cost
 from picojoule.search.schedules.moves import Edge, Moves, State
 from picojoule.search.schedules.pricing import Known, LayerCurves, Place, Question, bounded_by_outside
+
+BATCH = 4  # searches of layers asked at once
+FLOORS = 64  # floors asked at once
+SURE = 1e-12  # relative: what is closed lies at least this far above the best
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +41,15 @@ class Weights:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Path:
-    """A schedule of least weighted cost: its edges, for each the point taken for each layer problem, and the sums."""
+    """A schedule of least weighted cost, the sums, and what no schedule undercuts."""
 
     edges: tuple[Edge, ...]
-    picks: tuple[tuple[int, ...], ...]
     place: Place
     value: float
+    bound: float
 
 
-Value = Callable[[Question, Weights], float]
+Value = Callable[[int, Weights], float]
 
 
 @dataclass
@@ -55,26 +60,47 @@ class PathSearch:
     curves: LayerCurves
     time_limit: float | None = None  # CPU seconds of layers' searches
     rounds: int = 0
+    closed: int = 0  # edges that a bound closed, in all
     _bounded: dict[object, bool] = field(default_factory=dict)
     _copy_of: dict[object, Place] = field(default_factory=dict)
 
     def best(self, w: Weights) -> Path | None:
         """The best schedule; None where nothing fits. Out of time: the best of which all layers are known."""
+        edges = [e for at in self.moves.edges for e in at]
         while True:
             self.rounds += 1
-            edges = self._shortest(w, self._low)
-            if edges is None:
+            lows = self._values(edges, w, self._low)
+            ahead, behind = self._ahead(edges, lows), self._behind(edges, lows)
+            bound = ahead.get((len(self.moves.graph.jobs), ()), math.inf)
+            found = self._shortest(edges, self._values(edges, w, self._high))
+            best = math.inf if found is None else found[1]
+            if bound == math.inf and found is None:
                 return None
-            open_ = [q for e in edges for q, _ in e.asked if self.curves.find(q) is None]
-            if not open_:
-                break
-            if self.out_of_time():
-                break
-            if self.curves.ask_floors(open_):
-                continue
-            self.curves.ask(open_, "scheduling")
-        edges = self._shortest(w, self._high)
-        return None if edges is None else self._path(edges, w)
+            through = [
+                ahead.get((e.start, e.before), math.inf) + low + behind.get((e.end, e.after), math.inf)
+                for e, low in zip(edges, lows, strict=True)
+            ]
+            alive = [(v, e) for v, e in zip(through, edges, strict=True) if v < best * (1 - SURE)]
+            unknown = sorted((v, i) for i, (v, e) in enumerate(alive) if any(self._open(q) for q, _ in e.asked))
+            if not unknown or (self.out_of_time() and found is not None):
+                self.closed += len(edges) - len(alive)
+                assert found is not None
+                path, value = found
+                return Path(edges=tuple(path), place=self._place(path, w), value=value, bound=min(bound, value))
+            if found is not None:
+                keep = {id(e) for e in found[0]}
+                edges = [e for v, e in zip(through, edges, strict=True) if v < best * (1 - SURE) or id(e) in keep]
+            self._ask([alive[i][1] for _, i in unknown])
+
+    def _open(self, qid: int) -> bool:
+        return self.curves.find(self.moves.questions[qid]) is None
+
+    def _ask(self, edges: Sequence[Edge]) -> None:
+        """Floors of the most promising edges; where all of those are known, their layers."""
+        open_ = dict.fromkeys(q for e in edges for q, _ in e.asked if self._open(q))
+        first = [self.moves.questions[q] for q in itertools.islice(open_, FLOORS)]
+        if not self.curves.ask_floors(first):
+            self.curves.ask(first[:BATCH], "scheduling")
 
     def out_of_time(self) -> bool:
         """Whether the searches of layers have taken what they may."""
@@ -82,70 +108,96 @@ class PathSearch:
 
     def floor(self, w: Weights) -> float:
         """What no schedule undercuts, by the floors of layers alone."""
+        edges = [e for at in self.moves.edges for e in at]
         while True:
-            edges = self._shortest(w, self._floor)
-            if edges is None:
+            found = self._shortest(edges, self._values(edges, w, self._floor))
+            if found is None:
                 return math.inf
-            if not self.curves.ask_floors([q for e in edges for q, _ in e.asked]):
-                return sum(self._value(e, w, {}, self._floor) for e in edges)
+            if not self.curves.ask_floors([self.moves.questions[q] for e in found[0] for q, _ in e.asked]):
+                return found[1]
 
-    def _floor(self, q: Question, w: Weights) -> float:
-        return w.of(self.curves.floors.get(q.key, (0.0, 0.0)))
+    # -- paths --------------------------------------------------------------------------------------------------------
 
-    def bound(self, w: Weights) -> float:
-        """What no schedule undercuts, by what is known now."""
-        edges = self._shortest(w, self._low)
-        return math.inf if edges is None else sum(self._value(e, w, {}, self._low) for e in edges)
+    def _values(self, edges: Iterable[Edge], w: Weights, of: Value) -> list[float]:
+        known: dict[int, float] = {}
+        out = []
+        for e in edges:
+            total = w.of(e.fixed)
+            for q, times in e.asked:
+                if q not in known:
+                    known[q] = of(q, w)
+                total += times * known[q]
+            out.append(total)
+        return out
 
-    def _shortest(self, w: Weights, of: Value) -> list[Edge] | None:
-        n = len(self.moves.graph.jobs)
-        cost: list[dict[State, float]] = [{} for _ in range(n + 1)]
-        back: list[dict[State, Edge]] = [{} for _ in range(n + 1)]
-        cost[0][()] = 0.0
-        values: dict[Question, float] = {}
-        for at in range(n):
-            for e in self.moves.edges[at]:
-                if e.before not in cost[at]:
-                    continue
-                value = cost[at][e.before] + self._value(e, w, values, of)
-                if value < cost[e.end].get(e.after, math.inf):
-                    cost[e.end][e.after], back[e.end][e.after] = value, e
-        if () not in cost[n]:
+    def _ahead(self, edges: Sequence[Edge], values: Sequence[float]) -> dict[tuple[int, State], float]:
+        """The least cost from the beginning to each state. Edges come in order of their start."""
+        cost: dict[tuple[int, State], float] = {(0, ()): 0.0}
+        for e, v in zip(edges, values, strict=True):
+            at = cost.get((e.start, e.before))
+            if at is not None and at + v < cost.get((e.end, e.after), math.inf):
+                cost[e.end, e.after] = at + v
+        return cost
+
+    def _behind(self, edges: Sequence[Edge], values: Sequence[float]) -> dict[tuple[int, State], float]:
+        """The least cost from each state to the end."""
+        cost: dict[tuple[int, State], float] = {(len(self.moves.graph.jobs), ()): 0.0}
+        for e, v in zip(reversed(edges), reversed(values), strict=True):
+            to = cost.get((e.end, e.after))
+            if to is not None and to + v < cost.get((e.start, e.before), math.inf):
+                cost[e.start, e.before] = to + v
+        return cost
+
+    def _shortest(self, edges: Sequence[Edge], values: Sequence[float]) -> tuple[list[Edge], float] | None:
+        behind = self._behind(edges, values)
+        total = behind.get((0, ()), math.inf)
+        if total == math.inf:
             return None
         path: list[Edge] = []
-        at, state = n, State()
-        while at:
-            e = back[at][state]
-            path.append(e)
-            at, state = e.start, e.before
-        return path[::-1]
+        at: tuple[int, State] = (0, ())
+        for e, v in zip(edges, values, strict=True):
+            to = behind.get((e.end, e.after), math.inf)
+            if (e.start, e.before) == at and v + to <= behind[at] * (1 + 1e-15):
+                path.append(e)
+                at = (e.end, e.after)
+        return path, total
 
-    def _value(self, e: Edge, w: Weights, values: dict[Question, float], of: Value) -> float:
-        total = w.of(e.fixed)
-        for q, times in e.asked:
-            if q not in values:
-                values[q] = of(q, w)
-            total += times * values[q]
-        return total
+    def _place(self, edges: Sequence[Edge], w: Weights) -> Place:
+        energy = cycles = 0.0
+        for e in edges:
+            energy, cycles = energy + e.fixed[0], cycles + e.fixed[1]
+            for q, times in e.asked:
+                known = self.curves.found(self.moves.questions[q])
+                assert known is not None
+                cost = min((c for _, c in known.points.points), key=w.order)
+                energy, cycles = energy + times * cost.energy_pj, cycles + times * cost.cycles
+        return energy, cycles
 
-    def _high(self, q: Question, w: Weights) -> float:
+    # -- values of layer problems -------------------------------------------------------------------------------------
+
+    def _high(self, qid: int, w: Weights) -> float:
         """The least weighted cost found of a layer problem; infinite where it was not asked."""
-        known = self.curves.found(q)
+        known = self.curves.found(self.moves.questions[qid])
         return math.inf if known is None else least(known, w)
 
-    def _low(self, q: Question, w: Weights) -> float:
+    def _floor(self, qid: int, w: Weights) -> float:
+        q = self.moves.questions[qid]
+        return max(w.of(self.curves.floors.get(q.key, (0.0, 0.0))), w.of(self.curves.compulsory(q)))
+
+    def _low(self, qid: int, w: Weights) -> float:
         """What a layer problem costs at least."""
+        q = self.moves.questions[qid]
         known = self.curves.find(q)
         if known is not None:
             return low(known, w)
-        bounds = [w.of(self.curves.floors.get(q.key, (0.0, 0.0))), *(low(k, w) for k in self.curves.above(q))]
+        bounds = [self._floor(qid, w), *(low(k, w) for k in self.curves.above(q))]
         if q.homes and self._may_compare(q):
             for fewer in itertools.chain.from_iterable(itertools.combinations(q.homes, n) for n in range(len(q.homes))):
                 more = [h for h in q.homes if h not in fewer]
                 room = q.room + sum(self._bits(q, t) for t, _ in more)
                 copies = sum(w.of(self._copy(q, t)) for t, _ in more)
                 bounds += [low(k, w) - copies for k in self.curves.above(Question(q.layer, fewer, room))]
-        return max([0.0, *bounds])
+        return max(bounds)
 
     def _may_compare(self, q: Question) -> bool:
         memory = self.curves.memory
@@ -167,22 +219,6 @@ class PathSearch:
             cost = copy(self.curves.chip, memory.name, q.layer.elements(t), t.bits, t.role, t.role != "output")
             self._copy_of[key] = (cost.energy_pj, cost.cycles)
         return self._copy_of[key]
-
-    def _path(self, edges: Sequence[Edge], w: Weights) -> Path:
-        energy = cycles = 0.0
-        picks = []
-        for e in edges:
-            energy, cycles = energy + e.fixed[0], cycles + e.fixed[1]
-            mine = []
-            for q, times in e.asked:
-                known = self.curves.found(q)
-                assert known is not None
-                points = known.points.points
-                i = min(range(len(points)), key=lambda i: w.order(points[i][1]))
-                energy, cycles = energy + times * points[i][1].energy_pj, cycles + times * points[i][1].cycles
-                mine.append(i)
-            picks.append(tuple(mine))
-        return Path(edges=tuple(edges), picks=tuple(picks), place=(energy, cycles), value=w.of((energy, cycles)))
 
 
 def least(known: Known, w: Weights) -> float:

@@ -14,10 +14,11 @@ from functools import lru_cache
 
 from picojoule.cost.copies import copy
 from picojoule.cost.cost import Cost
+from picojoule.cost.model import leakage, port_cycles
 from picojoule.cost.operators import work_of
 from picojoule.cost.sparsity import active
 from picojoule.cost.vector import NOTHING, OUTSIDE, AtHome, Priced, Work, price
-from picojoule.hardware.chip import Chip, Group, Memory
+from picojoule.hardware.chip import Chip, Group, Memory, tensor_word_pj
 from picojoule.mapping.entries import Node
 from picojoule.mapping.footprint import tile_bits
 from picojoule.mapping.mapping import Mapping
@@ -70,6 +71,7 @@ class LayerCurves:
     floors: dict[tuple[object, Homes], Place] = field(default_factory=dict)  # pJ and cycles that nothing undercuts in any room
     known: dict[tuple[object, Homes], list[Known]] = field(default_factory=dict)
     looks: dict[tuple[object, Homes], Known] = field(default_factory=dict)
+    _compulsory: dict[tuple[object, Homes], Place] = field(default_factory=dict)
 
     def find(self, q: Question) -> Known | None:
         """The answer, if it is known."""
@@ -105,6 +107,33 @@ class LayerCurves:
         for key, points in zip(open_, self.crew.run(tasks, "bounds of layers") if tasks else (), strict=True):
             self.floors[key] = (points.floor_pj, points.floor_cycles) if not points.proved else (math.inf, math.inf)
         return bool(open_)
+
+    def compulsory(self, q: Question) -> Place:
+        """pJ and cycles of MACs, and of each tensor's words once at its home and at memories that must keep it: a quick bound."""
+        if q.key not in self._compulsory:
+            self._compulsory[q.key] = self._least_of(q)
+        return self._compulsory[q.key]
+
+    def _least_of(self, q: Question) -> Place:
+        chip = self.chip.at(q.layer)
+        if active(q.layer, chip):  # zeros may be left out
+            return 0.0, 0.0
+        homes, energy = dict(q.homes), q.layer.macs * chip.compute.energy_pj(q.layer)
+        cycles = q.layer.macs / (chip.pes * chip.compute.per_cycle(q.layer))
+        moved: dict[tuple[str, str], float] = {}
+        for t in q.layer.tensors:
+            home = chip.memory(homes[t.name]) if t.name in homes else chip.home(t.role)
+            n, action = q.layer.elements(t), "write" if t.role == "output" else "read"
+            energy += n * tensor_word_pj(home, t, action)
+            share = 1.0 / home.loads_serve if t.learned and home.loads_serve > 1 else 1.0
+            moved[home.name, action] = moved.get((home.name, action), 0.0) + n * t.bits * share
+            inner = chip.memories[[m.name for m in chip.memories].index(home.name) + 1 :]
+            for m in (m for m in inner if m.keeps_role(t.role) == "must" and chip.level_of(m.name) > chip.level_of(home.name)):
+                energy += n * (tensor_word_pj(m, t, "read") + tensor_word_pj(m, t, "write"))
+        for name in {name for name, _ in moved}:
+            ports = port_cycles(chip.memory(name), moved.get((name, "read"), 0.0), moved.get((name, "write"), 0.0), 1)
+            cycles = max([cycles, *(n for _, n in ports)])
+        return energy + sum(c.energy_pj for c in leakage(chip, cycles)), cycles
 
     def _task(self, q: Question) -> Task:
         chip = self.chip if self.memory is None else with_room(self.chip, self.memory.name, q.room)

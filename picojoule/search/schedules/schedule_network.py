@@ -20,7 +20,7 @@ from picojoule.search.optimal import NAMED, borders, simplified
 from picojoule.search.placement import keeps_weights
 from picojoule.search.schedules.moves import Edge, Moves
 from picojoule.search.schedules.path import Path, PathSearch, Weights
-from picojoule.search.schedules.pricing import Known, LayerCurves, Place, Question, copied, passing, question, with_room
+from picojoule.search.schedules.pricing import Known, LayerCurves, Place, copied, passing, question, with_room
 from picojoule.search.schedules.result import Happening, ScheduledNetwork
 from picojoule.search.schedules.tangents import Tangent, least_product
 from picojoule.workload.bits import AtOwnWidth
@@ -61,7 +61,7 @@ def schedule_network(
     graph = JobGraph(AtOwnWidth(chip.compute.bits)(network), simplified(chip, NAMED[space]), fold)
     _check_chip(graph)
     with Crew(jobs, 64, Cache(cache), progress) as crew:
-        tries = [_Search(graph, memory, objective, space, crew, time_limit) for memory in (homes(graph.chip) or (None,))]
+        tries = [_Search(graph, memory, objective, space, crew, time_limit, fuse) for memory in (homes(graph.chip) or (None,))]
         first = tries[0].alone()
         answers = [t.best(first) for t in tries]
         value = min(a.value for a in answers)
@@ -145,11 +145,12 @@ class _Search:
         space: str,
         crew: Crew,
         time_limit: float | None,
+        fuse: str = "keep",
         given: Sequence[Event] = (),
     ) -> None:
         self.graph, self.memory, self.objective, self.space, self.crew = graph, memory, objective, space, crew
         self.time_limit, self.given = time_limit, given
-        self.moves = Moves(graph, memory)
+        self.moves = Moves(graph, memory, loops=fuse == "loops")
         if given:
             self.moves.edges = [[_whole(self.moves, given)], *([] for _ in graph.jobs[1:])]
         else:
@@ -227,7 +228,7 @@ class _Search:
                 f"no schedule of {self.graph.network.name} fits {self.graph.chip.name}",
                 hint="enlarge a memory, or allow bypass (may_keep)",
             )
-        return path, min(path.value, paths.bound(w))
+        return path, path.bound
 
     # -- what comes back ----------------------------------------------------------------------------------------------
 
@@ -281,7 +282,7 @@ class _Search:
         return {
             "objective": self.objective,
             "space": self.space,
-            "fuse": "given" if self.given else "keep",
+            "fuse": "given" if self.given else "loops" if self.moves.loops else "keep",
             "schedule": str(scheduled.schedule),
             "home": scheduled.memory,
             "proved": proved,
@@ -300,7 +301,7 @@ class _Search:
 def _whole(moves: Moves, events: Sequence[Event]) -> Edge:
     """A schedule that is given, as the one edge from its beginning to its end."""
     energy = cycles = 0.0
-    asked: list[tuple[Question, int]] = []
+    asked: list[tuple[int, int]] = []
     for event in events:
         if isinstance(event, Ran):
             (pj, n), questions = moves.priced(event)
