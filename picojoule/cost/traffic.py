@@ -298,7 +298,8 @@ def operand_flows(chip: Chip, line: tuple[Place, ...], rules: Rules) -> list[Flo
 def output_flows(chip: Chip, line: tuple[Place, ...], rules: Rules) -> list[Flow]:
     """Drains, reloads, MAC updates and the partial sums they add to, from DRAM inwards.
 
-    `fresh` is z: how often an element starts from zero in the holder, so that its first arrival there reads nothing.
+    `fresh` is z: how often an element starts from zero in the holder, so that its first arrival there reads nothing: at home
+    each once, or never where the layer resumes the sums that lie there.
     """
     tensor = line[0].tensor
     if any(len(r.terms) == 2 for r in tensor.ranks):
@@ -306,7 +307,7 @@ def output_flows(chip: Chip, line: tuple[Place, ...], rules: Rules) -> list[Flow
             f"output {tensor.name!r} has a rank of two dimensions, so that its tiles overlap",
             hint="lower a transposed convolution to sub-pixel convolutions",
         )
-    flows, fresh = [], words(line[0])
+    flows, fresh = [], 0 if line[0].layer.resumes else words(line[0])
     for holder, place in pairwise(line):
         between = fanouts_between(chip, holder, place)
         visits, merged = words(place), words(place, between)

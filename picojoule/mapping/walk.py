@@ -312,7 +312,8 @@ class Walk:
         for root in (n for n in self.nodes if n.holder is None):
             words = frozenset(all_elements(self.layer, root.tensor))
             output = root.tensor.role == "output"
-            root.tiles[()] = _Tile((0,) * len(root.own), words, dict.fromkeys(words, 0) if output else {}, set(words))
+            fresh = set() if self.layer.resumes else set(words)
+            root.tiles[()] = _Tile((0,) * len(root.own), words, dict.fromkeys(words, 0) if output else {}, fresh)
         bounds = [e.bound for e in self.mapping.entries if isinstance(e, Loop) and not e.spatial]
         before, macs = None, 0
         for now in itertools.product(*map(range, bounds)):

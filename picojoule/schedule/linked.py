@@ -7,14 +7,14 @@ all of them at once. Everything is along that one axis; all other dimensions sta
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from picojoule.errors import SpecError
 from picojoule.schedule.jobs import Job, JobGraph
 from picojoule.workload.access import AxisIndex, axis_indices
 from picojoule.workload.network import Step
-from picojoule.workload.op import Op
+from picojoule.workload.op import Body, Op
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +77,7 @@ class Cut:
 
     dims: tuple[tuple[str, ...], ...]  # for each job, for each of its steps
     links: tuple[Link, ...]
+    adding: tuple[bool, ...] = ()  # for each job: it adds up over the chunks, and its result is complete after the last
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,18 +105,27 @@ class Link:
 
 
 def classes(
-    graph: JobGraph, body: Sequence[Job], job: str, dim: str, loaded: Mapping[str, int] | None = None, where: str = ""
+    graph: JobGraph,
+    body: Sequence[Job],
+    job: str,
+    dim: str,
+    loaded: Mapping[str, int] | None = None,
+    where: str = "",
+    inner: Collection[str] = (),
 ) -> Cut:
     """The class of dimension `dim` of `job` over a body of jobs; SpecError where a loop over it would be illegal.
 
-    `loaded`: tensors that are loaded by tile, each with the place in the body before which that happens.
+    `loaded`: tensors that are loaded by tile, each with the place in the body before which that happens; `inner` of them are
+    loaded in a loop of the body, which may cut them instead.
     """
-    return _Classes(graph, body, loaded or {}, where).of(job, dim)
+    return _Classes(graph, body, loaded or {}, where, frozenset(inner)).of(job, dim)
 
 
 class _Classes:
-    def __init__(self, graph: JobGraph, body: Sequence[Job], loaded: Mapping[str, int], where: str) -> None:
-        self.graph, self.body, self.where = graph, body, where
+    def __init__(
+        self, graph: JobGraph, body: Sequence[Job], loaded: Mapping[str, int], where: str, inner: frozenset[str]
+    ) -> None:
+        self.graph, self.body, self.where, self.inner = graph, body, where, inner
         read = {t for j in body for t in j.reads}
         self.made = {t: i for i, j in enumerate(body) for t in j.writes if t in read}
         self.loaded = loaded
@@ -137,10 +147,20 @@ class _Classes:
         for i, j in enumerate(self.body):
             if not any((i, s) in self.cut for s in range(len(j.steps))):
                 self.fail(f"{j.name} has no dimension of the class of {job}.{dim}", "run it before or after the loop")
-        for tensor in self.loaded.keys() - self.axis.keys():
+        for tensor in self.loaded.keys() - self.axis.keys() - self.inner:
             self.fail(f"{tensor} is not cut by the loop over {job}.{dim}", "load it before the loop")
         dims = tuple(tuple(self.cut.get((i, s), "") for s in range(len(j.steps))) for i, j in enumerate(self.body))
-        return Cut(dims=dims, links=tuple(self._links()))
+        links, adding = tuple(self._links()), tuple(self._adds(i) for i in range(len(self.body)))
+        for i, j in enumerate(self.body):
+            if adding[i] and any(t in self.made for t in j.writes):
+                self.fail(f"{j.name} adds up over the loop, and others in it read its result", "run those after the loop")
+        return Cut(dims=dims, links=links, adding=adding)
+
+    def _adds(self, at: int) -> bool:
+        """Whether a dimension that the job adds up over is cut."""
+        op = self.body[at].steps[0].layer
+        dim = self.cut.get((at, 0), "")
+        return bool(dim) and op.body is Body.MAC and not any(dim in t.dims for t in op.results)
 
     def _spread(self, at: int, step: int, dim: str) -> None:
         """Mark the dimension and everything that hangs on it, through tensors of the body."""
@@ -199,10 +219,8 @@ class _Classes:
         movers = [d for c, d in index.terms if d in kept and c > 0]
         if len(movers) != 1 or (result and index.terms != ((1, movers[0]),)):
             taps = [d for _, d in index.terms]
-            if not result and len(index.terms) == 1 and taps[0] not in kept:  # adds up over the chunks
-                self.fail(
-                    f"{op.name} adds up over {taps[0]}: its result is complete after the loop alone", "loop over another class"
-                )
+            if not result and op.body is Body.MAC and len(taps) == 1 and index.terms[0][0] == 1 and taps[0] not in kept:
+                return taps[0]  # adds up over the chunks
             self.fail(f"a chunk of {tensor} is no chunk of {op.name}", "leave the job outside of the loop")
         return movers[0]
 

@@ -14,8 +14,9 @@ from picojoule.errors import SpecError
 from picojoule.hardware.chip import Chip, FanOut, Memory
 from picojoule.schedule.chunks import Span, chunks, loads_of, restricted
 from picojoule.schedule.jobs import Job, JobGraph
-from picojoule.schedule.linked import Cut, classes
+from picojoule.schedule.linked import Cut, classes, views
 from picojoule.schedule.program import For, Free, Item, Load, Run, Schedule, Store
+from picojoule.workload.layer import Layer
 from picojoule.workload.op import Op
 
 ROLES = ("input", "output")  # what a home on chip has to keep: a result is the next job's operand
@@ -32,6 +33,7 @@ class Ran:
     kept: bool
     held_bits: int
     times: int = 1
+    finished: bool = True  # whether its result is complete: what is done in passing is done then
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +65,11 @@ def trace(graph: JobGraph, schedule: Schedule, where: str = "schedule") -> tuple
     return tuple(_Run(graph, schedule, where).events())
 
 
+def events_of(graph: JobGraph, loop: For) -> tuple[Event, ...]:
+    """What a loop alone makes the chip do where everything that it reads lies outside, and room is no matter."""
+    return tuple(_Run(graph, Schedule((loop,)), "loop").of_loop(loop))
+
+
 @dataclass(frozen=True, slots=True)
 class _Slice:
     """What an outer loop leaves of the graph in one of its chunks: spans of dimensions by (job, step), of axes by tensor."""
@@ -88,6 +95,7 @@ class _State:
     outside: set[str]
     inside: dict[str, int] = field(default_factory=dict)  # on chip -> bits that it takes
     base: int = 0  # bits that are taken by what outer levels keep
+    whole: frozenset[str] = frozenset()  # results of which an outer level keeps all, counted there
 
 
 class _Run:
@@ -136,6 +144,13 @@ class _Run:
         for t in self.graph.tensors:
             if self.graph.lasts(t) and t not in state.outside:
                 raise self._fail(f"{t} is a result of the network and never goes outside", f"store {t} at the end")
+
+    def of_loop(self, loop: For) -> Iterator[Event]:
+        """The events of one loop; tensors that it does not make lie outside."""
+        self.room = None
+        made = {t for r in _runs_of(loop.body) for t in self.graph.job(r.job).writes}
+        self.number, self.item = 1, loop
+        yield from self._loop(loop, _State(set(self.graph.tensors) - made), _Slice())
 
     def _items(self, items: Sequence[Item], state: _State, part: _Slice) -> Iterator[Event]:
         for item in items:
@@ -206,7 +221,7 @@ class _Run:
         inside = self._reads(job, state)
         for t in job.writes:
             if item.home:
-                state.inside[t] = self._bits(t, part)
+                state.inside[t] = 0 if t in state.whole else self._bits(t, part)
                 state.outside.discard(t)
             else:
                 state.outside.add(t)
@@ -257,8 +272,9 @@ class _Run:
         if len({j.name for j in body}) < len(body):
             raise self._fail("a job stands twice in the loop", "every job of the network runs once")
         places = {i.tensor: n for i, n in _loads_of(item.body)}
+        deeper = {i.tensor for x in item.body if isinstance(x, For) for i, _ in _loads_of(x.body)}
         try:
-            cut = classes(self.graph, body, item.job, item.dim, places)
+            cut = classes(self.graph, body, item.job, item.dim, places, inner=deeper)
         except SpecError as e:
             raise self._fail(e.problem, e.hint) from None
         self._check_rates(item, body, cut)
@@ -296,36 +312,43 @@ class _Run:
     ) -> Iterator[Event]:
         """A loop of jobs and loads alone: chunks with their windows, equal ones together."""
         kept = self._enter(item, runs, body, local, state, part)
-        inside_before = {i: self._reads_in_loop(j, runs, i, local, state) for i, j in enumerate(body)}
+        reads = [self._reads_in_loop(j, runs, i, local, state) for i, j in enumerate(body)]
         at = next(i for i, j in enumerate(body) if j.name == item.job)
         all_chunks = chunks(cut, self._positions(body, cut, part), at, item.tile, item.recompute)
         loads = loads_of(cut, [c.spans for c in all_chunks], item.recompute)
         each = [self._position_bits(x.tensor, x.axis, part) for x in cut.links]
-        resident = {x.tensor for n, x in enumerate(cut.links) if x.maker < 0 or (x.tensor in local and runs[x.maker].home)}
-        counted = [n for n, x in enumerate(cut.links) if x.tensor in resident]
+        counted = [n for n, x in enumerate(cut.links) if x.maker < 0 or (x.tensor in local and runs[x.maker].home)]
         found: dict[Event, int] = {}
         for c, chunk in enumerate(all_chunks):
             for k, job in enumerate(body):
                 taken = state.base + kept + sum(math.ceil(each[n] * chunk.held[n][k]) for n in counted)
                 for x in (x for x in cut.links if x.maker < 0 and x.ready == k):
-                    lo, hi = loads[x.tensor][c]
-                    n = (hi - lo) * self._elements_each(x.tensor, x.axis, part)
+                    n = (loads[x.tensor][c][1] - loads[x.tensor][c][0]) * self._elements_each(x.tensor, x.axis, part)
                     if n:
                         copy = Moved(tensor=x.tensor, elements=n, into=True, held_bits=self._check_room(taken))
                         found[copy] = found.get(copy, 0) + 1
                 if chunk.spans[k][0] < chunk.spans[k][1]:
-                    ops = tuple(
-                        restricted(part.op(job.name, s, step.layer), cut.dims[k][s], chunk.spans[k])
-                        if cut.dims[k][s]
-                        else part.op(job.name, s, step.layer)
-                        for s, step in enumerate(job.steps)
-                    )
+                    adds = bool(cut.adding) and cut.adding[k]
                     ran = Ran(
-                        job=job, ops=ops, inside=inside_before[k], kept=bool(runs[k].home), held_bits=self._check_room(taken)
+                        job=job,
+                        ops=self._chunk_ops(job, cut.dims[k], chunk.spans[k], part, adds and c > 0),
+                        inside=reads[k],
+                        kept=bool(runs[k].home),
+                        held_bits=self._check_room(taken),
+                        finished=not adds or c == len(all_chunks) - 1,
                     )
                     found[ran] = found.get(ran, 0) + 1
         yield from (replace(e, times=n) for e, n in found.items())
-        self._leave(runs, body, local, state)
+        self._leave(runs, body, local, state, part)
+
+    def _chunk_ops(self, job: Job, dims: Sequence[str], span: Span, part: _Slice, resumes: bool) -> tuple[Op, ...]:
+        """The operators of a job for the positions of a chunk; `resumes`: the sums go on from those of an earlier one."""
+        out = []
+        for s, step in enumerate(job.steps):
+            op = part.op(job.name, s, step.layer)
+            op = restricted(op, dims[s], span) if dims[s] else op
+            out.append(replace(op, resumes=True) if resumes and isinstance(op, Layer) else op)
+        return tuple(out)
 
     def _position_bits(self, tensor: str, axis: int, part: _Slice) -> float:
         return self._elements_each(tensor, axis, part) * self.graph.tensors[tensor].bits
@@ -349,7 +372,10 @@ class _Run:
                     raise self._fail(f"{i.tensor} is in {i.home} already", "drop the load")
             elif isinstance(i, Run):
                 self.number, self.item = self.number + 1, i
-        whole = {t: self._bits(t, part) for r, j in zip(runs, body, strict=True) for t in j.writes if r.home and t not in local}
+        made = [
+            t for r, j in zip(runs, body, strict=True) for t in j.writes if r.home and t not in local and t not in state.whole
+        ]
+        whole = {t: self._bits(t, part) for t in made}
         return sum(state.inside.values()) + sum(whole.values())
 
     def _reads_in_loop(self, job: Job, runs: Sequence[Run], at: int, local: set[str], state: _State) -> frozenset[str]:
@@ -360,7 +386,7 @@ class _Run:
         there.inside |= {t: 0 for t in local if t in state.outside}
         return self._reads(job, there)
 
-    def _leave(self, runs: Sequence[Run], body: Sequence[Job], local: set[str], state: _State) -> None:
+    def _leave(self, runs: Sequence[Run], body: Sequence[Job], local: set[str], state: _State, part: _Slice) -> None:
         """What is valid where after the loop."""
         for r, j in zip(runs, body, strict=True):
             self.done.add(j.name)
@@ -368,12 +394,92 @@ class _Run:
                 if not r.home:
                     state.outside.add(t)
                 elif t not in local:
-                    state.inside[t] = self._bits(t, _Slice())
+                    state.inside[t] = 0 if t in state.whole else self._bits(t, part)
 
     def _outer(self, item: For, body: Sequence[Job], cut: Cut, local: set[str], state: _State, part: _Slice) -> Iterator[Event]:
         """A loop with loops in it: its chunks do not overlap, so that each is a small network of its own."""
-        raise self._fail("loops in loops are not understood yet", "write one loop")
-        yield
+        if item.recompute or any(x.halo for x in cut.links) or any(cut.adding):
+            raise self._fail("its chunks overlap or add up, and loops are in it", "swap the loops, or write one")
+        runs = tuple(_runs_of(item.body))
+        drained = self._drained(item, body)
+        local |= drained
+        homes = {t: r.home for r, j in zip(runs, body, strict=True) for t in j.writes}
+        whole = {t: self._bits(t, part) for t, home in homes.items() if home and t not in local}
+        at = next(i for i, j in enumerate(body) if j.name == item.job)
+        found: dict[tuple[tuple[Op, ...], ...], int] = {}
+        spans: dict[tuple[tuple[Op, ...], ...], tuple[Span, ...]] = {}
+        all_chunks = chunks(cut, self._positions(body, cut, part), at, item.tile)
+        loads = loads_of(cut, [c.spans for c in all_chunks], False)
+        sizes: dict[tuple[tuple[Op, ...], ...], dict[str, int]] = {}
+        for c, chunk in enumerate(all_chunks):
+            kind = tuple(self._chunk_ops(j, cut.dims[k], chunk.spans[k], part, False) for k, j in enumerate(body))
+            found[kind] = found.get(kind, 0) + 1
+            spans.setdefault(kind, chunk.spans)
+            held = {x.tensor: (chunk.spans[x.maker] if x.maker >= 0 else loads[x.tensor][c]) for x in cut.links}
+            sizes.setdefault(kind, {t: hi - lo for t, (lo, hi) in held.items()})
+        number, done = self.number, set(self.done)
+        for kind, times in found.items():
+            self.number, self.done = number, set(done)
+            inner = self._slice(body, cut, spans[kind], sizes[kind] | self._drained_sizes(drained, body, cut, spans[kind]), part)
+            yield from (replace(e, times=e.times * times) for e in self._chunk(item, body, local, whole, state, inner))
+        self._leave(runs, body, local, state, part)
+        state.outside |= drained
+        for t in whole:
+            state.inside[t] = whole[t] if t not in state.whole else 0
+
+    def _drained(self, item: For, body: Sequence[Job]) -> set[str]:
+        """Results of a loop that each of its chunks stores, so that a chunk of them is all that it holds."""
+        made = {t for j in body for t in j.writes}
+        out = {i.tensor for i in item.body if isinstance(i, Store)}
+        if strange := sorted(out - made):
+            raise self._fail(f"it stores {strange[0]}, which it does not make", "store it before or after the loop")
+        return out
+
+    def _axes(self, body: Sequence[Job], cut: Cut) -> dict[str, int]:
+        """For each result of the body the axis that the loop cuts."""
+        return {t: axis for k, j in enumerate(body) for t, axis, _, _ in self._written(j, cut.dims[k])}
+
+    def _written(self, job: Job, dims: Sequence[str]) -> Iterator[tuple[str, int, int, int]]:
+        """(result, axis, stride, reach) of how a job writes along what a loop cuts."""
+        for s, step in enumerate(job.steps):
+            for t in step.outputs:
+                for x in views(self.graph, step, t, dims[s], True) if dims[s] else ():
+                    yield t, x.axis, x.stride, x.reach
+
+    def _drained_sizes(self, drained: set[str], body: Sequence[Job], cut: Cut, spans: Sequence[Span]) -> dict[str, int]:
+        """Positions of a chunk of what the chunks store."""
+        out = {}
+        for k, j in enumerate(body):
+            for t, _, stride, reach in self._written(j, cut.dims[k]):
+                if t in drained:
+                    out[t] = stride * (spans[k][1] - spans[k][0] - 1) + reach + 1
+        for t in drained - out.keys():
+            raise self._fail(f"its chunks are no chunks of {t}", "store it after the loop")
+        return out
+
+    def _slice(self, body: Sequence[Job], cut: Cut, spans: Sequence[Span], sizes: dict[str, int], part: _Slice) -> _Slice:
+        dims = [((j.name, s), d, spans[k]) for k, j in enumerate(body) for s, d in enumerate(cut.dims[k]) if d]
+        axes = [(x.tensor, x.axis, sizes[x.tensor]) for x in cut.links]
+        axes += [(t, axis, sizes[t]) for t, axis in self._axes(body, cut).items() if t in sizes and t not in {x[0] for x in axes}]
+        return _Slice((*part.dims, *dims), (*part.axes, *axes))
+
+    def _chunk(
+        self, item: For, body: Sequence[Job], local: set[str], whole: dict[str, int], state: _State, part: _Slice
+    ) -> Iterator[Event]:
+        """One chunk of a loop with loops in it: what is made or loaded inside goes once its last reader has run."""
+        loaded = {i.tensor for i in item.body if isinstance(i, Load)}
+        names, inside = {j.name for j in body}, {self.graph.place(j.name) for j in body}
+        base = state.base + sum(state.inside.values()) + sum(whole.values())
+        there = _State(set(state.outside), dict.fromkeys(state.inside, 0), base, frozenset(whole) | state.whole)
+        for i in item.body:
+            if isinstance(i, Free):
+                self.number, self.item = self.number + 1, i
+                raise self._fail("a loop frees nothing", "what it makes for itself goes once its last reader has run")
+            yield from self._items((i,), there, part)
+            for t in [t for t in there.inside if t in local or t in loaded]:
+                readers = {self.graph.jobs[r].name for r in self.graph.readers[t]} & names
+                if readers <= self.done and (t in there.outside or not self._escapes(t, inside)):
+                    del there.inside[t]
 
 
 def _runs_of(items: Sequence[Item]) -> Iterator[Run]:
@@ -390,6 +496,9 @@ def _loads_of(items: Sequence[Item]) -> Iterator[tuple[Load, int]]:
     for i in items:
         if isinstance(i, Load):
             yield i, n
+        elif isinstance(i, For):
+            yield from ((load, n + k) for load, k in _loads_of(i.body))
+            n += sum(1 for _ in _runs_of(i.body))
         n += isinstance(i, Run)
 
 

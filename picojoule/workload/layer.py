@@ -20,7 +20,12 @@ __all__ = ["Layer", "Rank", "Tensor", "conv", "distinct", "from_ranks", "gemm", 
 
 @dataclass(frozen=True)
 class Layer(Op):
-    """An operator of MACs. It computes nothing else, and each of its dimensions may be cut into tiles."""
+    """An operator of MACs. It computes nothing else, and each of its dimensions may be cut into tiles.
+
+    `resumes`: it adds to sums that an earlier part of the same work has left at the output's home, instead of to zero.
+    """
+
+    resumes: bool = field(default=False, kw_only=True)
 
     body: Body = field(default=Body.MAC, init=False, repr=False)
     whole: tuple[str, ...] = field(default=(), init=False, repr=False)
@@ -103,7 +108,7 @@ class Layer(Op):
     @cached_property
     def shape_key(self) -> tuple:
         """Equal for layers that any mapper treats alike: everything but the names of layer and op."""
-        return (self.dims, self.tensors)
+        return (self.dims, self.tensors, True) if self.resumes else (self.dims, self.tensors)
 
 
 def conv(

@@ -18,6 +18,7 @@ def layer_to_plain(layer: Layer) -> dict[str, Any]:
         "name": layer.name,
         "op": layer.op,
         "note": layer.note,
+        **({"resumes": True} if layer.resumes else {}),
         "dims": dict(layer.dims),
         "tensors": [
             {
@@ -54,7 +55,7 @@ def layer_from_plain(value: Any, where: str = "") -> Layer:
             for t in value["tensors"]
         )
         dims = tuple((str(d), n) for d, n in value["dims"].items())
-        return Layer(value["name"], value["op"], dims, tensors, value.get("note", ""))
+        return Layer(value["name"], value["op"], dims, tensors, value.get("note", ""), resumes=bool(value.get("resumes")))
     except SpecError as e:
         raise e.located(where) from None
     except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as e:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from picojoule.cost.traffic import count
@@ -17,8 +19,10 @@ def counts(t: Traffic) -> dict[tuple[str, str, str], int]:
     return flat | {("macs", "", ""): t.macs, ("steps", "", ""): t.steps}
 
 
-def compare(n: int, seed: int, **features: object) -> None:
+def compare(n: int, seed: int, resumes: bool = False, **features: object) -> None:
     for i, (layer, chip, mapping) in enumerate(cases(n, seed, **features)):
+        if resumes:
+            layer = replace(layer, resumes=True)
         expected, got = counts(simulate(layer, chip, mapping)), counts(count(layer, chip, mapping))
         if expected != got:
             wrong = {k: (expected.get(k, 0), got.get(k, 0)) for k in expected | got if expected.get(k, 0) != got.get(k, 0)}
@@ -46,6 +50,11 @@ def test_the_count_equals_the_walk_where_memories_serve_axes_of_an_array(kind: s
 def test_the_count_equals_the_walk_where_tensors_start_and_end_on_the_chip_or_side_by_side() -> None:
     compare(250, seed=50, points=250, homes=0.5)
     compare(100, seed=51, points=250, homes=0.5, serves=0.5)
+
+
+def test_the_count_equals_the_walk_where_sums_go_on_from_what_lies_at_home() -> None:
+    compare(150, seed=60, resumes=True, points=250, homes=0.5)
+    compare(100, seed=61, resumes=True, points=250, serves=0.5)
 
 
 @pytest.mark.slow

@@ -212,6 +212,7 @@ class Prices:
             return
         homes = self.homes(t)
         words = float(self.problem.layer.elements(self.problem.tensors[t]))
+        started = 0.0 if self.problem.layer.resumes else words  # from zero at home
         later, later_rate = 0.0, np.zeros(len(self.ports))
         for outer, inner in reversed(list(itertools.pairwise(homes))):
             merges, pj = self._crossing(outer, inner, t)
@@ -232,8 +233,8 @@ class Prices:
             self._line(t, outer, inner, node, holder, node_rate, holder_rate, share)
             if outer == -1 and self.sparse is not None:
                 self._final_outputs(t, words, share, self.sparse)
-            self.constant -= words * back
-            self.constant_port -= words * back_rate
+            self.constant -= started * back
+            self.constant_port -= started * back_rate
             later, later_rate = later + back, later_rate + back_rate
 
     def _output_share(self, t: int, outer: int) -> float:
@@ -262,6 +263,8 @@ class Prices:
         c (h - z) at the node, which starts c z from zero. What the first visits save depends on c, hence on the spatial
         extents: `first_visits` holds (boundaries crossed, pJ per z at the holder, pJ per z at the node) in order.
         """
+        if self.problem.layer.resumes:
+            raise SpecError("the even-tile accounting resumes no sums", hint="use the default accounting")
         for outer, inner in itertools.pairwise(self.homes(t)):
             merges, pj = self._crossing(outer, inner, t)
             if any(pj):

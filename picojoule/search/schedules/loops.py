@@ -1,67 +1,77 @@
-"""The loops that are searched: which segments of jobs, over which class, by which tiles, and what each chunk asks.
+"""The loops that are searched: which segments of jobs, over which classes, by which tiles, and what their chunks ask.
 
-A segment of jobs that follow each other is looped over one dimension of its last job's result. What the loop makes and alone
-reads stays on chip, position by position; weights are read outside by every chunk, or loaded before the loop and held.
+A segment of jobs that follow each other is looped over one dimension of its last job, of its result or one that it adds up over,
+or over two, one loop in the other. What the loop makes and alone reads stays on chip, as long as it is needed; weights are read
+outside by every chunk, or loaded before the loop and held; of two loops the outer one may load what the inner one does not cut,
+and store what the inner one adds up.
 """
 
 from __future__ import annotations
 
 import itertools
-import math
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from picojoule.errors import SpecError
-from picojoule.schedule.chunks import chunks, restricted
 from picojoule.schedule.jobs import Job, JobGraph
-from picojoule.schedule.linked import Cut, classes
+from picojoule.schedule.linked import Cut, classes, seen
+from picojoule.schedule.program import For, Load, Run, Store
+from picojoule.schedule.residence import Event, events_of
 from picojoule.workload.network import Persistence
-from picojoule.workload.op import Op
+from picojoule.workload.op import Body
 
 LONGEST = 4  # jobs in a loop
 MOST_HELD = 3  # weights of which every choice to hold them is tried; of more all or none
 ALL_TILES = 8  # tiles up to here are all tried
-
-
-@dataclass(frozen=True, slots=True)
-class Pass:
-    """What some chunks of a loop ask of one of its jobs: its operators, bits that the loop's own tensors hold, how often."""
-
-    job: int  # place in the body
-    ops: tuple[Op, ...]
-    held_bits: int
-    times: int
+FEW = 10  # tiles of each of two loops
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Loop:
-    """A segment of jobs in a loop: its class, the tensors that it makes and alone reads, and its passes by tile."""
+class Segment:
+    """Jobs that follow each other, the tensors that they make and alone read, and the parameters that may be held."""
 
     start: int
     end: int
+    local: frozenset[str]
+    lasting: tuple[str, ...]  # what they make for others
+    weights: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Class:
+    """A dimension of the segment's last job over which a loop is legal."""
+
     dim: str
     cut: Cut
-    local: frozenset[str]
-    weights: tuple[str, ...]  # parameters that its jobs read and that may be held
-    tiles: tuple[int, ...]
+    positions: int
+
+    @property
+    def apart(self) -> bool:
+        """Whether its chunks neither overlap nor add up, so that a loop may be in them."""
+        return not any(self.cut.adding) and not any(x.halo for x in self.cut.links)
 
 
-def tiles(n: int) -> tuple[int, ...]:
-    """Tiles for n positions: what n divided by any number of chunks comes to, and all small ones."""
-    return tuple(sorted({-(-n // k) for k in range(2, n + 1)} | set(range(1, min(ALL_TILES, n - 1) + 1))))
+def tiles(n: int, few: int | None = None) -> tuple[int, ...]:
+    """Tiles for n positions: what n divided by any number of chunks comes to, and all small ones; or about `few` of them."""
+    all_ = sorted({-(-n // k) for k in range(2, n + 1)} | set(range(1, min(ALL_TILES, n - 1) + 1)))
+    if few is None or len(all_) <= few:
+        return tuple(all_)
+    return tuple(sorted({all_[round(i * (len(all_) - 1) / (few - 1))] for i in range(few)}))
 
 
 @dataclass
 class Loops:
-    """The loops over the jobs of a graph that are legal."""
+    """The loops over the jobs of a graph that are legal, with `home` as the memory in which tensors stay."""
 
     graph: JobGraph
+    home: str
     stays: frozenset[str]  # tensors that may be on chip, whatever their size
     room: float
     longest: int = LONGEST
-    _passes: dict[tuple[int, int, str, int], tuple[Pass, ...]] = field(default_factory=dict)
+    _events: dict[For, tuple[Event, ...]] = field(default_factory=dict)
 
-    def from_place(self, start: int) -> Iterator[Loop]:
+    def from_place(self, start: int) -> Iterator[tuple[Segment, For]]:
         """All loops whose first job is at this place."""
         jobs = self.graph.jobs
         if self._repeated(jobs[start]):
@@ -70,79 +80,115 @@ class Loops:
             body = jobs[start:end]
             if self._repeated(body[-1]):
                 return
-            yield from self._of(start, end, body)
+            segment = self._segment(start, end, body)
+            if segment is not None:
+                for loop in self._of(segment, body):
+                    yield segment, loop
 
     def _repeated(self, job: Job) -> bool:
         return job.count != 1 or any(s.count != 1 for s in job.steps)
 
-    def _of(self, start: int, end: int, body: tuple[Job, ...]) -> Iterator[Loop]:
-        sink, seen = body[-1], set()
-        op = sink.steps[0].layer
-        results = [t for t in op.results for _ in (0,)]
-        for dim in (d for d, n in op.dims if n > 1 and any(d in t.dims for t in results)):
-            try:
-                cut = classes(self.graph, body, sink.name, dim)
-            except SpecError:
-                continue
-            if not cut.links or not self._ends_together(body, cut):
-                continue
-            inner = set(range(start, end))
-            local = frozenset(x.tensor for x in cut.links if not self._escapes(x.tensor, inner))
-            if any(x.tensor not in self.stays for x in cut.links):
-                continue
-            look = self._look(body, cut)
-            if look in seen:  # of two classes that look alike, as rows and columns do, the first
-                continue
-            seen.add(look)
-            learned = {
-                t for j in body for t in j.reads if self.graph.tensors[t].persistence is Persistence.PARAMETER and t in self.stays
-            }
-            weights = tuple(sorted(t for t in learned if self.graph.bits(t) <= self.room))
-            yield Loop(start=start, end=end, dim=dim, cut=cut, local=local, weights=weights, tiles=tiles(op.bounds[dim]))
+    def _segment(self, start: int, end: int, body: Sequence[Job]) -> Segment | None:
+        inner = set(range(start, end))
+        made = [t for j in body for t in j.writes]
+        local = frozenset(t for t in made if self.graph.readers[t] and not self._escapes(t, inner))
+        if not local or not local <= self.stays:
+            return None
+        learned = {t for j in body for t in j.reads if self._learned(t) and t in self.stays}
+        weights = tuple(sorted(t for t in learned if self.graph.bits(t) <= self.room))
+        return Segment(start=start, end=end, local=local, lasting=tuple(t for t in made if t not in local), weights=weights)
+
+    def _learned(self, tensor: str) -> bool:
+        return self.graph.tensors[tensor].persistence is Persistence.PARAMETER
 
     def _escapes(self, tensor: str, body: set[int]) -> bool:
         return self.graph.lasts(tensor) or bool(set(self.graph.readers[tensor]) - body)
 
-    def _ends_together(self, body: tuple[Job, ...], cut: Cut) -> bool:
+    def _of(self, segment: Segment, body: Sequence[Job]) -> Iterator[For]:
+        found = list(self._classes(segment, body))
+        runs = tuple(Run(j.name, self.home if set(j.writes) & segment.local else "") for j in body)
+        last, drained = body[-1].name, set(segment.lasting)
+        here = tuple(replace(r, home=self.home) for r in runs)  # all results in the memory
+        for c in found:
+            yield from (For(last, c.dim, t, runs) for t in tiles(c.positions))
+        for outer, inner in itertools.permutations(found, 2):
+            if not outer.apart:
+                continue
+            held = self._held_between(body, outer, inner)
+            for t, u in itertools.product(tiles(outer.positions, FEW), tiles(inner.positions, FEW)):
+                deep, loads = For(last, inner.dim, u, runs), tuple(Load(x, self.home) for x in held)
+                yield For(last, outer.dim, t, (deep,))
+                if held:
+                    yield For(last, outer.dim, t, (*loads, deep))
+                if any(inner.cut.adding) and drained <= self.stays:
+                    sums = For(last, inner.dim, u, here)
+                    stores = tuple(Store(x) for x in sorted(drained))
+                    yield For(last, outer.dim, t, (sums, *stores))
+                    if held:
+                        yield For(last, outer.dim, t, (*loads, sums, *stores))
+
+    def _held_between(self, body: Sequence[Job], outer: Class, inner: Class) -> tuple[str, ...]:
+        """What the outer loop cuts of tensors from outside and the inner one does not: each of its passes would read it again."""
+        made = {t for j in body for t in j.writes}
+        out = []
+        for t in dict.fromkeys(t for j in body for t in j.reads if t not in made and t in self.stays):
+            if self._cuts(body, outer.cut, t) and not self._cuts(body, inner.cut, t):
+                out.append(t)
+        return tuple(out)
+
+    def _cuts(self, body: Sequence[Job], cut: Cut, tensor: str) -> bool:
+        for k, j in enumerate(body):
+            for s, step in enumerate(j.steps):
+                for _, name, indices in seen(self.graph, step, False):
+                    if name == tensor and any(x is not None and cut.dims[k][s] in [d for _, d in x.terms] for x in indices):
+                        return True
+        return False
+
+    def _classes(self, segment: Segment, body: Sequence[Job]) -> Iterator[Class]:
+        op, looks = body[-1].steps[0].layer, set()
+        for dim, n in op.dims:
+            adds = not any(dim in t.dims for t in op.results)
+            if n == 1 or (adds and op.body is not Body.MAC):
+                continue
+            try:
+                cut = classes(self.graph, body, body[-1].name, dim)
+            except SpecError:
+                continue
+            if not cut.links or not self._ends_together(body, cut):
+                continue
+            look = self._look(body, cut)
+            if look not in looks:  # of two classes that look alike, as rows and columns do, the first
+                looks.add(look)
+                yield Class(dim=dim, cut=cut, positions=n)
+
+    def _ends_together(self, body: Sequence[Job], cut: Cut) -> bool:
         feeding = {x.maker for x in cut.links}
         bounds = [j.steps[0].layer.bounds[cut.dims[i][0]] if cut.dims[i][0] else 0 for i, j in enumerate(body)]
         return len(body) - 1 not in feeding and all(i in feeding or n == bounds[-1] for i, n in enumerate(bounds))
 
-    def _look(self, body: tuple[Job, ...], cut: Cut) -> object:
+    def _look(self, body: Sequence[Job], cut: Cut) -> object:
         ways = tuple((x.tensor, x.size, tuple((i, s.stride, s.first, s.reach) for i, s in x.readers)) for x in cut.links)
-        return ways, tuple(j.steps[0].layer.bounds.get(cut.dims[i][0], 0) for i, j in enumerate(body))
+        return ways, cut.adding, tuple(j.steps[0].layer.bounds.get(cut.dims[i][0], 0) for i, j in enumerate(body))
 
-    def holdings(self, loop: Loop) -> Iterator[tuple[str, ...]]:
+    def holdings(self, segment: Segment, loop: For) -> Iterator[tuple[str, ...]]:
         """Which weights are held: every choice of a few, of many all or none."""
-        if len(loop.weights) > MOST_HELD:
-            yield from ((), loop.weights)
+        inside = {i.tensor for i in loop.body if isinstance(i, Load)}
+        weights = [t for t in segment.weights if t not in inside]
+        if len(weights) > MOST_HELD:
+            yield from ((), tuple(weights))
             return
-        yield from itertools.chain.from_iterable(itertools.combinations(loop.weights, n) for n in range(len(loop.weights) + 1))
+        yield from itertools.chain.from_iterable(itertools.combinations(weights, n) for n in range(len(weights) + 1))
 
-    def passes(self, loop: Loop, tile: int) -> tuple[Pass, ...]:
-        """What the loop's chunks ask, equal ones together."""
-        key = (loop.start, loop.end, loop.dim, tile)
-        if key not in self._passes:
-            self._passes[key] = tuple(self._all_passes(loop, tile))
-        return self._passes[key]
+    def events(self, loop: For) -> tuple[Event, ...]:
+        """What the loop makes the chip do, equal chunks together; room that it takes besides what lies there before."""
+        if loop not in self._events:
+            try:
+                self._events[loop] = events_of(self.graph, loop)
+            except SpecError:  # two loops that are legal apart, and not in each other
+                self._events[loop] = ()
+        return self._events[loop]
 
-    def _all_passes(self, loop: Loop, tile: int) -> Iterator[Pass]:
-        body, cut = self.graph.jobs[loop.start : loop.end], loop.cut
-        bounds = [j.steps[0].layer.bounds[cut.dims[i][0]] for i, j in enumerate(body)]
-        each = [self._bits_each(x.tensor, x.axis) if x.tensor in loop.local else 0.0 for x in cut.links]
-        found: dict[tuple[int, tuple[Op, ...], int], int] = {}
-        for chunk in chunks(cut, bounds, len(body) - 1, tile):
-            for k, job in enumerate(body):
-                lo, hi = chunk.spans[k]
-                if lo == hi:
-                    continue
-                held = sum(math.ceil(b * h[k]) for b, h in zip(each, chunk.held, strict=True))
-                ops = tuple(
-                    restricted(s.layer, cut.dims[k][i], (lo, hi)) if cut.dims[k][i] else s.layer for i, s in enumerate(job.steps)
-                )
-                found[k, ops, held] = found.get((k, ops, held), 0) + 1
-        yield from (Pass(k, ops, held, n) for (k, ops, held), n in found.items())
-
-    def _bits_each(self, tensor: str, axis: int) -> float:
-        t = self.graph.tensors[tensor]
-        return math.prod(n for i, n in enumerate(t.shape) if i != axis) * t.bits
+    @cached_property
+    def count(self) -> int:
+        """How many loops there are."""
+        return sum(1 for at in range(len(self.graph.jobs)) for _ in self.from_place(at))

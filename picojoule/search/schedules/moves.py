@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from picojoule.hardware.chip import Memory
 from picojoule.schedule.jobs import Job, JobGraph
 from picojoule.schedule.program import For, Free, Item, Load, Run, Store
 from picojoule.schedule.residence import Moved, Ran
-from picojoule.search.schedules.loops import Loop, Loops
+from picojoule.search.schedules.loops import Loops, Segment
 from picojoule.search.schedules.pricing import Place, Question, copied, homeable, passing, question, with_room
 
 OUTSIDE, INSIDE, BOTH = "outside", "inside", "both"
@@ -72,9 +72,9 @@ class Moves:
         """The loops of the graph."""
         assert self.memory is not None
         g, memory = self.graph, self.memory
-        return Loops(g, frozenset(t for t in g.tensors if homeable(g, g.chip, memory, t)), self.room)
+        return Loops(g, memory.name, frozenset(t for t in g.tensors if homeable(g, g.chip, memory, t)), self.room)
 
-    def loops_at(self, at: int) -> tuple[Loop, ...]:
+    def loops_at(self, at: int) -> tuple[tuple[Segment, For], ...]:
         """The loops that begin with the job at this place."""
         if not self.loops or self.memory is None:
             return ()
@@ -108,13 +108,12 @@ class Moves:
         for loads in _subsets(loadable):
             for keep in kept:
                 yield from self._run(at, job, there, loads, keep)
-        for loop in self.loops_at(at):
-            for held in self.looped.holdings(loop):
+        for segment, loop in self.loops_at(at):
+            for held in self.looped.holdings(segment, loop):
                 for keep in (False, True):
-                    for tile in loop.tiles:
-                        edge = self._loop(loop, held, keep, tile, there)
-                        if edge is not None:
-                            yield edge
+                    edge = self._loop(segment, loop, held, keep, there)
+                    if edge is not None:
+                        yield edge
 
     def _run(self, at: int, job: Job, there: dict[str, str], loads: tuple[str, ...], keep: bool) -> Iterator[Edge]:
         g, name = self.graph, self.memory.name if self.memory else ""
@@ -155,63 +154,59 @@ class Moves:
                 asked=asked,
             )
 
-    def _loop(self, loop: Loop, held: tuple[str, ...], keep: bool, tile: int, there: dict[str, str]) -> Edge | None:
+    def _loop(self, segment: Segment, loop: For, held: tuple[str, ...], keep: bool, there: dict[str, str]) -> Edge | None:
         """A segment in a loop; None where it does not fit. `keep`: what it makes for later jobs stays on chip, whole."""
-        g, memory = self.graph, self.memory
-        assert memory is not None
-        body = g.jobs[loop.start : loop.end]
-        lasting = [t for j in body for t in j.writes if t not in loop.local]
-        if keep and not all(t in self.stays for t in lasting):
+        g = self.graph
+        events = self.looped.events(loop)
+        if not events or (keep and not (segment.lasting and all(t in self.stays for t in segment.lasting))):
             return None
         during = there | dict.fromkeys(held, BOTH)
-        whole = during | (dict.fromkeys(lasting, INSIDE) if keep else {})
+        whole = during | (dict.fromkeys(segment.lasting, INSIDE) if keep else {})
         base = sum(g.bits(t) for t in whole)
-        if base > self.room:
+        if base + max(e.held_bits for e in events) > self.room:
             return None
-        inner = {t for x in loop.cut.links for t in (x.tensor,) if x.tensor in loop.local or keep}
+        if any(isinstance(e, Moved) and e.tensor in during for e in events):
+            return None  # it is there already
+        made = {t for j in g.jobs[segment.start : segment.end] for t in j.writes}
         fixed: Place = (0.0, 0.0)
         asked: dict[int, int] = {}
-        homes_kept = [any(t in loop.local for t in j.writes) or (keep and bool(j.writes)) for j in body]
-        insides = [frozenset(t for t in j.reads if t in during or t in inner) for j in body]
-        if any(len({t in insides[i] for t in ts}) > 1 for i, j in enumerate(body) for _, ts in j.operands):
-            return None
-        if any(len({t in loop.local for t in j.writes}) > 1 for j in body):
-            return None
-        for p in self.looped.passes(loop, tile):
-            if base + p.held_bits > self.room:
+        for e in events:
+            if isinstance(e, Moved):
+                cost = copied(g, self._home(), e)
+                fixed = _plus(fixed, (e.times * cost.energy_pj, e.times * cost.cycles))
+                continue
+            there_too = {t for t in e.job.reads if t in during or (keep and t in made and t in segment.lasting)}
+            inside = e.inside | there_too
+            if any(len({t in inside for t in ts}) > 1 for _, ts in e.job.operands):
                 return None
-            ran = Ran(
-                job=body[p.job],
-                ops=p.ops,
-                inside=insides[p.job],
-                kept=homes_kept[p.job],
-                held_bits=base + p.held_bits,
-                times=p.times,
-            )
-            cost, questions = self.priced(ran)
-            fixed = _plus(fixed, cost)
+            kept = e.kept or (keep and set(e.job.writes) <= set(segment.lasting))
+            place, questions = self.priced(replace(e, inside=inside, kept=kept, held_bits=base + e.held_bits))
+            fixed = _plus(fixed, place)
             for q, n in questions:
                 asked[q] = asked.get(q, 0) + n
         for t in held:
             fixed = _plus(fixed, self.copy(t, True))
-        return self._looped_edge(loop, held, keep, tile, there, whole, homes_kept, fixed, asked)
+        return self._looped_edge(segment, loop, held, keep, there, whole, fixed, asked)
+
+    def _home(self) -> Memory:
+        assert self.memory is not None
+        return self.memory
 
     def _looped_edge(
         self,
-        loop: Loop,
+        segment: Segment,
+        loop: For,
         held: tuple[str, ...],
         keep: bool,
-        tile: int,
         there: dict[str, str],
         whole: dict[str, str],
-        kept: list[bool],
         fixed: Place,
         asked: dict[int, int],
     ) -> Edge:
-        g, last, name = self.graph, loop.end - 1, self.memory.name if self.memory else ""
-        body = g.jobs[loop.start : loop.end]
-        runs = tuple(Run(j.name, name if k else "") for j, k in zip(body, kept, strict=True))
-        items: tuple[Item, ...] = (*(Load(t, name) for t in held), For(body[-1].name, loop.dim, tile, runs))
+        g, last, name = self.graph, segment.end - 1, self._home().name
+        made = {j.name: bool(set(j.writes) <= set(segment.lasting)) for j in g.jobs[segment.start : segment.end]}
+        final = _kept(loop, {n for n, lasting in made.items() if lasting and keep}, name)
+        items: tuple[Item, ...] = (*(Load(t, name) for t in held), final)
         after = dict(whole)
         for t in whole:
             if t in held or not self._needed(t, last):
@@ -220,8 +215,8 @@ class Moves:
                 items = (*items, Free(t))
                 del after[t]
         return Edge(
-            start=loop.start,
-            end=loop.end,
+            start=segment.start,
+            end=segment.end,
             before=tuple(sorted(there.items())),
             after=tuple(sorted(after.items())),
             items=items,
@@ -229,7 +224,7 @@ class Moves:
             asked=tuple(asked.items()),
         )
 
-    _loops: dict[int, tuple[Loop, ...]] = field(default_factory=dict, repr=False)
+    _loops: dict[int, tuple[tuple[Segment, For], ...]] = field(default_factory=dict, repr=False)
 
     def _together(self, job: Job, inside: frozenset[str], during: dict[str, str]) -> frozenset[str] | None:
         """What is read on chip where an operand is put together of tensors of which some lie outside alone; None: impossible."""
@@ -250,13 +245,13 @@ class Moves:
 
     def priced(self, ran: Ran) -> tuple[Place, tuple[tuple[int, int], ...]]:
         """What a run costs whatever its mapping is, and the layer problem that it asks."""
-        key = (ran.job.name, ran.ops, ran.inside, ran.kept, ran.held_bits, ran.times)
+        key = (ran.job.name, ran.ops, ran.inside, ran.kept, ran.held_bits, ran.times, ran.finished)
         if key not in self._priced:
             chip = self.graph.chip
             if self.memory is not None and self.memory.usable_bits() is not None:
                 chip = with_room(chip, self.memory.name, self.room - ran.held_bits)
             parts = passing(self.graph, self.memory, ran, chip)
-            counts = [p.step.count for p in ran.job.passing]
+            counts = [p.step.count for p in ran.job.passing if ran.finished]
             fixed = (
                 sum(n * p.cost.energy_pj for p, n in zip(parts, counts, strict=True)) * ran.times,
                 sum(n * p.cost.cycles for p, n in zip(parts, counts, strict=True)) * ran.times,
@@ -276,6 +271,15 @@ class Moves:
             cost = copied(self.graph, self.memory, Moved(tensor=tensor, elements=elements, into=into, held_bits=0))
             self._copies[tensor, into] = (cost.energy_pj, cost.cycles)
         return self._copies[tensor, into]
+
+
+def _kept(loop: For, jobs: set[str], home: str) -> For:
+    """The loop with the results of these jobs left on chip."""
+    body = tuple(
+        _kept(i, jobs, home) if isinstance(i, For) else replace(i, home=home) if isinstance(i, Run) and i.job in jobs else i
+        for i in loop.body
+    )
+    return replace(loop, body=body)
 
 
 def _plus(a: Place, b: Place) -> Place:

@@ -2,8 +2,8 @@
 
 An edge whose layer problems were not all searched counts with a lower bound: compulsory words and MACs, a floor of the mapper's
 own, what the layer costs with more room, or with tensors outside that its own homes have on chip, less their copies. Edges
-through which no path can be cheaper than the best that is known are closed; of the others the most promising are asked, until
-none is left.
+through which no path can be cheaper than the best that is known are closed; what the cheapest path asks is asked, until all of
+it is known.
 """
 
 from __future__ import annotations
@@ -18,8 +18,6 @@ from picojoule.cost.cost import Cost
 from picojoule.search.schedules.moves import Edge, Moves, State
 from picojoule.search.schedules.pricing import Known, LayerCurves, Place, Question, bounded_by_outside
 
-BATCH = 4  # searches of layers asked at once
-FLOORS = 64  # floors asked at once
 SURE = 1e-12  # relative: what is closed lies at least this far above the best
 
 
@@ -80,27 +78,26 @@ class PathSearch:
                 ahead.get((e.start, e.before), math.inf) + low + behind.get((e.end, e.after), math.inf)
                 for e, low in zip(edges, lows, strict=True)
             ]
-            alive = [(v, e) for v, e in zip(through, edges, strict=True) if v < best * (1 - SURE)]
-            unknown = sorted((v, i) for i, (v, e) in enumerate(alive) if any(self._open(q) for q, _ in e.asked))
-            if not unknown or (self.out_of_time() and found is not None):
-                self.closed += len(edges) - len(alive)
+            cheapest = self._shortest(edges, lows)
+            open_ = [] if cheapest is None else [q for e in cheapest[0] for q, _ in e.asked if self._open(q)]
+            if not open_ or bound >= best * (1 - SURE) or (self.out_of_time() and found is not None):
+                self.closed += sum(v >= best * (1 - SURE) for v in through)
                 assert found is not None
                 path, value = found
                 return Path(edges=tuple(path), place=self._place(path, w), value=value, bound=min(bound, value))
             if found is not None:
                 keep = {id(e) for e in found[0]}
                 edges = [e for v, e in zip(through, edges, strict=True) if v < best * (1 - SURE) or id(e) in keep]
-            self._ask([alive[i][1] for _, i in unknown])
+            self._ask(open_)
 
     def _open(self, qid: int) -> bool:
         return self.curves.find(self.moves.questions[qid]) is None
 
-    def _ask(self, edges: Sequence[Edge]) -> None:
-        """Floors of the most promising edges; where all of those are known, their layers."""
-        open_ = dict.fromkeys(q for e in edges for q, _ in e.asked if self._open(q))
-        first = [self.moves.questions[q] for q in itertools.islice(open_, FLOORS)]
+    def _ask(self, questions: Sequence[int]) -> None:
+        """Floors of layers of the cheapest path; where all of those are known, the layers."""
+        first = [self.moves.questions[q] for q in dict.fromkeys(questions)]
         if not self.curves.ask_floors(first):
-            self.curves.ask(first[:BATCH], "scheduling")
+            self.curves.ask(first, "scheduling")
 
     def out_of_time(self) -> bool:
         """Whether the searches of layers have taken what they may."""

@@ -191,6 +191,8 @@ def homes_of(ran: Ran, memory: str) -> Homes:
 
 def passing(graph: JobGraph, memory: Memory | None, ran: Ran, chip: Chip) -> tuple[Priced, ...]:
     """The operators without MACs of a run, priced; `chip` has the room that is left to it."""
+    if not ran.finished:
+        return ()
     made = {t for s in ran.job.steps for t in s.outputs}
     first = 0 if ran.job.main is None else 1
     out = []
