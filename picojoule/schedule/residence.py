@@ -7,8 +7,9 @@ chunks of a loop together) and copies. Nothing is priced here. An error names th
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from picojoule.errors import SpecError
 from picojoule.hardware.chip import Chip, FanOut, Memory
@@ -318,27 +319,34 @@ class _Run:
         loads = loads_of(cut, [c.spans for c in all_chunks], item.recompute)
         each = [self._position_bits(x.tensor, x.axis, part) for x in cut.links]
         counted = [n for n, x in enumerate(cut.links) if x.maker < 0 or (x.tensor in local and runs[x.maker].home)]
-        found: dict[Event, int] = {}
+        looks = [_looks(part, job, cut.dims[k]) for k, job in enumerate(body)]
+        found: dict[Any, int] = {}
+        first: dict[Any, Event] = {}
         for c, chunk in enumerate(all_chunks):
             for k, job in enumerate(body):
                 taken = state.base + kept + sum(math.ceil(each[n] * chunk.held[n][k]) for n in counted)
                 for x in (x for x in cut.links if x.maker < 0 and x.ready == k):
                     n = (loads[x.tensor][c][1] - loads[x.tensor][c][0]) * self._elements_each(x.tensor, x.axis, part)
                     if n:
-                        copy = Moved(tensor=x.tensor, elements=n, into=True, held_bits=self._check_room(taken))
+                        copy = (x.tensor, n, taken)
                         found[copy] = found.get(copy, 0) + 1
+                        if copy not in first:
+                            first[copy] = Moved(tensor=x.tensor, elements=n, into=True, held_bits=self._check_room(taken))
                 if chunk.spans[k][0] < chunk.spans[k][1]:
                     adds = bool(cut.adding) and cut.adding[k]
-                    ran = Ran(
-                        job=job,
-                        ops=self._chunk_ops(job, cut.dims[k], chunk.spans[k], part, adds and c > 0),
-                        inside=reads[k],
-                        kept=bool(runs[k].home),
-                        held_bits=self._check_room(taken),
-                        finished=not adds or c == len(all_chunks) - 1,
-                    )
-                    found[ran] = found.get(ran, 0) + 1
-        yield from (replace(e, times=n) for e, n in found.items())
+                    finished = not adds or c == len(all_chunks) - 1
+                    look = (k, looks[k](chunk.spans[k]), adds and c > 0, finished, taken)
+                    found[look] = found.get(look, 0) + 1
+                    if look not in first:
+                        first[look] = Ran(
+                            job=job,
+                            ops=self._chunk_ops(job, cut.dims[k], chunk.spans[k], part, adds and c > 0),
+                            inside=reads[k],
+                            kept=bool(runs[k].home),
+                            held_bits=self._check_room(taken),
+                            finished=finished,
+                        )
+        yield from (replace(e, times=found[look]) for look, e in first.items())
         self._leave(runs, body, local, state, part)
 
     def _chunk_ops(self, job: Job, dims: Sequence[str], span: Span, part: _Slice, resumes: bool) -> tuple[Op, ...]:
@@ -406,22 +414,23 @@ class _Run:
         homes = {t: r.home for r, j in zip(runs, body, strict=True) for t in j.writes}
         whole = {t: self._bits(t, part) for t, home in homes.items() if home and t not in local}
         at = next(i for i, j in enumerate(body) if j.name == item.job)
-        found: dict[tuple[tuple[Op, ...], ...], int] = {}
-        spans: dict[tuple[tuple[Op, ...], ...], tuple[Span, ...]] = {}
         all_chunks = chunks(cut, self._positions(body, cut, part), at, item.tile)
         loads = loads_of(cut, [c.spans for c in all_chunks], False)
-        sizes: dict[tuple[tuple[Op, ...], ...], dict[str, int]] = {}
+        looks = [_looks(part, job, cut.dims[k]) for k, job in enumerate(body)]
+        found: dict[Any, int] = {}
+        first: dict[Any, int] = {}
         for c, chunk in enumerate(all_chunks):
-            kind = tuple(self._chunk_ops(j, cut.dims[k], chunk.spans[k], part, False) for k, j in enumerate(body))
+            kind = tuple(look(span) for look, span in zip(looks, chunk.spans, strict=True))
             found[kind] = found.get(kind, 0) + 1
-            spans.setdefault(kind, chunk.spans)
-            held = {x.tensor: (chunk.spans[x.maker] if x.maker >= 0 else loads[x.tensor][c]) for x in cut.links}
-            sizes.setdefault(kind, {t: hi - lo for t, (lo, hi) in held.items()})
+            first.setdefault(kind, c)
         number, done = self.number, set(self.done)
-        for kind, times in found.items():
+        for kind, c in first.items():
             self.number, self.done = number, set(done)
-            inner = self._slice(body, cut, spans[kind], sizes[kind] | self._drained_sizes(drained, body, cut, spans[kind]), part)
-            yield from (replace(e, times=e.times * times) for e in self._chunk(item, body, local, whole, state, inner))
+            spans = all_chunks[c].spans
+            held = {x.tensor: (spans[x.maker] if x.maker >= 0 else loads[x.tensor][c]) for x in cut.links}
+            sizes = {t: hi - lo for t, (lo, hi) in held.items()} | self._drained_sizes(drained, body, cut, spans)
+            inner = self._slice(body, cut, spans, sizes, part)
+            yield from (replace(e, times=e.times * found[kind]) for e in self._chunk(item, body, local, whole, state, inner))
         self._leave(runs, body, local, state, part)
         state.outside |= drained
         for t in whole:
@@ -430,7 +439,7 @@ class _Run:
     def _drained(self, item: For, body: Sequence[Job]) -> set[str]:
         """Results of a loop that each of its chunks stores, so that a chunk of them is all that it holds."""
         made = {t for j in body for t in j.writes}
-        out = {i.tensor for i in item.body if isinstance(i, Store)}
+        out = set(_stores_of(item.body))
         if strange := sorted(out - made):
             raise self._fail(f"it stores {strange[0]}, which it does not make", "store it before or after the loop")
         return out
@@ -482,12 +491,40 @@ class _Run:
                     del there.inside[t]
 
 
+def _looks(part: _Slice, job: Job, dims: Sequence[str]) -> Callable[[Span], tuple[int, ...]]:
+    """What tells two chunks of a job apart: how many positions, and how their windows are clipped."""
+    windows = []
+    for s, step in enumerate(job.steps):
+        op = part.op(job.name, s, step.layer)
+        for rank in (r for t in op.tensors for r in t.ranks if dims[s]):
+            mine = next((c for c, d in rank.terms if d == dims[s]), 0)
+            if mine and (len(rank.terms) > 1 or rank.size is not None):
+                reach = sum(c * (op.bounds[d] - 1) for c, d in rank.terms if d != dims[s])
+                size = mine * (op.bounds[dims[s]] - 1) + reach + rank.offset + 1 if rank.size is None else rank.size
+                windows.append((mine, rank.offset, reach + 1, size))
+
+    def look(span: Span) -> tuple[int, ...]:
+        lo, hi = span
+        clipped = [n for a, o, w, size in windows for n in (min(0, a * lo + o), max(0, a * (hi - 1) + o + w - size))]
+        return (hi - lo, *clipped)
+
+    return look
+
+
 def _runs_of(items: Sequence[Item]) -> Iterator[Run]:
     for i in items:
         if isinstance(i, Run):
             yield i
         elif isinstance(i, For):
             yield from _runs_of(i.body)
+
+
+def _stores_of(items: Sequence[Item]) -> Iterator[str]:
+    for i in items:
+        if isinstance(i, Store):
+            yield i.tensor
+        elif isinstance(i, For):
+            yield from _stores_of(i.body)
 
 
 def _loads_of(items: Sequence[Item]) -> Iterator[tuple[Load, int]]:

@@ -103,7 +103,6 @@ def test_homes_are_memories_for_inputs_and_outputs_above_the_array() -> None:
         (program("for c3.K by 3 {", "s2 -> buffer", "c3", "}", "c1"), "has no dimension of the class"),
         (program("for s2.a2 by 3 {", "c1 -> buffer", "s2", "store c1.tanh", "}"), "a loop stores and frees nothing"),
         (program("for s2.a2 by 3 {", "load c1.weight -> buffer", "c1 -> buffer", "s2", "}"), "load it before the loop"),
-        (program("for s2.a2 by 3 {", "for s2.a3 by 3 {", "c1 -> buffer", "s2", "}", "}"), "s2 needs|has no|no end"),
     ],
 )
 def test_a_wrong_schedule_is_refused_with_its_place(text: str, what: str) -> None:

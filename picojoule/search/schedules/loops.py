@@ -1,9 +1,9 @@
 """The loops that are searched: which segments of jobs, over which classes, by which tiles, and what their chunks ask.
 
 A segment of jobs that follow each other is looped over one dimension of its last job, of its result or one that it adds up over,
-or over two, one loop in the other. What the loop makes and alone reads stays on chip, as long as it is needed; weights are read
-outside by every chunk, or loaded before the loop and held; of two loops the outer one may load what the inner one does not cut,
-and store what the inner one adds up.
+or over two, one loop in the other, or in a third that goes one by one. What the loop makes and alone reads stays on chip, as long
+as it is needed; what it reads from outside is read by every chunk, or loaded before the loop and held; of two loops the outer one
+may load what the inner one does not cut, and store what the inner one adds up.
 """
 
 from __future__ import annotations
@@ -18,24 +18,23 @@ from picojoule.schedule.jobs import Job, JobGraph
 from picojoule.schedule.linked import Cut, classes, seen
 from picojoule.schedule.program import For, Load, Run, Store
 from picojoule.schedule.residence import Event, events_of
-from picojoule.workload.network import Persistence
 from picojoule.workload.op import Body
 
 LONGEST = 4  # jobs in a loop
-MOST_HELD = 3  # weights of which every choice to hold them is tried; of more all or none
+MOST_HELD = 4  # tensors of which every choice to hold them is tried; of more none, one or all
 ALL_TILES = 8  # tiles up to here are all tried
-FEW = 10  # tiles of each of two loops
+FEW = (2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 20, 24, 32, 64, 128)  # chunks of loops in each other
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
-    """Jobs that follow each other, the tensors that they make and alone read, and the parameters that may be held."""
+    """Jobs that follow each other, the tensors that they make and alone read, and those from outside that may be held."""
 
     start: int
     end: int
     local: frozenset[str]
     lasting: tuple[str, ...]  # what they make for others
-    weights: tuple[str, ...]
+    held: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,12 +51,14 @@ class Class:
         return not any(self.cut.adding) and not any(x.halo for x in self.cut.links)
 
 
-def tiles(n: int, few: int | None = None) -> tuple[int, ...]:
-    """Tiles for n positions: what n divided by any number of chunks comes to, and all small ones; or about `few` of them."""
-    all_ = sorted({-(-n // k) for k in range(2, n + 1)} | set(range(1, min(ALL_TILES, n - 1) + 1)))
-    if few is None or len(all_) <= few:
-        return tuple(all_)
-    return tuple(sorted({all_[round(i * (len(all_) - 1) / (few - 1))] for i in range(few)}))
+def tiles(n: int) -> tuple[int, ...]:
+    """Tiles for n positions: what n divided by any number of chunks comes to, and all small ones."""
+    return tuple(sorted({-(-n // k) for k in range(2, n + 1)} | set(range(1, min(ALL_TILES, n - 1) + 1))))
+
+
+def few_tiles(n: int) -> tuple[int, ...]:
+    """Tiles for a loop with a loop in it, or in another: what n divided by few chunks comes to, and one."""
+    return tuple(sorted({-(-n // k) for k in FEW if k < n} | {1}))
 
 
 @dataclass
@@ -94,38 +95,46 @@ class Loops:
         local = frozenset(t for t in made if self.graph.readers[t] and not self._escapes(t, inner))
         if not local or not local <= self.stays:
             return None
-        learned = {t for j in body for t in j.reads if self._learned(t) and t in self.stays}
-        weights = tuple(sorted(t for t in learned if self.graph.bits(t) <= self.room))
-        return Segment(start=start, end=end, local=local, lasting=tuple(t for t in made if t not in local), weights=weights)
-
-    def _learned(self, tensor: str) -> bool:
-        return self.graph.tensors[tensor].persistence is Persistence.PARAMETER
+        read = {t for j in body for t in j.reads if t not in made and t in self.stays}
+        held = tuple(sorted(t for t in read if self.graph.bits(t) <= self.room))
+        return Segment(start=start, end=end, local=local, lasting=tuple(t for t in made if t not in local), held=held)
 
     def _escapes(self, tensor: str, body: set[int]) -> bool:
         return self.graph.lasts(tensor) or bool(set(self.graph.readers[tensor]) - body)
 
     def _of(self, segment: Segment, body: Sequence[Job]) -> Iterator[For]:
         found = list(self._classes(segment, body))
-        runs = tuple(Run(j.name, self.home if set(j.writes) & segment.local else "") for j in body)
-        last, drained = body[-1].name, set(segment.lasting)
-        here = tuple(replace(r, home=self.home) for r in runs)  # all results in the memory
+        runs, last = self._runs(body, segment), body[-1].name
         for c in found:
             yield from (For(last, c.dim, t, runs) for t in tiles(c.positions))
         for outer, inner in itertools.permutations(found, 2):
             if not outer.apart:
                 continue
-            held = self._held_between(body, outer, inner)
-            for t, u in itertools.product(tiles(outer.positions, FEW), tiles(inner.positions, FEW)):
-                deep, loads = For(last, inner.dim, u, runs), tuple(Load(x, self.home) for x in held)
-                yield For(last, outer.dim, t, (deep,))
+            yield from self._in_each_other(body, segment, outer, inner)
+            for most in found:  # three deep: one by one of what stands apart, such as heads
+                if most.apart and most not in (outer, inner):
+                    for loop in self._in_each_other(body, segment, outer, inner):
+                        yield For(body[-1].name, most.dim, 1, (loop,))
+
+    def _in_each_other(self, body: Sequence[Job], segment: Segment, outer: Class, inner: Class) -> Iterator[For]:
+        runs = self._runs(body, segment)
+        last, drained = body[-1].name, set(segment.lasting)
+        here = tuple(replace(r, home=self.home) for r in runs)  # all results in the memory
+        held = self._held_between(body, outer, inner)
+        for t, u in itertools.product(few_tiles(outer.positions), few_tiles(inner.positions)):
+            deep, loads = For(last, inner.dim, u, runs), tuple(Load(x, self.home) for x in held)
+            yield For(last, outer.dim, t, (deep,))
+            if held:
+                yield For(last, outer.dim, t, (*loads, deep))
+            if any(inner.cut.adding) and drained <= self.stays:
+                sums = For(last, inner.dim, u, here)
+                stores = tuple(Store(x) for x in sorted(drained))
+                yield For(last, outer.dim, t, (sums, *stores))
                 if held:
-                    yield For(last, outer.dim, t, (*loads, deep))
-                if any(inner.cut.adding) and drained <= self.stays:
-                    sums = For(last, inner.dim, u, here)
-                    stores = tuple(Store(x) for x in sorted(drained))
-                    yield For(last, outer.dim, t, (sums, *stores))
-                    if held:
-                        yield For(last, outer.dim, t, (*loads, sums, *stores))
+                    yield For(last, outer.dim, t, (*loads, sums, *stores))
+
+    def _runs(self, body: Sequence[Job], segment: Segment) -> tuple[Run, ...]:
+        return tuple(Run(j.name, self.home if set(j.writes) & segment.local else "") for j in body)
 
     def _held_between(self, body: Sequence[Job], outer: Class, inner: Class) -> tuple[str, ...]:
         """What the outer loop cuts of tensors from outside and the inner one does not: each of its passes would read it again."""
@@ -171,13 +180,11 @@ class Loops:
         return ways, cut.adding, tuple(j.steps[0].layer.bounds.get(cut.dims[i][0], 0) for i, j in enumerate(body))
 
     def holdings(self, segment: Segment, loop: For) -> Iterator[tuple[str, ...]]:
-        """Which weights are held: every choice of a few, of many all or none."""
+        """Which tensors from outside are held whole: every choice of a few, of many none, one or all."""
         inside = {i.tensor for i in loop.body if isinstance(i, Load)}
-        weights = [t for t in segment.weights if t not in inside]
-        if len(weights) > MOST_HELD:
-            yield from ((), tuple(weights))
-            return
-        yield from itertools.chain.from_iterable(itertools.combinations(weights, n) for n in range(len(weights) + 1))
+        may = [t for t in segment.held if t not in inside]
+        few = range(len(may) + 1) if len(may) <= MOST_HELD else (0, 1, len(may))
+        yield from itertools.chain.from_iterable(itertools.combinations(may, n) for n in few)
 
     def events(self, loop: For) -> tuple[Event, ...]:
         """What the loop makes the chip do, equal chunks together; room that it takes besides what lies there before."""

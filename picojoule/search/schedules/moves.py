@@ -165,7 +165,7 @@ class Moves:
         base = sum(g.bits(t) for t in whole)
         if base + max(e.held_bits for e in events) > self.room:
             return None
-        if any(isinstance(e, Moved) and e.tensor in during for e in events):
+        if any(t in there for t in held) or any(isinstance(e, Moved) and e.into and e.tensor in during for e in events):
             return None  # it is there already
         made = {t for j in g.jobs[segment.start : segment.end] for t in j.writes}
         fixed: Place = (0.0, 0.0)
