@@ -103,11 +103,12 @@ def cost_json(cost: Cost) -> dict[str, Any]:
         "energy_pj_by_level": {k[0]: v for k, v in cost.by("component").items()},
         "energy_pj_by_tensor": {k[0] or "compute": v for k, v in cost.by("tensor").items()},
         "cycles_by_cause": {cause: cycles for cause, cycles in cost.cycles_by_cause if math.isfinite(cycles)},
-        "contributions": _contributions(cost),
+        "contributions": contributions_json(cost),
     }
 
 
-def _contributions(cost: Cost) -> list[dict[str, Any]]:
+def contributions_json(cost: Cost) -> list[dict[str, Any]]:
+    """Every contribution to an energy."""
     return [
         {
             "component": c.component,
@@ -182,6 +183,6 @@ def operator_json(x: NetworkOperator) -> dict[str, Any]:
         "at_least": list(x.priced.unpriced),
         "energy_pj_by_level": {k[0]: v for k, v in cost.by("component").items()},
         "cycles_by_cause": dict(cost.cycles_by_cause),
-        "contributions": _contributions(cost),
+        "contributions": contributions_json(cost),
         "work": asdict(work),
     }

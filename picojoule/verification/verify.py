@@ -32,6 +32,7 @@ from picojoule.verification.operators import check_operators
 from picojoule.verification.recount import costs, done_macs, worth_of
 from picojoule.verification.reprove import Outcome, floors_of, reprove
 from picojoule.verification.reprove_space import Tiles, stages_of, unrollings
+from picojoule.verification.schedule import is_schedule, verify_schedule
 from picojoule.verification.space import PLACEMENT, SPACES, borders, in_the_space, outermost_tiles
 from picojoule.workload.layer import Layer
 from picojoule.workload.plain import layer_from_plain
@@ -53,6 +54,8 @@ def verify(result: Any, seconds: float = 60.0) -> Report:
 
     A value that is no result raises SpecError; a result that is wrong gives a report whose checks say so.
     """
+    if is_schedule(result):
+        return verify_schedule(result)
     if not isinstance(result, dict) or "chip_yaml" not in result:
         raise SpecError("this is no stored result: it has no chip_yaml", where="result", hint=HOW)
     if "layers" not in result and "layer" not in result:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from picojoule import options
+from picojoule.cost.cost import Cost
 from picojoule.hardware.chipfile.write import chip_to_yaml
 from picojoule.report import show, tables, to_json
 from picojoule.report.schedules import headline, rows
@@ -77,10 +78,23 @@ def _item(done: ScheduledNetwork, h: Happening) -> dict[str, Any]:
             "kind": "job",
             "result_in": done.memory if h.event.kept else "",
             "reads_on_chip": sorted(h.event.inside),
-            "costs": [{"name": name, "times": n, **to_json.cost_json(c)} for name, c, n in h.costs],
+            "costs": [_cost(name, c, n) for name, c, n in h.costs if c.contributions],
         }
         if h.mapping is not None and h.layer is not None:
             out |= {"layer": layer_to_plain(h.layer), "mapping": str(h.mapping), "proved": h.proved}
     else:
         out |= {"kind": "load" if h.event.into else "store", "tensor": h.event.tensor, "elements": h.event.elements}
+        out |= {"bits": done.graph.tensors[h.event.tensor].bits, "costs": [_cost(name, c, n) for name, c, n in h.costs]}
     return out
+
+
+def _cost(name: str, cost: Cost, times: int) -> dict[str, Any]:
+    """One cost of an item: of one time, with how often it arises."""
+    return {
+        "name": name,
+        "times": times,
+        "energy_pj": cost.energy_pj,
+        "cycles": cost.cycles,
+        "bound_by": cost.bound_by,
+        "contributions": to_json.contributions_json(cost),
+    }
