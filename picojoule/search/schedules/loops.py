@@ -108,8 +108,8 @@ class Loops:
         for c in found:
             yield from (For(last, c.dim, t, runs) for t in tiles(c.positions))
         for outer, inner in itertools.permutations(found, 2):
-            if not outer.apart:
-                continue
+            if not outer.apart or sum(j.main is not None for j in body) < 2:
+                continue  # chunks overlap; or one layer alone with what is applied to its result, which one loop serves
             yield from self._in_each_other(body, segment, outer, inner)
             for most in found:  # three deep: one by one of what stands apart, such as heads
                 if most.apart and most not in (outer, inner):

@@ -248,6 +248,9 @@ def bounded_by_outside(layer: Layer, chip: Chip, memory: Memory) -> bool:
 
 def homeable(graph: JobGraph, chip: Chip, memory: Memory, tensor: str) -> bool:
     """Whether a tensor may stay in the memory: every job that reads or writes it says what it touches there."""
+    t = graph.tensors[tensor]
+    if t.persistence is Persistence.CACHE and graph.writers[tensor]:
+        return False  # it has a part from before the run, outside
     role_ok = all(memory.keeps_role(r) != "never" for r in ("input", "output"))
     jobs: list[Job] = [graph.jobs[i] for i in (*graph.readers[tensor], *graph.writers[tensor])]
     return role_ok and all(_says(j, tensor, memory) for j in jobs)

@@ -265,7 +265,8 @@ class _Search:
         if self.memory is not None and self.memory.usable_bits() is not None:
             chip = with_room(chip, self.memory.name, self.moves.room - event.held_bits)
         parts = passing(self.graph, self.memory, event, chip)
-        costs = [(p.step.layer.name, x.cost, p.step.count * event.times) for p, x in zip(event.job.passing, parts, strict=True)]
+        done = event.job.passing if event.finished else ()
+        costs = [(p.step.layer.name, x.cost, p.step.count * event.times) for p, x in zip(done, parts, strict=True)]
         q = question(self.graph, self.memory, event)
         if q is None:
             return Happening(event=event, mapping=None, costs=tuple(costs), passing=parts)
