@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from picojoule.errors import SpecError
+from picojoule.errors import SpecError, nearest
 from picojoule.hardware.chip import Chip, FanOut, Memory
 from picojoule.schedule.chunks import Span, chunks, loads_of, restricted
 from picojoule.schedule.jobs import Job, JobGraph
@@ -178,9 +178,12 @@ class _Run:
 
     def _tensor(self, name: str) -> str:
         if name not in self.graph.tensors:
-            raise self._fail(
-                f"no job leaves or reads a tensor {name!r}", "see `pj jobs`: what passes inside a job is not in memory"
+            inside = any(name in s.outputs for j in self.graph.jobs for s in j.steps)
+            near = " or ".join(map(repr, nearest(name, self.graph.tensors)))
+            hint = (
+                "it passes inside a job, and is in no memory" if inside else f"did you mean {near}?" if near else "see pj profile"
             )
+            raise self._fail(f"no job leaves or reads a tensor {name!r}", hint)
         return name
 
     def _bits(self, tensor: str, part: _Slice) -> int:

@@ -45,7 +45,8 @@ def occupancy(columns: Sequence[Column], capacity_bits: float | None, title: str
     out.append(f'<line class="grid" x1="{_LEFT}" y1="{base}" x2="{WIDTH - _RIGHT}" y2="{base}"/>')
     out.append(text(_LEFT - 8, base + 4, "0", "end", "axis"))
     for i in range(5):
-        out.append(text(_LEFT + width * i / 4, base + 16, units.seconds(total * i / 4), "middle", "axis"))
+        label = units.seconds(total * i / 4) if i else "0"
+        out.append(text(_LEFT + width * i / 4, base + 16, label, "end" if i == 4 else "middle", "axis"))
     out += [
         f'<rect x="{_LEFT}" y="{base + 22}" width="10" height="10" fill="{COLOURS[0]}"/>',
         text(_LEFT + 16, base + 31, "tensors that stay", "start", "axis"),

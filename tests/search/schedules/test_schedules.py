@@ -17,10 +17,12 @@ from picojoule.hardware.chip import Chip
 from picojoule.hardware.chipfile.read import chip_from_yaml, load_chip
 from picojoule.schedule.jobs import JobGraph
 from picojoule.schedule.program import parse
-from picojoule.schedule.residence import Moved, Ran
+from picojoule.schedule.residence import Moved, Ran, homes
+from picojoule.search.cache import Cache
+from picojoule.search.crew import Crew
 from picojoule.search.network import map_network
 from picojoule.search.optimal import best_mapping
-from picojoule.search.schedules.pricing import copied, passing, question, with_room
+from picojoule.search.schedules.pricing import LayerCurves, Question, copied, passing, question, with_room
 from picojoule.search.schedules.schedule_network import evaluate_schedule, schedule_network
 from picojoule.workload.access import Access, Layout
 from picojoule.workload.layer import gemm
@@ -213,6 +215,36 @@ def test_a_schedule_is_no_worse_than_layer_by_layer_and_adds_up(objective: str) 
     assert sum(done.by("component").values()) == pytest.approx(done.energy_pj, rel=1e-12)
     again = evaluate_schedule(network, chip, parse(str(done.schedule)), objective, jobs=1)
     assert again.value <= done.value * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("objective", ["energy", "latency", "edp"])
+def test_loops_are_no_worse_than_keeping_and_that_than_layer_by_layer(objective: str, seed: int) -> None:
+    network, chip = sketch(seed), tiny(14)
+    kept, looped = (schedule_network(network, chip, objective, fuse=f, jobs=1, cache=False) for f in ("keep", "loops"))
+    assert kept.alone is not None
+    e, c = kept.alone
+    assert kept.proved
+    assert looped.proved
+    assert kept.value <= {"energy": e, "latency": c, "edp": e * c}[objective] * (1 + 1e-9)
+    assert looped.value <= kept.value * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_quick_bounds_lie_below_every_mapping(seed: int) -> None:
+    """Compulsory words and MACs, on chips with several levels, homes and fan-outs."""
+    rng = random.Random(seed)
+    chip = load_chip(rng.choice(("eyeriss", "edge-npu", "tpu-v4i-like", "simple3", "gemmini-like")))
+    layer = gemm("g", M=rng.randint(1, 9), N=rng.randint(1, 9), K=rng.randint(1, 9), bits=8)
+    memory = next(iter(homes(chip)), None)
+    names = [t.name for t in layer.tensors if memory is not None and memory.keeps_role(t.role) != "never" and rng.random() < 0.5]
+    at = tuple((n, memory.name) for n in names if memory is not None)
+    with Crew(1, 1, Cache(False), None) as crew:
+        curves = LayerCurves(chip, memory, "energy", "default", crew)
+        pj, cycles = curves.compulsory(Question(layer, at, math.inf))
+    front = best_mapping(layer, chip, "front", homes=dict(at)).front
+    assert pj <= min(p.energy_pj for p in front) * (1 + 1e-9)
+    assert cycles <= min(p.cycles for p in front) * (1 + 1e-9)
 
 
 def test_more_room_never_hurts() -> None:
