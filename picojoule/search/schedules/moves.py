@@ -50,6 +50,8 @@ class Moves:
     most_states: int = 4000
     cut_short: bool = False  # more states than that: some were left out
     questions: list[Question] = field(default_factory=list)
+    shapes: dict[object, int] = field(default_factory=dict, repr=False)  # shape of a layer -> its number
+    shape_of: list[int] = field(default_factory=list, repr=False)  # of each question
     _numbers: dict[object, int] = field(default_factory=dict, repr=False)
 
     def build(self) -> Moves:
@@ -241,6 +243,7 @@ class Moves:
         if key not in self._numbers:
             self._numbers[key] = len(self.questions)
             self.questions.append(q)
+            self.shape_of.append(self.shapes.setdefault(q.layer.shape_key, len(self.shapes)))
         return self._numbers[key]
 
     def priced(self, ran: Ran) -> tuple[Place, tuple[tuple[int, int], ...]]:

@@ -59,8 +59,14 @@ class PathSearch:
     time_limit: float | None = None  # CPU seconds of layers' searches
     rounds: int = 0
     closed: int = 0  # edges that a bound closed, in all
+    _asked: set[int] = field(default_factory=set)  # shapes of layers of which more is known than is at once
+    _quick: dict[int, Place] = field(default_factory=dict)
     _bounded: dict[object, bool] = field(default_factory=dict)
     _copy_of: dict[object, Place] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        keys = {key[0] for key in (*self.curves.known, *self.curves.floors)}
+        self._asked |= {n for shape, n in self.moves.shapes.items() if shape in keys}
 
     def best(self, w: Weights) -> Path | None:
         """The best schedule; None where nothing fits. Out of time: the best of which all layers are known."""
@@ -91,11 +97,12 @@ class PathSearch:
             self._ask(open_)
 
     def _open(self, qid: int) -> bool:
-        return self.curves.find(self.moves.questions[qid]) is None
+        return self.moves.shape_of[qid] not in self._asked or self.curves.find(self.moves.questions[qid]) is None
 
     def _ask(self, questions: Sequence[int]) -> None:
         """Floors of layers of the cheapest path; where all of those are known, the layers."""
         first = [self.moves.questions[q] for q in dict.fromkeys(questions)]
+        self._asked |= {self.moves.shape_of[q] for q in questions}
         if not self.curves.ask_floors(first):
             self.curves.ask(first, "scheduling")
 
@@ -110,7 +117,9 @@ class PathSearch:
             found = self._shortest(edges, self._values(edges, w, self._floor))
             if found is None:
                 return math.inf
-            if not self.curves.ask_floors([self.moves.questions[q] for e in found[0] for q, _ in e.asked]):
+            asked = [q for e in found[0] for q, _ in e.asked]
+            self._asked |= {self.moves.shape_of[q] for q in asked}
+            if not self.curves.ask_floors([self.moves.questions[q] for q in asked]):
                 return found[1]
 
     # -- paths --------------------------------------------------------------------------------------------------------
@@ -174,15 +183,24 @@ class PathSearch:
 
     def _high(self, qid: int, w: Weights) -> float:
         """The least weighted cost found of a layer problem; infinite where it was not asked."""
+        if self.moves.shape_of[qid] not in self._asked and not self.curves.looks:
+            return math.inf
         known = self.curves.found(self.moves.questions[qid])
         return math.inf if known is None else least(known, w)
 
     def _floor(self, qid: int, w: Weights) -> float:
         q = self.moves.questions[qid]
-        return max(w.of(self.curves.floors.get(q.key, (0.0, 0.0))), w.of(self.curves.compulsory(q)))
+        if qid not in self._quick:
+            self._quick[qid] = self.curves.compulsory(q)
+        quick = w.of(self._quick[qid])
+        if self.moves.shape_of[qid] not in self._asked:
+            return quick
+        return max(w.of(self.curves.floors.get(q.key, (0.0, 0.0))), quick)
 
     def _low(self, qid: int, w: Weights) -> float:
         """What a layer problem costs at least."""
+        if self.moves.shape_of[qid] not in self._asked:
+            return self._floor(qid, w)
         q = self.moves.questions[qid]
         known = self.curves.find(q)
         if known is not None:
