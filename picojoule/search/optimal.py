@@ -192,14 +192,14 @@ def _step(lp: LayerProblem, make: Goal, tables: StageTables, options: Options, p
     """One space: with a best known value at once, else by raising a guessed value until something is found."""
     least_cycles, leak = tables.least_cycles(), tables.problem.leak_pj_per_cycle()
     base = make._replace(least_cycles=least_cycles, base_cycles=least_cycles, leak=leak)
-    floor_energy = Bounds(tables).floor() + base.leak * base.least_cycles
-    lower = value_of(base, floor_energy, base.least_cycles) if base.kind in ONE_BEST else 0.0
-    known = min((value_of(base, c.energy_pj, c.cycles) for _, c in points), default=np.inf)
-    guesses = (*(x for x in GROWTH if lower * x < known / 2), np.inf) if base.kind in ONE_BEST else (np.inf,)
+    guesses: tuple[float, ...] = (np.inf,)
+    lower = 0.0
+    if base.kind in ONE_BEST and not any(value_of(base, c.energy_pj, c.cycles) < np.inf for _, c in points):
+        lower, guesses = max(Bounds(tables).least_value(base), 0.0), GROWTH
     for factor in guesses:
         search = LayerSearch(tables, options)
         g = _seeded(base, points)
-        if np.isfinite(factor):
+        if np.isfinite(factor) and lower > 0.0:
             g = g._replace(best=np.array([min(float(g.best[0]), lower * factor)]))
         search.run(g)
         if search.found or search.progress.unopened_bound < np.inf:

@@ -240,20 +240,25 @@ def summarise(st, old, out):  # noqa: ANN001, ANN201
 
 
 @kernel
-def bound_spatial(grid, below, tiles, energy, run_least, out):  # noqa: ANN001, ANN201
+def bound_spatial(grid, below, found, limit, out):  # noqa: ANN001, ANN201
     """out[s] = a lower bound of the energy with spatial extents s: fixed[s] + min over tiles above the fan-out of
-    least energy so far + per tensor the cheaper of its least price below and a run from above.
+    least energy so far + per tensor the cheaper of its least price below and a run from above. Infinite where that is not
+    below limit[s].
 
-    below: `Choices`.  tiles: the tiles with a finished label.  energy: float64[tile] so far.  run_least: float64[T, tile]
-    words of a run.
+    below: `Choices`.  found: `Summary`, its runs in words.
     """
-    dims = grid.digits.shape[1]
+    dims, tensors = grid.digits.shape[1], len(below.keeps)
     for s in range(len(out)):
-        best = INF
-        for tile in tiles:
-            e = energy[tile]
-            if e >= best:
-                continue
+        best = limit[s] - below.fixed[s]
+        out[s] = INF
+        floor = 0.0
+        for t in range(tensors):
+            if below.keeps[t]:
+                floor += min(below.low[s, t] * grid.least[t, 0], below.top[s, t] * found.run_floor[t])
+        for tile in found.tiles:
+            e = found.energy[tile]
+            if e + floor >= best:
+                break
             at = 0
             ok = True
             for d in range(dims):
@@ -264,8 +269,9 @@ def bound_spatial(grid, below, tiles, energy, run_least, out):  # noqa: ANN001, 
                 at += b * grid.stride[d]
             if not ok:
                 continue
-            for t in range(len(below.keeps)):
+            for t in range(tensors):
                 if below.keeps[t]:
-                    e += min(below.low[s, t] * grid.least[t, at], below.top[s, t] * run_least[t, tile])
-            best = min(best, e)
-        out[s] = best + below.fixed[s]
+                    e += min(below.low[s, t] * grid.least[t, at], below.top[s, t] * found.runs[t, tile])
+            if e < best:
+                best = e
+                out[s] = e + below.fixed[s]

@@ -44,12 +44,34 @@ class Bounds:
 
     def floor(self) -> float:
         """A lower bound of the energy of any mapping in any pattern."""
-        bounds = [self.pattern_bound(Prices(self.problem, p, self.tables.ports)) for p in self.problem.patterns]
+        bounds = [max(float(e.min()) for e, _ in self.pattern_floors(self.tables.prices(p))) for p in self.problem.patterns]
         return max(min(bounds), 0.0)
 
-    def pattern_bound(self, prices: Prices) -> float:
-        total, deeper = self.tables.tail(prices, -1)
-        return total + float(deeper @ self.problem.least[:, 0])
+    def least_value(self, goal: Goal) -> float:
+        """A lower bound of what the goal minimises, in any pattern."""
+        return min([self.pattern_value(goal, self.tables.prices(p)) for p in self.problem.patterns])
+
+    def pattern_floors(self, prices: Prices) -> list[tuple[np.ndarray, np.ndarray]]:
+        """For each fan-out (least energy, least cycles) of a pattern with each choice of its spatial extents: each list of
+        choices bounds the pattern, since one of them is taken."""
+        if prices.floors is None:
+            some = [k for k, c in enumerate(self.choices) if len(c.extents) > 1] or [0]
+            prices.floors = [(self.tables.floors(prices, k), self._least_cycles(k)) for k in some]
+        return prices.floors
+
+    def _least_cycles(self, k: int) -> np.ndarray:
+        """Least cycles with each choice of stage k, the other stages at their widest."""
+        others = float(np.prod([c.extents.prod(axis=1).max() for s, c in enumerate(self.choices) if s != k] or [1.0]))
+        return self.tables.cycles_of(1.0) / (others * self.choices[k].extents.prod(axis=1))
+
+    def pattern_value(self, goal: Goal, prices: Prices) -> float:
+        """A lower bound of what the goal minimises in a pattern."""
+        floors = self.pattern_floors(prices)
+        return max(float(self.values(goal, e, np.maximum(c, goal.least_cycles)).min()) for e, c in floors)
+
+    def pattern_may(self, goal: Goal, prices: Prices) -> bool:
+        """Whether a mapping of the pattern may improve the goal."""
+        return all(self.worthwhile(goal, e, np.maximum(c, goal.least_cycles)).any() for e, c in self.pattern_floors(prices))
 
     def values(self, goal: Goal, bounds: np.ndarray, cycles: np.ndarray) -> np.ndarray:
         energy = bounds + goal.leak * cycles
@@ -171,9 +193,11 @@ class Bounds:
         """Lower bounds of the energy for each choice of spatial extents, below the labels `above`."""
         pr, tensors = self.problem, len(self.problem.tensors)
         size = self.lattice.size
-        found = Summary(np.full(size, np.inf), np.full((tensors, size), np.inf))
+        none = np.empty(0, np.int64), np.full(tensors, np.inf)
+        found = Summary(np.full(size, np.inf), np.full((tensors, size), np.inf), *none)
         boundary_kernels.summarise(self.template(prices, k, way), above, found)
         tiles = np.flatnonzero(np.isfinite(found.energy))
+        tiles = tiles[np.argsort(found.energy[tiles], kind="stable")]
         n = len(cycles)
         out = ChoiceBounds(np.full(n, np.inf), np.zeros((n, tensors)), np.zeros((n, tensors)), np.zeros(n))
         if not len(tiles):
@@ -191,24 +215,40 @@ class Bounds:
         if pr.slider >= 0:
             least_run[pr.slider] *= self.tables.least_ranks
         result = np.empty(len(idx))
-        boundary_kernels.bound_spatial(self.grid, below, tiles, found.energy, least_run, result)
+        limit = self._limits(goal, cycles[idx])
+        found = found._replace(runs=least_run, tiles=tiles, run_floor=least_run[:, tiles].min(axis=1))
+        boundary_kernels.bound_spatial(self.grid, below, found, limit, result)
         out.energy[idx], out.low[idx], out.top[idx], out.fixed[idx] = result, below.low, below.top, below.fixed
         return out
 
-    def allowed(self, goal: Goal, prices: Prices, k: int, way: list[Boundary], st: Stage) -> Stage:
-        """The stage with the energies beyond which nothing further in can meet the goal."""
-        if st.last:
-            return st
-        tensors = len(self.problem.tensors)
-        allow = np.full((1 + tensors, self.lattice.size), -np.inf)
-        cycles = self.choice_cycles(k + 1, way)
+    def _limits(self, goal: Goal, cycles: np.ndarray) -> np.ndarray:
+        """Energies, without leakage, from which on nothing of so many cycles can meet the goal."""
         limit = np.empty(len(cycles))
         boundary_kernels.thresholds(goal, cycles, limit)
-        limit -= goal.leak * cycles
-        floor = self.tables.tail(prices, k)[0]
-        idx = np.flatnonzero(limit > floor)
+        return np.where(limit > 0.0, limit / (1.0 + goal.rescale), limit) - goal.leak * cycles
+
+    def allowance_work(self, k: int) -> float:
+        """Steps of `boundary_kernels.allowance` below stage k."""
+        return float(len(self.choices[k + 1].extents)) * self.lattice.size
+
+    def allowed(self, goal: Goal, prices: Prices, k: int, way: list[Boundary], st: Stage, spent: float) -> Stage:
+        """The stage with the energies beyond which nothing further in can meet the goal; its labels enter with `spent` or more.
+
+        Spatial extents are left out below which the least words alone cost more than is left over once this stage has its
+        least: no label of the stage gets as far as what they would allow. (A run costs no less: `top` is no less than `low`.)
+        """
+        tensors, pr = len(self.problem.tensors), self.problem
+        allow = np.full((1 + tensors, self.lattice.size), -np.inf)
+        limit = self._limits(goal, self.choice_cycles(k + 1, way))
+        tail = self.tables.tail(prices, k)[0]
+        spent += float(st.low_coef[st.keeps] @ pr.least[st.keeps, 0]) + min(0.0, st.tail - tail)
+        idx = np.flatnonzero(limit > spent + tail)
         if len(idx):
             below = self.inner(prices, k + 1, way, idx)
+            least = below.fixed + below.low[:, below.keeps] @ pr.least[below.keeps, 0]
+            worth = limit[idx] > spent + least - 1e-9 * np.abs(least)
+            idx, below = idx[worth], below.where(worth)
+        if len(idx):
             boundary_kernels.allowance(self.grid, below, limit[idx], allow)
             known = k + 2 == len(self.problem.stages) and not prices.scales  # where tiles change the price, there is no most
             most = below.top.max(axis=0) * (1 + 1e-9) if known else np.full(tensors, np.inf)

@@ -21,6 +21,7 @@ from picojoule.search.exact.trace import write_mapping
 
 LABELS_PER_S = 400_000  # until a kernel of this search has run long enough to tell
 TOLD = 50_000  # labels that tell
+FEW = 4e-4  # labels that take as long to expand as one step of `boundary_kernels.allowance`
 
 
 @dataclass
@@ -67,12 +68,12 @@ class LayerSearch:
                 if len(self.problem.patterns) == 1:
                     raise
                 continue
-            prices = Prices(self.problem, pattern, self.ports)
-            ready.append((self.bounds.pattern_bound(prices), i, prices))
+            prices = self.tables.prices(pattern)
+            ready.append((self.bounds.pattern_value(self.goal, prices), i, prices))
         if not ready:
             self.problem.check_fits(self.problem.patterns[-1])
-        for bound, _, prices in sorted(ready, key=lambda x: x[:2]):
-            if kernels.hopeless(self.goal, bound, self.goal.least_cycles):
+        for _, _, prices in sorted(ready, key=lambda x: x[:2]):
+            if not self.bounds.pattern_may(self.goal, prices):
                 continue
             if self.options.deadline is not None and time.process_time() > self.options.deadline:
                 self._leave_open(prices)
@@ -88,9 +89,8 @@ class LayerSearch:
         st = self.tables.stage(prices, 0, way)
         extra = self.tables.fixed(prices, way) if last else np.zeros(1 + len(self.ports))
         goal = self._with_cycles(self.tables.cycles_of(1.0) if last else self.tables.widest_cycles())
-        st = self.bounds.allowed(self.goal, prices, 0, way, st)
 
-        def start(pool: Pool) -> bool:
+        def start(pool: Pool, st: Stage) -> bool:
             n = 0
             for field_, value in (
                 ("energy", extra[0]),
@@ -115,7 +115,7 @@ class LayerSearch:
             LabelPool.insert_first(pool)
             return True
 
-        self._advance(prices, 0, way, st, goal, start)
+        self._advance(prices, 0, way, st, goal, start, 0.0)
 
     def _label_budget(self) -> int:
         """Labels that there is time for: kernels look at no clock."""
@@ -132,23 +132,39 @@ class LayerSearch:
 
     def _leave_open(self, prices: Prices) -> None:
         """Count a pattern as not looked at: its bound limits what can be proved."""
-        bound = np.array([self.bounds.pattern_bound(prices)])
-        value = self.bounds.values(self.goal, bound, np.array([self.goal.least_cycles]))
-        self.progress.unopened_bound = min(self.progress.unopened_bound, float(value[0]))
+        self.progress.unopened_bound = min(self.progress.unopened_bound, self.bounds.pattern_value(self.goal, prices))
 
     def _with_cycles(self, cycles: float) -> Goal:
         return self.goal._replace(base_cycles=cycles, held=np.array([np.inf, np.inf]))
 
-    def _advance(self, prices: Prices, k: int, way: list[Boundary], st: Stage, goal: Goal, start: Callable[[Pool], bool]) -> None:
+    def _advance(
+        self,
+        prices: Prices,
+        k: int,
+        way: list[Boundary],
+        st: Stage,
+        goal: Goal,
+        start: Callable[[Pool, Stage], bool],
+        spent: float,
+    ) -> None:
+        """Search stage k from the labels that `start` puts into a pool; none has spent less than `spent` before.
+
+        What further stages allow at each tile takes longer to know than a few labels take to expand: it is asked for once
+        there are many.
+        """
         full = self.tables.frame(prices, k).full
         found = 0
+        few = FEW * self.bounds.allowance_work(k) if not st.last else np.inf
         while True:
             pool = self.pools[k].reset(self.lattice.size, full + 1 if full else 1)
-            if start(pool):
+            if start(pool, st):
                 began, budget = time.process_time(), self._label_budget()
-                found = kernels.advance(st, goal, pool, self._rules(k), self.ends, budget)
+                found = kernels.advance(st, goal, pool, self._rules(k), self.ends, min(budget, few))
                 if found >= 0:
                     break
+                if int(pool.total[0]) > few:
+                    st, few = self.bounds.allowed(self.goal, prices, k, way, st, spent), np.inf
+                    continue
                 self._learn_rate(int(pool.total[0]), time.process_time() - began)
                 if found == -2 and self._label_budget() > budget:  # it was faster than thought: time is left for all of it
                     continue
@@ -225,16 +241,16 @@ class LayerSearch:
     def _open(self, prices: Prices, k: int, way: list[Boundary], above: Pool, chosen: np.ndarray, goal: Goal) -> None:
         """Search stage k below the boundaries `way` from the labels of the stage above that belong there."""
         last = k == len(self.problem.stages) - 1
-        st = self.bounds.allowed(self.goal, prices, k, way, self.tables.stage(prices, k, way))
+        st = self.tables.stage(prices, k, way)
         extra = self.tables.fixed(prices, way) if last else np.zeros(1 + len(self.ports))
         b = way[-1]
         crossing = Crossing(b.sub, b.waste, b.extents, self.tables.run_counts(prices, k, way), extra)
 
-        def start(pool: Pool) -> bool:
+        def start(pool: Pool, st: Stage) -> bool:
             n = kernels.enter(st, goal, above, pool, chosen, crossing, self._rules(k))
             return int(n) >= 0
 
-        self._advance(prices, k, way, st, goal, start)
+        self._advance(prices, k, way, st, goal, start, float(above.energy[chosen].min()))
 
     def _select(
         self, prices: Prices, k: int, way: list[Boundary], above: Pool, ids: np.ndarray, below: Least, goal: Goal

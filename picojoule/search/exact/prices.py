@@ -54,6 +54,7 @@ class Prices:
             self.constant = self.sparse.mac_pj()
         self.tails: dict[int, tuple[float, np.ndarray]] = {}  # by stage: see StageTables.tail
         self.frames: dict[int, object] = {}  # by stage: see StageTables.frame
+        self.floors: list[tuple[np.ndarray, np.ndarray]] | None = None  # see Bounds.pattern_floors
         self.first_visits: list[tuple[tuple[int, ...], float, float]] = []  # even-tile accounting: see _timeloop_output_prices
         for t, x in enumerate(problem.tensors):
             (self._output_prices if x.role == "output" else self._operand_prices)(t)

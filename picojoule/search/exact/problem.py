@@ -7,7 +7,6 @@ group keeps; `prices.py` prices one.
 from __future__ import annotations
 
 import itertools
-import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -289,13 +288,6 @@ class Problem:
         """The sets of axes that memories of a stage serve together."""
         group = self.stages[stage].group
         return [x for m in (group.memories if group else ()) if (x := self.served(stage, m))]
-
-    def most_copies(self, merged: Crossed) -> int:
-        """Places of a fan-out along the axes of a merge."""
-        f = self.stages[merged.stage].fanout
-        if f is None:
-            return 1
-        return f.size if merged.axes is None else math.prod(f.axes[i].size for i in merged.axes)
 
     def check_fits(self, pattern: Pattern) -> None:
         """Raise NoMapping if not even one element of each tensor that must be kept fits."""

@@ -175,9 +175,15 @@ class Choices(NamedTuple):
     fixed: np.ndarray  # float64[s]
     keeps: np.ndarray  # bool[T]
 
+    def where(self, some: np.ndarray) -> Choices:
+        """Those of some choices (bool[s])."""
+        return Choices(self.subs[some], self.low[some], self.top[some], self.fixed[some], self.keeps)
+
 
 class Summary(NamedTuple):
     """The finished labels above a boundary, by tile."""
 
     energy: np.ndarray  # float64[tile]: the least so far; infinite without a label
     runs: np.ndarray  # float64[T, tile]: the fewest positions of a run that leaves the tensor in place; infinite without one
+    tiles: np.ndarray  # int64[m]: the tiles with a label, in the order of their energy
+    run_floor: np.ndarray  # float64[T]: least of `runs`

@@ -14,7 +14,7 @@ from picojoule.search.exact.bank import Bank
 from picojoule.search.exact.boundaries import Boundaries, Boundary
 from picojoule.search.exact.counts import Counts, Pair
 from picojoule.search.exact.prices import Line, Prices
-from picojoule.search.exact.problem import Crossed, PortKey, Problem
+from picojoule.search.exact.problem import Crossed, Pattern, PortKey, Problem
 from picojoule.search.exact.rank_kernels import Merge
 from picojoule.search.exact.records import Stage
 from picojoule.search.exact.served import ServedTiles
@@ -68,6 +68,9 @@ class StageTables:
         )
         self.stays = StayTables(problem)
         self._mac_words: dict[int, float] = {}
+        self._prices: dict[Pattern, Prices] = {}
+        self._most_copies: dict[tuple[int, Crossed], float] = {}
+        self._all_open: np.ndarray | None = None
         self._levels: dict[tuple[int, tuple[Crossed, ...], tuple[Crossed, ...]], Levels] = {}
         self.served = ServedTiles(problem)
         n = problem.widest
@@ -75,6 +78,30 @@ class StageTables:
         self._rank_tables: dict[tuple[object, ...], tuple[np.ndarray, np.ndarray]] = {}
         self._run_blocks: dict[tuple[object, ...], np.ndarray] = {}
         self.least_ranks = math.prod([float(problem._least_rank(r).min()) for r in range(len(problem.ranks))], start=1.0)
+
+    def prices(self, pattern: Pattern) -> Prices:
+        """The prices of a pattern, made once."""
+        if pattern not in self._prices:
+            self._prices[pattern] = Prices(self.problem, pattern, self.ports)
+        return self._prices[pattern]
+
+    def most_copies(self, t: int, merged: Crossed) -> float:
+        """The most copies of a tensor's tile that any spatial extents make at a merged boundary, or at a part of one."""
+        if (t, merged) not in self._most_copies:
+            self._most_copies[t, merged] = float(self.choice_copies(t, merged).max())
+        return self._most_copies[t, merged]
+
+    def choice_copies(self, t: int, merged: Crossed) -> np.ndarray:
+        """float64[n]: no fewer than the copies that one word may serve at a merged boundary, for each choice of its stage."""
+        if merged.axes is None:
+            return self.boundaries.copies(merged.stage)[0][:, t]
+        return self.boundaries.part_copies(t, merged.axes, self.choices[merged.stage].axes)
+
+    def all_open(self) -> np.ndarray:
+        """`Stage.allow` where nothing is known yet."""
+        if self._all_open is None:
+            self._all_open = np.full((1 + len(self.problem.tensors), self.lattice.size), np.inf)
+        return self._all_open
 
     def cycles_of(self, spread: float) -> float:
         """Compute cycles when `spread` MAC units work, without padding."""
@@ -219,7 +246,7 @@ class StageTables:
             perfect=self.perfect,
             tail=float(tail),
             deeper_coef=deeper,
-            allow=np.zeros((1, 1)),
+            allow=self.all_open(),
             top_coef=np.zeros(tensors),
             top_most=np.full(tensors, np.inf),
             tail_port=tail_port,
@@ -396,10 +423,10 @@ class StageTables:
             if below is None:
                 continue
             line = prices.lines[below, t]
-            copies = float(math.prod(map(self.problem.most_copies, line.held)))
+            copies = math.prod([self.most_copies(t, m) for m in line.held], start=1.0)
             for j in range(len(line.coef)):
                 if j:
-                    copies *= self.problem.most_copies(line.merges[j - 1])
+                    copies *= self.most_copies(t, line.merges[j - 1])
                 for x, port in enumerate(self.ports):
                     if port.stage <= k:
                         out[x, t] += line.port[x][j] / used[x] / (copies if line.port[x][j] > 0 else 1.0)
@@ -407,24 +434,44 @@ class StageTables:
 
     def _line_floor(self, prices: Prices, s: int, t: int) -> float:
         """Least pJ per word of a line over all spatial extents."""
-        line, out = prices.lines[s, t], 0.0
-        copies = float(math.prod(map(self.problem.most_copies, line.held)))
+        return float(self.line_floors(prices, s, t, -1).min())
+
+    def line_floors(self, prices: Prices, s: int, t: int, k: int) -> np.ndarray:
+        """float64[n]: least pJ per word of a line for each choice of spatial extents of stage k, the other stages' at their
+        best for this line alone (k = -1: all of them, one figure)."""
+        line, out = prices.lines[s, t], np.zeros(1)
+        copies: np.ndarray = np.ones(1)
+        for m in line.held:
+            copies = copies * self._copies_of(t, m, k)
         for j, c in enumerate(line.coef):
             if j:
-                copies *= self.problem.most_copies(line.merges[j - 1])
-            out += c / copies if c > 0 else c
+                copies = copies * self._copies_of(t, line.merges[j - 1], k)
+            out = out + (c / copies if c > 0 else c)
         return out
+
+    def _copies_of(self, t: int, merged: Crossed, k: int) -> np.ndarray | float:
+        return self.choice_copies(t, merged) if merged.stage == k else self.most_copies(t, merged)
+
+    def floors(self, prices: Prices, k: int) -> np.ndarray:
+        """float64[n]: no mapping of the pattern costs less, for each choice of spatial extents of stage k; the extents of all
+        other stages are at their best for each node and constant alone, and every node moves each word once."""
+        pr, out_t = self.problem, next(t for t, x in enumerate(self.problem.tensors) if x.role == "output")
+        most = {s: self.most_copies(out_t, Crossed(s)) for s in range(len(pr.stages))}
+        total = np.full(len(self.choices[k].extents), min(prices.constant_pj(most), prices.constant_pj({})))
+        for t in range(len(pr.tensors)):
+            for s in (s for s in range(len(pr.stages)) if prices.pattern[s][t]):
+                floor = self.line_floors(prices, s, t, k)
+                total = total + floor * np.where(floor < 0.0, self.mac_words(t), pr.least[t, 0])
+            total = total + self.line_floors(prices, len(pr.stages), t, k) * self.mac_words(t)
+        return np.asarray(total)
 
     def _mac_bound(self, prices: Prices) -> float:
         """Least energy of constants and MAC accesses over all spatial extents."""
-        total = prices.constant_pj({s: float(x.fanout.size) for s, x in enumerate(self.problem.stages) if x.fanout})
-        total = min(total, prices.constant_pj({}))
+        out_t = next(t for t, x in enumerate(self.problem.tensors) if x.role == "output")
+        most = {s: self.most_copies(out_t, Crossed(s)) for s, x in enumerate(self.problem.stages) if x.fanout}
+        total = min(prices.constant_pj(most), prices.constant_pj({}))
         for t in range(len(self.problem.tensors)):
-            line, words, copies = prices.lines[len(self.problem.stages), t], self.mac_words(t), 1.0
-            for j, c in enumerate(line.coef):
-                if j:
-                    copies *= self.problem.most_copies(line.merges[j - 1])
-                total += c * words / copies
+            total += self._line_floor(prices, len(self.problem.stages), t) * self.mac_words(t)
         return float(total)
 
     def mac_words(self, t: int) -> float:
