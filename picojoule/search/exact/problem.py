@@ -201,10 +201,20 @@ class Problem:
                 if not self.relevant[t, d]:
                     x *= self.counts[t, d][dig[:, d]]
             if t == self.slider:
-                for k, (_, p, q) in enumerate(self.ranks):
-                    x *= self._least_rank(k)[dig[:, p], dig[:, q]]
+                x *= self._least_ranks_of_tiles()
             out[t] = x
         return out
+
+    def _least_ranks_of_tiles(self) -> np.ndarray:
+        """float64[tile]: least words of the slider's two-term ranks together: a run slides along one dimension, hence in one
+        rank, and the tiles of the others move whole."""
+        dig, found = self.lattice.digits, np.full(self.lattice.size, np.inf)
+        for slid in range(len(self.ranks)):
+            x = np.ones(self.lattice.size)
+            for k, (_, p, q) in enumerate(self.ranks):
+                x *= (self._least_rank(k) if k == slid else _least_below(self.plain(k)))[dig[:, p], dig[:, q]]
+            found = np.minimum(found, x)
+        return found
 
     def _least_rank(self, k: int) -> np.ndarray:
         """Least words of rank k over this and all smaller tiles, under any run of either dimension."""
@@ -212,10 +222,8 @@ class Problem:
             return self._least_ranks[k]
         plain = self.plain(k)  # a run along p moves at least the union of its tiles: plain at the whole of p
         table = np.minimum(plain, np.minimum(plain[:1, :], plain[:, :1]))
-        table = np.minimum.accumulate(table[::-1], axis=0)[::-1]
-        table = np.minimum.accumulate(table[:, ::-1], axis=1)[:, ::-1]
-        self._least_ranks[k] = table
-        return table
+        self._least_ranks[k] = _least_below(table)
+        return self._least_ranks[k]
 
     def plain(self, k: int, merges: tuple[Merge, ...] = ()) -> np.ndarray:
         """float64[n1, n2]: words of rank k per tile, merged over some fan-outs; infinite for tiles that cannot be."""
@@ -333,3 +341,9 @@ class Problem:
             if x.fanout is not None and x.fanout.bits_per_cycle is not None:
                 out.append(PortKey(x.fanout.name, "network", s - 1, x.fanout.bits_per_cycle))
         return tuple(out)
+
+
+def _least_below(table: np.ndarray) -> np.ndarray:
+    """The least entry at or below each pair of digits: of this tile and all smaller ones."""
+    table = np.minimum.accumulate(table[::-1], axis=0)[::-1]
+    return np.asarray(np.minimum.accumulate(table[:, ::-1], axis=1)[:, ::-1])
