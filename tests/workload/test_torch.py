@@ -236,3 +236,47 @@ def test_the_graph_of_a_module_computes_what_the_module_computes() -> None:
     arrays = run(found, {"x": x.numpy(), **weights})
     for name, expected in zip(found.outputs, module(x), strict=True):
         np.testing.assert_allclose(arrays[name], expected.detach().numpy(), rtol=1e-4, atol=1e-5)
+
+
+def test_learned_queries_look_at_tokens() -> None:
+    import torch
+    from torch import nn
+    from torch.nn import functional as F
+
+    class Pool(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.latent = nn.Parameter(torch.zeros(1, 1, 4, 16))
+            self.key, self.value = nn.Linear(32, 16), nn.Linear(32, 16)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return F.scaled_dot_product_attention(self.latent, self.key(x)[:, None], self.value(x)[:, None])
+
+    assert macs_of(Pool().eval(), torch.zeros(1, 12, 32)) == 2 * 12 * 32 * 16 + 2 * 4 * 12 * 16
+
+
+def test_a_learned_image_under_given_kernels() -> None:
+    import torch
+    from torch import nn
+    from torch.nn import functional as F
+
+    class FixedImage(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.image = nn.Parameter(torch.zeros(1, 3, 4, 4))
+
+        def forward(self, kernels: torch.Tensor) -> torch.Tensor:
+            return F.conv2d(self.image, kernels, padding=1)
+
+    assert macs_of(FixedImage().eval(), torch.zeros(2, 3, 3, 3)) == 4 * 4 * 2 * 3 * 9
+
+
+def test_an_einsum_of_three_tensors() -> None:
+    import torch
+    from torch import nn
+
+    class Chain(nn.Module):
+        def forward(self, a: torch.Tensor, b: torch.Tensor, c: torch.Tensor) -> torch.Tensor:
+            return torch.einsum("ij,jk,kl->il", a, b, c)
+
+    assert macs_of(Chain(), torch.zeros(4, 5), torch.zeros(5, 6), torch.zeros(6, 7)) == 4 * 5 * 6 + 4 * 6 * 7

@@ -153,6 +153,8 @@ class Builder:
         how: dict[str, Any] = {"groups": groups, "bits": bits, "learned": weight.trained}
         if not transposed:
             layer = conv_layer(name, op, x.shape, weight.shape, win, **how)
+            if x.trained:
+                layer = replace(layer, tensors=tuple(replace(t, learned=t.learned or t.name == "I") for t in layer.tensors))
             self.mac(layer, conv_accesses(layer, x, weight, out, win, groups), stored=stored)
         else:
             layers, bare = conv_transpose_layers(name, op, x.shape, weight.shape, win, out.shape[2:], **how)
@@ -180,6 +182,8 @@ class Builder:
     ) -> None:
         """A product of two tensors; the second is trained, or an activation (as in attention), which may lie in parts."""
         parts = [b] if isinstance(b, Value) else list(b)
+        if a.trained and len(parts) == 1 and not parts[0].trained:  # the trained operand takes the place of the weights
+            a, parts, extents, letters, behind = parts[0], [a], extents.swapped(), letters.swapped(), ""
         learned, bits = parts[0].trained, {"weight": parts[0].bits, "input": a.bits, "output": z.bits}
         layer = replace(extents.layer(name, op, bits=bits, learned=learned), mask=mask)
         self.mac(layer, product_accesses(layer, letters, a, parts, z, behind), stored=stored if learned else "")

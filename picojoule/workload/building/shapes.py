@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import combinations, product
 
 from picojoule.ask import ROLES
 from picojoule.errors import SpecError
@@ -258,6 +258,47 @@ def einsum(equation: str, a: Sequence[int], b: Sequence[int], name: str = "einsu
     size = lambda chosen: math.prod(sizes[x] for x in chosen)  # noqa: E731
     kept, both = set(result), wide_a & wide_b
     return Product(size(both & kept), size((wide_a - both) & kept), size((wide_b - both) & kept), size((wide_a | wide_b) - kept))
+
+
+def einsum_chain(equation: str, shapes: Sequence[Shape], name: str) -> list[tuple[tuple[int, int], str, Shape]]:
+    """An einsum of three operands or more as products of two, in the order with the fewest MACs.
+
+    Each step: the places of its two operands among those that are left (its result goes behind them), its own equation, and the
+    shape of its result.
+    """
+    text = equation.replace(" ", "")
+    left, arrow, result = text.partition("->")
+    parts = left.split(",")
+    if "." in text or [len(p) for p in parts] != [len(s) for s in shapes]:
+        raise SpecError(f"layer {name!r}: einsum {equation!r} of {len(shapes)} operands is not understood")
+    if not arrow:
+        result = "".join(sorted(c for c in set(left) - {","} if left.count(c) == 1))
+    sizes = {c: n for p, s in zip(parts, shapes, strict=True) for c, n in zip(p, s, strict=True)}
+    steps = _cheapest(tuple(parts), result, sizes)[1]
+    found = []
+    for pair, a, b, made in steps:
+        step = f"{a},{b}->{made}"
+        einsum(step, [sizes[c] for c in a], [sizes[c] for c in b], name)  # refuses what is no product
+        found.append((pair, step, tuple(sizes[c] for c in made)))
+    return found
+
+
+_ChainStep = tuple[tuple[int, int], str, str, str]
+
+
+def _cheapest(parts: tuple[str, ...], result: str, sizes: Mapping[str, int]) -> tuple[int, tuple[_ChainStep, ...]]:
+    """MACs and steps of the cheapest order: every pair is tried first (a handful of operands at most)."""
+    best: tuple[int, tuple[_ChainStep, ...]] | None = None
+    for i, j in combinations(range(len(parts)), 2):
+        rest = tuple(p for k, p in enumerate(parts) if k not in (i, j))
+        needed = set(result).union(*rest)
+        made = "".join(dict.fromkeys(c for c in parts[i] + parts[j] if c in needed)) if rest else result
+        macs = math.prod(sizes[c] for c in set(parts[i] + parts[j]))
+        later, steps = _cheapest((*rest, made), result, sizes) if rest else (0, ())
+        if best is None or macs + later < best[0]:
+            best = macs + later, (((i, j), parts[i], parts[j], made), *steps)
+    assert best is not None  # two operands at least
+    return best
 
 
 def einsum_letters(equation: str, ranks: tuple[int, int], name: str) -> tuple[str, str, str]:

@@ -19,7 +19,7 @@ from picojoule.workload.op import Mask
 def attention(reader: Reader, node: onnx.NodeProto) -> None:
     """Attention of opset 23: (batch, heads, tokens, size), or (batch, tokens, hidden) with the heads as attributes."""
     a = attributes(node)
-    q, k, v = (reader.values[x] for x in node.input[:3])
+    q, k, v = (reader.operand(node, x) for x in node.input[:3])
     if len(q.shape) == 3:
         q, k, v = _heads(q, a["q_num_heads"]), _heads(k, a["kv_num_heads"]), _heads(v, a["kv_num_heads"])
     mask = _mask(bool(a.get("is_causal")), _given(node, 3))
@@ -34,9 +34,10 @@ def attention(reader: Reader, node: onnx.NodeProto) -> None:
 
 
 def multi_head(reader: Reader, node: onnx.NodeProto) -> None:
-    """MultiHeadAttention of onnxruntime: Q, K and V of (batch, tokens, hidden), or K and V by heads already."""
+    """MultiHeadAttention of onnxruntime: Q, K and V of (batch, tokens, hidden), K and V by heads, or packed in one operand."""
     heads = attributes(node)["num_heads"]
-    q, k, v = (_by_heads(reader.values[x], heads) for x in node.input[:3])
+    given = [reader.operand(node, x) for x in node.input[:3] if x]
+    q, k, v = (_by_heads(x, heads) for whole in given for x in _unpacked(whole))
     out = reader.result(node)
     blocks.attention(
         reader.build, q, k, v, out, reader.label(node), past=_past(reader, node, 6), mask=_mask(False, _given(node, 4))
@@ -84,6 +85,14 @@ def packed(reader: Reader, node: onnx.NodeProto) -> None:
 def _heads(x: Value, heads: int) -> Value:
     """(batch, tokens, hidden) seen as (batch, heads, tokens, size)."""
     return x.reshaped((*x.shape[:2], heads, x.shape[2] // heads)).permuted(0, 2, 1, 3)
+
+
+def _unpacked(x: Value) -> list[Value]:
+    """What lies in one operand of (batch, tokens, heads, 2 or 3, size), each (batch, heads, tokens, size)."""
+    if len(x.shape) != 5:
+        return [x]
+    batch, tokens, heads, parts, size = x.shape
+    return [x.sliced(3, i, 1).reshaped((batch, tokens, heads, size)).permuted(0, 2, 1, 3) for i in range(parts)]
 
 
 def _by_heads(x: Value, heads: int) -> Value:

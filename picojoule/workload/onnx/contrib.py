@@ -38,12 +38,29 @@ def _attention(x: list[Shape], a: Mapping[str, Any]) -> Shape:
 
 
 def _multi_head(x: list[Shape], a: Mapping[str, Any]) -> Shape:
+    if len(x[0]) == 5 or len(x) < 3 or not x[2]:  # packed: (batch, tokens, heads, 2 or 3, size)
+        whole = x[0] if len(x[0]) == 5 else x[1]
+        return (*x[0][:2], whole[2] * whole[4])
     return (*x[0][:2], x[2][-1] if len(x[2]) == 3 else x[2][1] * x[2][3])
 
 
 def _grouped_query(x: list[Shape], a: Mapping[str, Any]) -> Shape:
     heads = a["num_heads"]
     return x[0] if len(x) > 1 and x[1] else (*x[0][:2], heads * (x[0][2] // (heads + 2 * a["kv_num_heads"])))
+
+
+# operators of onnxruntime whose result is that of the standard's one: it, and how many of their operands it takes
+STANDARD = {"FusedConv": ("Conv", 3), "FusedGemm": ("Gemm", 3), "QuantizeLinear": ("", 3), "DequantizeLinear": ("", 3)}
+
+
+def standard(node: onnx.NodeProto) -> onnx.NodeProto:
+    """The standard's operator with the same result, if the node is one of onnxruntime's that has such a twin; else the node."""
+    if node.domain != "com.microsoft" or node.op_type not in STANDARD:
+        return node
+    op, operands = STANDARD[node.op_type]
+    twin = onnx.helper.make_node(op or node.op_type, list(node.input[:operands]), list(node.output), name=node.name)
+    twin.attribute.extend(a for a in node.attribute if not a.name.startswith("activation"))
+    return twin
 
 
 NORMALISATIONS = ("GroupNormalization", "MeanVarianceNormalization", "SimplifiedLayerNormalization")  # of the standard too

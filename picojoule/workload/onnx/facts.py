@@ -16,7 +16,7 @@ import onnx
 from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from picojoule.workload.onnx.contrib import Shape, result_shape
+from picojoule.workload.onnx.contrib import Shape, result_shape, standard
 from picojoule.workload.onnx.file import SMALL
 
 # constants made by these hold the numbers of their first operand, every one of them
@@ -90,10 +90,13 @@ class Facts:
     def _infer(self, node: onnx.NodeProto, outputs: list[str]) -> None:
         found: Mapping[str, onnx.TypeProto] = {}
         try:
-            schema = onnx.defs.get_schema(node.op_type, self.versions.get(node.domain, 1), node.domain)
-            types = {x: self._type(x) for x in node.input if x}
-            data = {x: numpy_helper.from_array(self.values[x], x) for x in node.input if x in self.values}
-            found = onnx.shape_inference.infer_node_outputs(schema, node, types, data, None, self.opsets)
+            twin = standard(node)
+            version = self.versions.get(twin.domain, 1)
+            version = version if twin is node else max(version, NARROW_QUANTISERS)
+            schema = onnx.defs.get_schema(twin.op_type, version, twin.domain)
+            types = {x: self._type(x) for x in twin.input if x}
+            data = {x: numpy_helper.from_array(self.values[x], x) for x in twin.input if x in self.values}
+            found = onnx.shape_inference.infer_node_outputs(schema, twin, types, data, None, self.opsets)
         except Exception as error:  # the library raises of many kinds; what it says becomes the reason
             for x in outputs:
                 self.reasons[x] = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
@@ -137,6 +140,7 @@ class Facts:
                 self._set(x, np.asarray(value))
 
 
+NARROW_QUANTISERS = 21  # the opset from which the standard's quantisers know 4 and 16 bits, as onnxruntime's always did
 _RANDOM = frozenset({"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial", "Bernoulli"})
 
 

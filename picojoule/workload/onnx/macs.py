@@ -13,7 +13,7 @@ from picojoule.workload import ops as table
 from picojoule.workload.building import blocks
 from picojoule.workload.building.builder import Value
 from picojoule.workload.building.products import Letters, matmul_letters
-from picojoule.workload.building.shapes import Product, Shape, Window, einsum, matmul
+from picojoule.workload.building.shapes import Product, Shape, Window, einsum, einsum_chain, matmul
 from picojoule.workload.onnx import attention as onnx_attention
 from picojoule.workload.onnx.facts import attributes
 from picojoule.workload.onnx.index import window_of
@@ -28,16 +28,14 @@ def conv(reader: Reader, node: onnx.NodeProto) -> None:
     integer = node.op_type in ("QLinearConv", "ConvInteger")
     has_bias = node.op_type != "ConvInteger" and len(node.input) > bias_at and node.input[bias_at] != ""
     a = attributes(node)
-    image, weight = reader.values.get(node.input[image_at]), node.input[weight_at]
-    if image is None:
-        raise SpecError(f"{reader.label(node)!r} convolves a constant", hint="fold constants before export")
+    image, weight = reader.operand(node, node.input[image_at]), node.input[weight_at]
     transposed = node.op_type == "ConvTranspose"
     win, out = window_of(a, image.shape, reader.shape(weight)[2:], transposed), reader.result(node)
     if transposed:
         win = _transposed_window(a, win, image.shape, out.shape)
     reader.build.conv_window(
         image,
-        _operand(reader, node, weight),
+        reader.operand(node, weight),
         win,
         out,
         name=reader.label(node),
@@ -49,6 +47,49 @@ def conv(reader: Reader, node: onnx.NodeProto) -> None:
     )
     if integer:
         scales(reader, node, out)
+    if node.op_type == "FusedConv":
+        if len(node.input) > 3 and node.input[3]:
+            reader.build.vector(f"{reader.label(node)}.add", "Add", out.elements, [reader.operand(node, node.input[3]), out], [])
+        _activation(reader, node, out)
+
+
+def causal_conv(reader: Reader, node: onnx.NodeProto) -> None:
+    """CausalConvWithState: each channel over its own past; what lies before the tokens is in the state, or zero."""
+    x, weight, label = reader.values[node.input[0]], node.input[1], reader.label(node)
+    kernel = reader.shape(weight)[2:]
+    win = Window(kernel, (1,), (1,), (kernel[0] - 1,), (0,))
+    out = reader.result(node)
+    bias = node.input[2] if len(node.input) > 2 else ""
+    reader.build.conv_window(
+        x,
+        reader.operand(node, weight),
+        win,
+        out,
+        name=label,
+        op=node.op_type,
+        groups=x.shape[1],
+        bias=math.prod(reader.shape(bias)) if bias else 0,
+        stored=reader.stored(weight),
+    )
+    past = [reader.operand(node, y) for y in node.input[3:4] if y]
+    if past:
+        why = "the former tokens, read in place of padding"
+        reader.build.vector(f"{label}.past", "Identity", 0, past, [], why=why)
+    _activation(reader, node, out)
+    if len(node.output) > 1 and node.output[1] in reader.kept:
+        state = reader.result(node, 1)
+        kept = min(state.elements, x.elements + sum(p.elements for p in past))
+        reader.build.vector(f"{label}.state", "Slice", 0, [x, *past], [state], read=kept)
+
+
+def _activation(reader: Reader, node: onnx.NodeProto, out: Value) -> None:
+    """The activation that a node applies to its result."""
+    op = str(attributes(node).get("activation", "none"))
+    op = {"silu": "Silu", "swish": "Silu"}.get(op, op)
+    if op not in ("none", ""):
+        ops, why = table.PER_ELEMENT.get(op), "done as the results leave the accumulators"
+        total = None if ops is None else ops * out.elements
+        reader.build.vector(f"{reader.label(node)}.activation", op, total, [out], [], read=0, why=why)
 
 
 def _transposed_window(a: dict[str, Any], win: Window, image: Shape, out: Shape) -> Window:
@@ -79,6 +120,8 @@ def gemm(reader: Reader, node: onnx.NodeProto) -> None:
         reader.build.vector(f"{reader.label(node)}.add", "Add", out.elements, [reader.values[c], out], [])
     if quantised:
         scales(reader, node, out)
+    if node.op_type == "FusedGemm":
+        _activation(reader, node, out)
 
 
 def product(reader: Reader, node: onnx.NodeProto) -> None:
@@ -114,10 +157,13 @@ def packed_product(reader: Reader, node: onnx.NodeProto) -> None:
 
 
 def einsum_of(reader: Reader, node: onnx.NodeProto) -> None:
-    """Einsum of two operands as one product; other einsums are reported, not guessed."""
+    """Einsum of two operands as one product, of more as products in the cheapest order; others are reported, not guessed."""
     equation = attributes(node)["equation"]
+    if len(node.input) > 2:
+        _chain(reader, node, equation)
+        return
     if len(node.input) != 2:
-        reader.unknown(node, f"einsum {equation!r} has {len(node.input)} operands; two are understood")
+        reader.unknown(node, f"einsum {equation!r} has {len(node.input)} operands; two or more are understood")
         return
     try:
         shapes = reader.shape(node.input[0]), reader.shape(node.input[1])
@@ -126,6 +172,24 @@ def einsum_of(reader: Reader, node: onnx.NodeProto) -> None:
         reader.unknown(node, error.problem)
         return
     _product(reader, node, node.input[0], node.input[1], extents, letters, reader.result(node))
+
+
+def _chain(reader: Reader, node: onnx.NodeProto, equation: str) -> None:
+    """Einsum of three operands or more: products of two in the order with the fewest MACs."""
+    try:
+        steps = einsum_chain(equation, [reader.shape(x) for x in node.input], reader.label(node))
+    except SpecError as error:
+        reader.unknown(node, error.problem)
+        return
+    operands, label = [reader.operand(node, x) for x in node.input], reader.label(node)
+    for i, (pair, text, shape) in enumerate(steps):
+        a, b = (operands[j] for j in pair)
+        last = i == len(steps) - 1
+        out = reader.result(node) if last else reader.build.value(f"{label}.part{i}", shape, a.bits)
+        extents, letters = einsum(text, a.shape, b.shape, label), Letters.einsum(text, a.shape, b.shape, label)
+        stored = b.name if b.trained else a.name if a.trained else ""
+        reader.build.product(extents, letters, a, b, out, name=label if last else f"{label}.part{i}", op="Einsum", stored=stored)
+        operands = [x for j, x in enumerate(operands) if j not in pair] + [out]
 
 
 def recurrent(reader: Reader, node: onnx.NodeProto) -> None:
@@ -177,7 +241,7 @@ def _product(reader: Reader, node: onnx.NodeProto, a: str, b: str, extents: Prod
     """One product; the trained operand, if any, takes the place of the weights."""
     if reader.is_constant(a) and not reader.is_constant(b):
         a, b, extents, letters = b, a, extents.swapped(), letters.swapped()
-    x, y, label = reader.values[a], _operand(reader, node, b), reader.label(node)
+    x, y, label = reader.operand(node, a), reader.operand(node, b), reader.label(node)
     reader.build.product(extents, letters, x, y, out, name=label, op=node.op_type, stored=reader.stored(b))
 
 
@@ -186,14 +250,10 @@ def _turned(letters: str) -> str:
     return letters[:-2] + letters[:-3:-1]
 
 
-def _operand(reader: Reader, node: onnx.NodeProto, name: str) -> Value:
-    """The weights of a node: a trained parameter, or an activation."""
-    return reader.trained(node, name) if reader.is_constant(name) else reader.values[name]
-
-
 HANDLERS: dict[str, Handler] = {  # by `onnx_reader.key`
-    **dict.fromkeys(("Conv", "ConvTranspose", "QLinearConv", "ConvInteger"), conv),
-    **dict.fromkeys(("Gemm", "com.microsoft.QGemm"), gemm),
+    **dict.fromkeys(("Conv", "ConvTranspose", "QLinearConv", "ConvInteger", "com.microsoft.FusedConv"), conv),
+    "CausalConvWithState": causal_conv,
+    **dict.fromkeys(("Gemm", "com.microsoft.QGemm", "com.microsoft.FusedGemm"), gemm),
     **dict.fromkeys(("MatMul", "com.microsoft.FusedMatMul", "MatMulInteger", "QLinearMatMul"), product),
     **dict.fromkeys(("RNN", "LSTM", "GRU", "com.microsoft.DynamicQuantizeLSTM"), recurrent),
     "com.microsoft.MatMulNBits": packed_product,

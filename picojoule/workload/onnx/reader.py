@@ -40,7 +40,8 @@ NEW_CACHE = "present"  # exporters of decoders call the keys and values so that 
 MAC_OPS = frozenset(
     {"Conv", "ConvTranspose", "QLinearConv", "ConvInteger", "DeformConv", "Gemm", "MatMul", "MatMulInteger", "QLinearMatMul"}
     | {"Einsum", "RNN", "LSTM", "GRU", "Attention"}
-    | {f"com.microsoft.{x}" for x in ("QGemm", "FusedMatMul", "MatMulNBits", "DynamicQuantizeLSTM")}
+    | {f"com.microsoft.{x}" for x in ("QGemm", "FusedMatMul", "MatMulNBits", "DynamicQuantizeLSTM", "FusedConv", "FusedGemm")}
+    | {"CausalConvWithState"}
     | {f"com.microsoft.{x}" for x in ("Attention", "MultiHeadAttention", "GroupQueryAttention")}
 )
 
@@ -142,6 +143,10 @@ class Reader:
     def trained(self, node: onnx.NodeProto, name: str) -> Value:
         """A constant operand as a parameter of the network."""
         return self.build.weight(f"{self.label(node)}.weight", self.shape(name), self.bits(name), self.stored(name))
+
+    def operand(self, node: onnx.NodeProto, name: str) -> Value:
+        """An operand of a node: a trained parameter, or an activation."""
+        return self.trained(node, name) if self.is_constant(name) else self.values[name]
 
     def result(self, node: onnx.NodeProto, index: int = 0) -> Value:
         """The activation that a node makes."""

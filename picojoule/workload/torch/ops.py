@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from picojoule.errors import SpecError
@@ -11,7 +11,7 @@ from picojoule.workload import ops as table
 from picojoule.workload.building import blocks
 from picojoule.workload.building.builder import Value
 from picojoule.workload.building.products import BATCH, Letters, matmul_letters
-from picojoule.workload.building.shapes import Product, Shape, einsum, matmul, window
+from picojoule.workload.building.shapes import Product, Shape, einsum, einsum_chain, matmul, window
 from picojoule.workload.op import Mask
 from picojoule.workload.torch.index import each, index_of, order_of, pool_index
 from picojoule.workload.torch.reader import Reader
@@ -199,7 +199,7 @@ def _counted(reader: Reader, node: Any, args: dict[str, Any], op: str | None, pl
 
 
 def _conv(reader: Reader, node: Any, args: dict[str, Any]) -> None:
-    image, weight = reader.values[args["input"].name], args["weight"]
+    image, weight = _weight(reader, node, args["input"]), args["weight"]
     shape = reader.shape(weight) or ()
     axes, transposed = len(shape) - 2, "transpose" in node.target.__name__ or bool(args.get("transposed"))
     pads = args.get("padding", 0)
@@ -252,8 +252,11 @@ def _matmul(reader: Reader, node: Any, args: dict[str, Any]) -> None:
 def _einsum(reader: Reader, node: Any, args: dict[str, Any]) -> None:
     operands, equation = args["tensors"], args["equation"]
     try:
+        if len(operands) > 2:
+            _chain(reader, node, equation, operands)
+            return
         if len(operands) != 2:
-            raise SpecError(f"einsum {equation!r} has {len(operands)} operands; two are understood")
+            raise SpecError(f"einsum {equation!r} has {len(operands)} operands; two or more are understood")
         shapes = reader.shape(operands[0]) or (), reader.shape(operands[1]) or ()
         extents, letters = einsum(equation, *shapes, node.name), Letters.einsum(equation, *shapes, node.name)
     except SpecError as error:
@@ -261,6 +264,21 @@ def _einsum(reader: Reader, node: Any, args: dict[str, Any]) -> None:
         reader.build.vector(reader.label(node), "Einsum", None, xs, outs, parameters=parameters, why=error.problem)
         return
     _product(reader, node, operands[0], operands[1], extents, letters, "Einsum")
+
+
+def _chain(reader: Reader, node: Any, equation: str, nodes: Sequence[Any]) -> None:
+    """Einsum of three operands or more: products of two in the order with the fewest MACs."""
+    label = reader.label(node)
+    steps = einsum_chain(equation, [reader.shape(x) or () for x in nodes], label)
+    operands = [_weight(reader, node, x) for x in nodes]
+    for i, (pair, text, shape) in enumerate(steps):
+        a, b = (operands[j] for j in pair)
+        last = i == len(steps) - 1
+        out = reader.result(node) if last else reader.build.value(f"{label}.part{i}", shape, a.bits)
+        extents, letters = einsum(text, a.shape, b.shape, label), Letters.einsum(text, a.shape, b.shape, label)
+        stored = b.name if b.trained else a.name if a.trained else ""
+        reader.build.product(extents, letters, a, b, out, name=label if last else f"{label}.part{i}", op="Einsum", stored=stored)
+        operands = [x for j, x in enumerate(operands) if j not in pair] + [out]
 
 
 def _product(reader: Reader, node: Any, a: Any, b: Any, extents: Product, letters: Letters, op: str, bias: Any = None) -> None:
@@ -288,7 +306,7 @@ def _stored(reader: Reader, operand: Any) -> str:
 
 
 def _attention(reader: Reader, node: Any, args: dict[str, Any]) -> None:
-    q, k, v = (_four_axes(reader.values[args[x].name]) for x in ("query", "key", "value"))
+    q, k, v = (_four_axes(_weight(reader, node, args[x])) for x in ("query", "key", "value"))
     causal, given = bool(args.get("is_causal")), args.get("attn_mask") is not None
     mask = Mask(causal=causal) if causal or given else None
     out = reader.result(node)
