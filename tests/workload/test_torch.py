@@ -280,3 +280,63 @@ def test_an_einsum_of_three_tensors() -> None:
             return torch.einsum("ij,jk,kl->il", a, b, c)
 
     assert macs_of(Chain(), torch.zeros(4, 5), torch.zeros(5, 6), torch.zeros(6, 7)) == 4 * 5 * 6 + 4 * 6 * 7
+
+
+def test_products_under_names_of_their_own() -> None:
+    import torch
+    from torch import nn
+
+    class Calls(nn.Module):
+        def __init__(self, call: object) -> None:
+            super().__init__()
+            self.call = call
+
+        def forward(self, *xs: torch.Tensor) -> torch.Tensor:
+            return self.call(*xs)  # type: ignore[operator, no-any-return]
+
+    dot = Calls(lambda a, b: torch.tensordot(a, b, dims=([1], [0])))
+    assert macs_of(dot, torch.zeros(4, 5, 6), torch.zeros(5, 8)) == 4 * 6 * 5 * 8
+    chain = Calls(lambda a, b, c: torch.linalg.multi_dot([a, b, c]))
+    assert macs_of(chain, torch.zeros(4, 5), torch.zeros(5, 6), torch.zeros(6, 7)) == 4 * 5 * 6 + 4 * 6 * 7
+    assert (
+        macs_of(chain, torch.zeros(5), torch.zeros(5, 6), torch.zeros(6)) == 5 * 6 + 5
+    )  # the matrix and the vector behind it first
+    assert macs_of(nn.Bilinear(6, 7, 9).eval(), torch.zeros(10, 6), torch.zeros(10, 7)) == 10 * 9 * 6 * 7 + 10 * 9 * 7
+
+
+@pytest.mark.parametrize(("kind", "gates"), [("LSTMCell", 4), ("GRUCell", 3), ("RNNCell", 1)])
+def test_cells_step_by_step(kind: str, gates: int) -> None:
+    import torch
+    from torch import nn
+
+    class Unrolled(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.cell = getattr(nn, kind)(10, 20)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            h, c, out = torch.zeros(3, 20), torch.zeros(3, 20), []
+            for t in range(5):
+                if kind == "LSTMCell":
+                    h, c = self.cell(x[t], (h, c))
+                else:
+                    h = self.cell(x[t], h)
+                out.append(h)
+            return torch.stack(out)
+
+    found = network(Unrolled().eval(), torch.zeros(5, 3, 10))
+    assert not profile(found).unknown
+    assert found.macs == 5 * 3 * gates * 20 * (10 + 20)
+    assert found.weights == gates * 20 * (10 + 20)  # once, however many steps
+
+
+@pytest.mark.parametrize(("layers", "both"), [(1, False), (2, True)])
+def test_a_projected_lstm_has_a_third_matrix(layers: int, both: bool) -> None:
+    import torch
+    from torch import nn
+
+    net = nn.LSTM(3, 8, proj_size=2, num_layers=layers, bidirectional=both, batch_first=True)
+    d = 1 + both
+    one = sum(d * (32 * (3 if i == 0 else 2 * d) + 32 * 2 + 2 * 8) for i in range(layers))
+    found = network(net.eval(), torch.zeros(4, 5, 3))
+    assert (found.macs, found.weights) == (5 * 4 * one, one)

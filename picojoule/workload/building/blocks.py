@@ -82,28 +82,34 @@ def recurrent(
     batch: int,
     features: int,
     hidden: int,
+    projection: int = 0,
     time: int = 0,
     directions: int = 1,
     bits: int = 16,
-    weights: tuple[str, str] = ("", ""),
+    weights: Sequence[str] = ("", "", ""),
     bias: int = 0,
 ) -> None:
     """An RNN, GRU or LSTM: in each direction two products a time step, which share their weights over time, and the gates.
 
     `time` is the axis of x along which the steps follow each other. The state goes round from one step to the next: the product
-    with it reads what the step before wrote, and which elements of the results these are is not said.
+    with it reads what the step before wrote, and which elements of the results these are is not said. `projection`: the size to
+    which a third product brings the units, where they are projected; that is then the state.
     """
     gates = CELL_GATES[kind]
     widths = {"weight": bits, "input": x.bits, "output": x.bits}
+    units = [build.value(f"{name}.units", (directions, batch, hidden), x.bits)] if projection else []
+    products = [("input", features, gates * hidden), ("hidden", projection or hidden, gates * hidden)]
+    products += [("projection", hidden, projection)] if projection else []
     for d in range(directions):
-        for what, depth, weight in (("input", features, weights[0]), ("hidden", hidden, weights[1])):
+        for (what, depth, width), weight in zip(products, weights, strict=False):
             label = f"{name}.{what}" + (f".{d}" if directions > 1 else "")
-            layer = Product(1, batch, gates * hidden, depth).layer(label, op, bits=widths)
+            layer = Product(1, batch, width, depth).layer(label, op, bits=widths)
             stored = f"{weight}.{d}" if weight else ""
-            matrix = build.weight(f"{label}.weight", (gates * hidden, depth), bits, stored)
+            matrix = build.weight(f"{label}.weight", (width, depth), bits, stored)
             trained = bound(layer, "B", matrix.permuted(1, 0), "KN")
-            read = _of_one_step(layer, x, time) if what == "input" else Access(operand="A", tensor=outs[0].name)
-            made = [Access(operand="Z", tensor=o.name) for o in outs]
+            state = units if what == "projection" else outs
+            read = _of_one_step(layer, x, time) if what == "input" else Access(operand="A", tensor=state[0].name)
+            made = [Access(operand="Z", tensor=o.name) for o in (outs if what == "projection" else [*outs, *units])]
             build.mac(layer, [read, trained, *made], count=steps, shares_weights=True, stored=stored)
     ops = CELL_OPS[gates] * directions * steps * batch * hidden
     why = "sum of both products, biases, gates and state, done as the products leave the accumulators"

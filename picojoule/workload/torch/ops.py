@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from string import ascii_letters
 from typing import Any
 
 from picojoule.errors import SpecError
@@ -330,10 +331,15 @@ def _recurrent(reader: Reader, node: Any, args: dict[str, Any]) -> None:
     for i in range(int(args["num_layers"])):
         mine = params[i * each : (i + 1) * each]
         matrices = [p for p in mine if len(reader.shape(p) or ()) == 2]
+        matrices = matrices[: len(matrices) // directions]  # the other direction has as many, of the same shapes
         bias = sum(math.prod(reader.shape(p) or ()) for p in mine if len(reader.shape(p) or ()) == 1)
-        hidden, features = (reader.shape(matrices[1]) or (1, 1))[1], (reader.shape(matrices[0]) or (1, 1))[1]
+        rows, features = reader.shape(matrices[0]) or (1, 1)
+        hidden = rows // blocks.CELL_GATES[kind]
+        projection = (reader.shape(matrices[2]) or (0,))[0] if len(matrices) > 2 else 0
         last = i == int(args["num_layers"]) - 1
-        made = outs if last else [reader.build.value(f"{node.name}.layer{i}", (*x.shape[:2], directions * hidden))]
+        made = (
+            outs if last else [reader.build.value(f"{node.name}.layer{i}", (*x.shape[:2], directions * (projection or hidden)))]
+        )
         blocks.recurrent(
             reader.build,
             kind,
@@ -345,12 +351,77 @@ def _recurrent(reader: Reader, node: Any, args: dict[str, Any]) -> None:
             batch=batch,
             features=features,
             hidden=hidden,
+            projection=projection,
             time=1 if args["batch_first"] else 0,
             directions=directions,
-            weights=(matrices[0].name, matrices[1].name),
+            weights=[m.name for m in matrices],
             bias=bias,
         )
         x = made[0]
+
+
+def _cell(reader: Reader, node: Any, args: dict[str, Any]) -> None:
+    """One step of an LSTM, GRU or RNN: two products with trained weights, and the gates."""
+    kind = {"l": "LSTM", "g": "GRU", "r": "RNN"}[node.target.__name__[0]]
+    states = args["hx"] if isinstance(args["hx"], list | tuple) else [args["hx"]]
+    label, found = reader.label(node), [reader.values[args["input"].name]]
+    for i, h in enumerate(states):  # a first state of zeros is there before the run
+        made = reader.values.get(h.name)
+        found.append(made or reader.build.input(f"{label}.state{i}", reader.shape(h) or ()))
+    parts = []
+    for what, x, weight in (("input", found[0], args["w_ih"]), ("hidden", found[1], args["w_hh"])):
+        width, depth = reader.shape(weight) or (1, 1)
+        part = reader.build.value(f"{label}.{what}", (*x.shape[:-1], width), x.bits)
+        lead = BATCH[: len(x.shape) - 1]
+        extents, letters = Product(1, x.elements // depth, width, depth), Letters(left=f"{lead}k", right="nk", result=f"{lead}n")
+        trained, stored = _weight(reader, node, weight), _stored(reader, weight)
+        reader.build.product(extents, letters, x, trained, part, name=f"{label}.{what}", op=kind, stored=stored)
+        parts.append(part)
+    bias = sum(math.prod(reader.shape(b) or ()) for b in (args.get("b_ih"), args.get("b_hh")) if b is not None)
+    ops = blocks.CELL_OPS[blocks.CELL_GATES[kind]] * found[1].elements
+    reader.build.vector(f"{label}.gates", "Gates", ops, [*parts, *found[2:]], reader.results(node), parameters=bias)
+
+
+def _tensordot(reader: Reader, node: Any, args: dict[str, Any]) -> None:
+    """The product over the named axes of both operands."""
+    a, b = args["self"], args["other"]
+    left, right = reader.shape(a) or (), reader.shape(b) or ()
+    first, second = ascii_letters[: len(left)], list(ascii_letters[len(left) : len(left) + len(right)])
+    for i, j in zip(args["dims_self"], args["dims_other"], strict=True):
+        second[j] = first[i]
+    summed = {first[i] for i in args["dims_self"]}
+    equation = f"{first},{''.join(second)}->{''.join(c for c in [*first, *second] if c not in summed)}"
+    _product(
+        reader, node, a, b, einsum(equation, left, right, node.name), Letters.einsum(equation, left, right, node.name), "MatMul"
+    )
+
+
+def _multi_dot(reader: Reader, node: Any, args: dict[str, Any]) -> None:
+    """Matrices one behind the other, in the cheapest order; the first and the last may be vectors."""
+    tensors = args["tensors"]
+    pairs = [ascii_letters[i : i + 2] for i in range(len(tensors))]
+    pairs[0] = pairs[0][-len(reader.shape(tensors[0]) or ()) :]
+    pairs[-1] = pairs[-1][: len(reader.shape(tensors[-1]) or ())]
+    ends = (pairs[0][:1] if len(pairs[0]) > 1 else "") + (pairs[-1][1:] if len(pairs[-1]) > 1 else "")
+    _chain(reader, node, f"{','.join(pairs)}->{ends}", tensors)
+
+
+def _bilinear(reader: Reader, node: Any, args: dict[str, Any]) -> None:
+    """x1' W x2 for each output: a product with the trained weights, then one for each row with the second input."""
+    x, y, w, label = args["input1"], args["input2"], args["weight"], reader.label(node)
+    left, right, weight = (reader.shape(t) or () for t in (x, y, w))
+    lead = BATCH[: len(left) - 1]
+    first, second = f"{lead}x,wxy->{lead}wy", f"{lead}wy,{lead}y->{lead}w"
+    middle = reader.build.value(f"{label}.first", (*left[:-1], weight[0], weight[2]))
+    a, stored = _weight(reader, node, x), _stored(reader, w)
+    extents, letters = einsum(first, left, weight, label), Letters.einsum(first, left, weight, label)
+    trained = _weight(reader, node, w)
+    reader.build.product(extents, letters, a, trained, middle, name=f"{label}.first", op="Gemm", stored=stored)
+    extents, letters = einsum(second, middle.shape, right, label), Letters.einsum(second, middle.shape, right, label)
+    out = reader.result(node)
+    reader.build.product(extents, letters, middle, _weight(reader, node, y), out, name=label, op="MatMul")
+    if args.get("bias") is not None:
+        reader.build.bias(out, math.prod(reader.shape(args["bias"]) or (0,)), label)
 
 
 def _pool(reader: Reader, node: Any, args: dict[str, Any], op: str) -> None:
@@ -407,5 +478,9 @@ HANDLERS: dict[str, Callable[[Reader, Any, dict[str, Any]], None]] = {
     **dict.fromkeys(("mm", "bmm", "matmul", "mv", "dot", "__matmul__"), _matmul),
     "einsum": _einsum,
     "scaled_dot_product_attention": _attention,
+    **dict.fromkeys(("lstm_cell", "gru_cell", "rnn_tanh_cell", "rnn_relu_cell"), _cell),
+    "tensordot": _tensordot,
+    "linalg_multi_dot": _multi_dot,
+    "bilinear": _bilinear,
     **dict.fromkeys(("lstm", "gru", "rnn_tanh", "rnn_relu"), _recurrent),
 }
