@@ -94,7 +94,7 @@ def dims(pairs: Iterable[str]) -> dict[str, int]:
             raise SpecError(f"{pair!r} is no dimension", where="--dim", hint="write name=value, such as --dim seq=128")
         if name in out:
             raise SpecError(f"{name!r} is given twice", where="--dim", hint="give each dimension once")
-        out[name] = _positive(number, "--dim")
+        out[name] = _number(number, "--dim", 0)  # 0: a cache that is empty at the first token
     return out
 
 

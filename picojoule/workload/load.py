@@ -86,8 +86,9 @@ def _read(text: str, batch: int | None, dims: dict[str, int], options: dict[str,
 
 def _check(batch: int | None, dims: Mapping[str, int] | None, bits: Widths | None, options: Mapping[str, Any], text: str) -> None:
     for name, n in {"batch": batch, **(dims or {})}.items():
-        if n is not None and (not isinstance(n, int) or isinstance(n, bool) or n < 1):
-            raise SpecError(f"{name}={n!r} is no size", where=text, hint="give a whole number, 1 or more")
+        least = 0 if name in (dims or {}) and text.endswith(".onnx") else 1  # a cache may be empty
+        if n is not None and (not isinstance(n, int) or isinstance(n, bool) or n < least):
+            raise SpecError(f"{name}={n!r} is no size", where=text, hint=f"give a whole number, {least} or more")
     widths = bits if isinstance(bits, Mapping) else {} if bits is None else {"weight": bits}
     for role, width in widths.items():
         if role not in ROLES:

@@ -10,6 +10,7 @@ import onnx
 import pytest
 from onnx import helper
 
+from picojoule.errors import SpecError
 from picojoule.workload.network import Network
 from picojoule.workload.profile import profile
 from tests.workload.onnx_models import network, node
@@ -129,3 +130,45 @@ def test_the_helper_that_finds_a_twin_leaves_others_alone() -> None:
 
     own = helper.make_node("Conv", ["x", "w"], ["y"])
     assert standard(own) is own
+
+
+def loop(*, trips: int, ends: bool, stacked: bool) -> tuple[list[onnx.NodeProto], dict[str, Any]]:
+    number = helper.make_tensor_value_info("i", onnx.TensorProto.INT64, [])
+    cond = helper.make_tensor_value_info("c", onnx.TensorProto.BOOL, [])
+    state = helper.make_tensor_value_info("h", onnx.TensorProto.FLOAT, [4, 8])
+    nodes = [node("Not" if ends else "Identity", "c", "c2"), node("MatMul", "h w", "h2"), node("Relu", "h2", "row")]
+    results = [helper.make_tensor_value_info("c2", onnx.TensorProto.BOOL, []), helper.make_empty_tensor_value_info("h2")]
+    results += [helper.make_empty_tensor_value_info("row")] if stacked else []
+    body = helper.make_graph(nodes, "body", [number, cond, state], results)
+    made = node("Loop", "n go x", "y rows" if stacked else "y", name="loop", body=body)
+    return [made], {"n": np.array(trips, np.int64), "go": np.array(True), "w": (8, 8)}
+
+
+@pytest.mark.parametrize("stacked", [False, True])
+def test_a_loop_runs_as_often_as_its_constant_says(tmp_path: Path, stacked: bool) -> None:
+    nodes, weights = loop(trips=10, ends=False, stacked=stacked)
+    found = understood(network(tmp_path, nodes, {"x": (4, 8)}, "y rows" if stacked else "y", weights=weights))
+    assert (found.macs, found.weights) == (10 * 4 * 8 * 8, 64)
+    if stacked:
+        assert found.tensor("rows").shape == (10, 4, 8)
+
+
+def test_a_loop_that_may_end_early_is_reported(tmp_path: Path) -> None:
+    nodes, weights = loop(trips=10, ends=True, stacked=False)
+    found = network(tmp_path, nodes, {"x": (4, 8)}, "y", weights=weights)
+    assert [v.op for v in profile(found).unknown] == ["Loop"]
+
+
+@pytest.mark.parametrize("past", [0, 3])
+def test_the_first_token_finds_an_empty_cache(tmp_path: Path, past: int) -> None:
+    inputs = dict.fromkeys("qkv", (1, 2, 4, 8)) | dict.fromkeys(("pk", "pv"), (1, 2, "past", 8))
+    nodes = [node("Attention", "q k v - pk pv", "y nk nv")]
+    found = understood(network(tmp_path, nodes, inputs, "y nk nv", dims={"past": past}, opset=23))
+    assert found.macs == 2 * 2 * 4 * (4 + past) * 8
+
+
+@pytest.mark.parametrize(("op", "operands", "shape"), [("Attention", "x x x", (1, 2, "n", 8)), ("MatMul", "x w", ("n", 2, 8))])
+def test_nothing_but_the_cache_is_empty(tmp_path: Path, op: str, operands: str, shape: Any) -> None:
+    weights = {"w": (8, 8)} if op == "MatMul" else {}
+    with pytest.raises(SpecError, match=r"'y'.* 0"):
+        network(tmp_path, [node(op, operands, "y")], {"x": shape}, "y", weights=weights, dims={"n": 0}, opset=23)

@@ -32,6 +32,8 @@ def attention(
     """
     batch, heads, tokens, size = q.shape
     kv_heads, keys = k.shape[1], k.shape[2] + (past[0].shape[2] if past else 0)
+    if not min(batch, heads, kv_heads, tokens, size, keys, v.shape[3]):
+        raise SpecError(f"{name!r} attends with a size of 0", hint="only the cache of former tokens may be empty")
     if heads % kv_heads:
         raise SpecError(f"{name!r}: {heads} heads of queries do not share {kv_heads} heads of keys", hint="use a multiple")
     group = heads // kv_heads

@@ -83,6 +83,11 @@ class Facts:
         if same in self.constant:
             self.constant.add(name)
 
+    def fixed(self, name: str, value: np.ndarray[Any, Any]) -> None:
+        """A tensor whose value is known before the inference."""
+        self._set(name, value)
+        self.constant.add(name)
+
     def _set(self, name: str, value: np.ndarray[Any, Any]) -> None:
         self.values[name], self.shapes[name] = value, value.shape
         self.types[name] = helper.np_dtype_to_tensor_dtype(value.dtype)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import onnx
 
 from picojoule.errors import SpecError
@@ -93,7 +94,7 @@ class Reader:
     def walk(self, graph: onnx.GraphProto) -> None:
         """Every node of a graph in order."""
         for node in graph.node:
-            if node.op_type == "If" and self._taken_branch(node):
+            if (node.op_type == "If" and self._taken_branch(node)) or (node.op_type == "Loop" and self._unrolled(node)):
                 continue
             self.facts.learn(node)
             if self._is_folded(node):
@@ -194,6 +195,70 @@ class Reader:
             if inner.name in self.values:
                 self.values[outer] = self.values[inner.name]
         return True
+
+    def _unrolled(self, node: onnx.NodeProto) -> bool:
+        """Walk the body of a Loop as often as it runs, where its trip count is constant and nothing ends it early."""
+        body, label = attributes(node)["body"], self.label(node)
+        trips, start = (self.facts.values.get(x) if x else None for x in (*node.input[:2], "")[:2])
+        if trips is None or (node.input[1] and (start is None or not start.all())) or not _goes_on(body):
+            return False
+        times = int(trips.reshape(-1)[0])
+        if not 0 < times * len(body.node) <= UNROLLED or any(a.HasField("g") for n in body.node for a in n.attribute):
+            return False
+        self.facts.add_constants(body)
+        carried, rows = list(node.input[2:]), list[list[str]]()
+        for i in range(times):
+            number, condition = f"{label}.{i}.number", f"{label}.{i}.condition"
+            self.facts.fixed(number, np.asarray(i, np.int64))
+            self.facts.fixed(condition, np.asarray(True))
+            names = dict(zip((x.name for x in body.input), (number, condition, *carried), strict=True))
+            names |= {x: f"{label}.{i}.{x}" for n in body.node for x in n.output if x}
+            self._walk_nodes([_renamed(n, names, f"{label}.{i}.") for n in body.node])
+            made = [names.get(o.name, o.name) for o in body.output[1:]]
+            carried, stacked = made[: len(carried)], made[len(carried) :]
+            rows.append(stacked)
+        for outer, inner in zip(node.output, carried, strict=False):
+            self.facts.alias(outer, inner)
+            if inner in self.values:
+                self.values[outer] = self.values[inner]
+        axis = f"{label}.axis"
+        self.facts.fixed(axis, np.zeros(1, np.int64))
+        for outer, parts in zip(node.output[len(carried) :], zip(*rows, strict=True), strict=False):
+            if outer:
+                high = [f"{x}.row" for x in parts]
+                lifted = [onnx.helper.make_node("Unsqueeze", [x, axis], [y], name=y) for x, y in zip(parts, high, strict=True)]
+                self._walk_nodes([*lifted, onnx.helper.make_node("Concat", high, [outer], name=f"{label}.rows", axis=0)])
+        return True
+
+    def _walk_nodes(self, nodes: list[onnx.NodeProto]) -> None:
+        graph = onnx.GraphProto(node=nodes)
+        self.kept |= {x for n in nodes for x in _used(n)}
+        self.walk(graph)
+
+
+UNROLLED = 4096  # operators: a loop that runs more of them is reported instead
+
+
+def _goes_on(body: onnx.GraphProto) -> bool:
+    """Whether a body hands on the condition under which it was entered."""
+    producers = {x: n for n in body.node for x in n.output}
+    name = body.output[0].name
+    while name in producers and producers[name].op_type == "Identity":
+        name = producers[name].input[0]
+    if name in producers and producers[name].op_type == "Constant":
+        value = attributes(producers[name]).get("value")
+        return value is not None and bool(onnx.numpy_helper.to_array(value).all())
+    stated = {t.name: t for t in body.initializer}
+    return name == body.input[1].name or (name in stated and bool(onnx.numpy_helper.to_array(stated[name]).all()))
+
+
+def _renamed(node: onnx.NodeProto, names: Mapping[str, str], prefix: str) -> onnx.NodeProto:
+    copy = onnx.NodeProto()
+    copy.CopyFrom(node)
+    copy.name = prefix + node.name if node.name else ""
+    copy.input[:] = [names.get(x, x) for x in node.input]
+    copy.output[:] = [names.get(x, x) for x in node.output]
+    return copy
 
 
 def _used(node: onnx.NodeProto) -> set[str]:
