@@ -61,10 +61,10 @@ def test_bits_that_cannot_be_meant_are_refused(text: str) -> None:
 
 
 def test_dims_are_named_numbers() -> None:
-    assert options.dims(["seq=128", "batch = 2"]) == {"seq": 128, "batch": 2}
+    assert options.dims(["seq=128", "batch = 2", "past=0"]) == {"seq": 128, "batch": 2, "past": 0}
 
 
-@pytest.mark.parametrize("pairs", [["seq"], ["=3"], ["seq=x"], ["seq=0"], ["seq=1", "seq=2"]])
+@pytest.mark.parametrize("pairs", [["seq"], ["=3"], ["seq=x"], ["seq=-1"], ["seq=1", "seq=2"]])
 def test_dims_that_cannot_be_meant_are_refused(pairs: list[str]) -> None:
     with pytest.raises(PicojouleError):
         options.dims(pairs)
