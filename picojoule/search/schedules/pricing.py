@@ -30,6 +30,7 @@ from picojoule.workload.layer import Layer
 from picojoule.workload.network import Persistence
 from picojoule.workload.op import Op
 
+LEAST_S = 0.05  # CPU seconds that a layer has at least, so that a first answer is found
 Homes = tuple[tuple[str, str], ...]
 Place = tuple[float, float]  # (pJ, cycles)
 
@@ -67,6 +68,7 @@ class LayerCurves:
     space: str
     crew: Crew
     slopes: tuple[float, float] = (0.0, 0.0)
+    time_limit: float | None = None  # CPU seconds of the whole search; what is left of it is shared among layers asked together
     asked: int = 0
     floors: dict[tuple[object, Homes], Place] = field(default_factory=dict)  # pJ and cycles that nothing undercuts in any room
     known: dict[tuple[object, Homes], list[Known]] = field(default_factory=dict)
@@ -93,7 +95,8 @@ class LayerCurves:
     def ask(self, questions: Sequence[Question], what: str) -> None:
         """Search what is not known yet, in parallel."""
         open_ = {(q.key, q.room): q for q in questions if self.find(q) is None}
-        tasks = [self._task(q) for q in open_.values()]
+        each = None if self.time_limit is None else max(LEAST_S, (self.time_limit - self.crew.cpu_s) / max(1, len(open_)))
+        tasks = [replace(self._task(q), time_limit=each) for q in open_.values()]
         self.asked += len(tasks)
         for q, points in zip(open_.values(), self.crew.run(tasks, what) if tasks else (), strict=True):
             least = max((self.taken(q.layer, m) for m, _ in points.points), default=0)

@@ -155,7 +155,9 @@ class _Search:
             self.moves.edges = [[_whole(self.moves, given)], *([] for _ in graph.jobs[1:])]
         else:
             self.moves.build()
-        self.curves = LayerCurves(graph.chip, memory, "hull" if objective == "edp" else objective, space, crew)
+        self.curves = LayerCurves(
+            graph.chip, memory, "hull" if objective == "edp" else objective, space, crew, time_limit=time_limit
+        )
 
     def floors(self, paths: PathSearch) -> Place:
         """pJ and cycles that no schedule undercuts."""
@@ -171,7 +173,8 @@ class _Search:
         """pJ and cycles of quick answers, layer by layer."""
         steps = self.graph.network.layers
         distinct = list({s.layer.shape_key: s.layer for s in steps}.values())
-        looks = self.crew.first_looks(distinct, self.graph.chip, self.space, None)
+        limit = None if self.time_limit is None else self.time_limit / (2 * len(distinct))
+        looks = self.crew.first_looks(distinct, self.graph.chip, self.space, limit)
         for layer, points in zip(distinct, looks, strict=True):
             self.curves.look(layer, points)
         known = {x.shape_key: p.points[0][1] for x, p in zip(distinct, looks, strict=True)}
