@@ -12,7 +12,7 @@ from picojoule.hardware.parts import OPERANDS
 from picojoule.search.optimal import NAMED, SEARCHED
 
 PACKAGE = Path(ask.__file__).parent
-NAMES = ("SINGLE_BEST", "OBJECTIVES", "SPACES", "ACCOUNTINGS", "ROLES", "COUNTED", "Progress", "silent")
+NAMES = ("SINGLE_BEST", "OBJECTIVES", "SPACES", "ACCOUNTINGS", "ROLES", "FUSE", "COUNTED", "Progress", "silent")
 MODULES = sorted(  # verification/ shares nothing with what it checks
     p for p in PACKAGE.rglob("*.py") if p.name != "ask.py" and "verification" not in p.relative_to(PACKAGE).parts
 )

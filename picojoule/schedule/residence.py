@@ -20,7 +20,7 @@ from picojoule.schedule.program import For, Free, Item, Load, Run, Schedule, Sto
 from picojoule.workload.layer import Layer
 from picojoule.workload.op import Op
 
-ROLES = ("input", "output")  # what a home on chip has to keep: a result is the next job's operand
+BOTH_WAYS = ("input", "output")  # what a home on chip has to keep: a result is the next job's operand
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +57,7 @@ def homes(chip: Chip) -> tuple[Memory, ...]:
     for level in chip.levels[1:]:
         if isinstance(level, FanOut):
             break
-        out += [m for m in level.memories if all(m.keeps_role(r) != "never" for r in ROLES)]
+        out += [m for m in level.memories if all(m.keeps_role(r) != "never" for r in BOTH_WAYS)]
     return tuple(out)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from picojoule.ask import FUSE, Progress
+from picojoule.ask import FUSE, SINGLE_BEST, Progress
 from picojoule.errors import NoMapping, SpecError, unknown_name
 from picojoule.hardware.chip import Chip, Memory
 from picojoule.schedule.jobs import JobGraph
@@ -26,7 +26,6 @@ from picojoule.search.schedules.tangents import Tangent, least_product
 from picojoule.workload.bits import AtOwnWidth
 from picojoule.workload.network import Network
 
-SCHEDULED = ("energy", "latency", "edp")
 WIDEST = 16.0  # times the first slope, and a part of it: where slopes of the product are looked for
 BORDERS = (
     "the operators run in the order of the network",
@@ -106,8 +105,8 @@ def _named(schedule: Schedule) -> set[str]:
 
 
 def _check(objective: str, fuse: str, space: str) -> None:
-    if objective not in SCHEDULED:
-        raise unknown_name("objective of a schedule", objective, SCHEDULED)
+    if objective not in SINGLE_BEST:
+        raise unknown_name("objective of a schedule", objective, SINGLE_BEST)
     if fuse not in FUSE[1:]:
         raise unknown_name("kind of fusion", fuse, FUSE[1:])
     if space not in NAMED:
